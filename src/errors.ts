@@ -1,0 +1,65 @@
+/** TspodError and the closed list of error codes with their exit codes. Knows nothing of printing. */
+
+/**
+ * code -> exit code (125 tspod failed, 126 cannot be executed, 127 not found, 1 a query answered "no").
+ * Codes are never reused; a removed one stays removed.
+ */
+const exitCodes = {
+  usage: 125,
+  internal: 125,
+  "reference.invalid": 125,
+  "digest.invalid": 125,
+  "image.not_found": 125,
+  "image.in_use": 125,
+  "image.no_platform": 125,
+  "image.invalid": 125,
+  "registry.unreachable": 125,
+  "registry.unauthorized": 125,
+  "registry.rate_limited": 125,
+  "registry.failed": 125,
+  "registry.digest_mismatch": 125,
+  "registry.too_large": 125,
+  "registries_conf.invalid": 125,
+  "layer.invalid": 125,
+  "container.not_found": 125,
+  "container.ambiguous": 125,
+  "container.name_in_use": 125,
+  "container.running": 125,
+  "container.not_running": 125,
+  "container.start_failed": 125,
+  "command.not_executable": 126,
+  "command.not_found": 127,
+  "volume.invalid": 125,
+  "volume.source_missing": 125,
+  "host.no_userns": 125,
+  "host.no_newuidmap": 125,
+  "host.no_subids": 125,
+  "host.overlay_refused": 125,
+  "store.unwritable": 125,
+  "store.full": 125,
+  "store.corrupt": 125,
+} as const;
+
+export type ErrorCode = keyof typeof exitCodes;
+
+export interface TspodErrorOptions extends ErrorOptions {
+  /** What to do next: a command or a sentence, without a full stop. */
+  next?: string;
+}
+
+/** An error meant for the user: one sentence that names the thing, and what to do next. */
+export class TspodError extends Error {
+  override readonly name = "TspodError";
+  readonly code: ErrorCode;
+  readonly next: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: TspodErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.next = options.next;
+  }
+
+  get exitCode(): number {
+    return exitCodes[this.code];
+  }
+}

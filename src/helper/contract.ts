@@ -1,0 +1,174 @@
+/**
+ * The contract between TypeScript and the Zig helper: what is in the files it reads, what comes back.
+ * Types only. Zig's side of it is zig/src/contract.zig; a changed meaning bumps `contractVersion` in both.
+ *
+ * Two files in (`config.json`, the OCI runtime-spec file and nothing else, and `helper.json` beside it), one stream
+ * of newline-delimited JSON events out on descriptor 3, no questions back. Unknown fields are ignored by both sides.
+ */
+
+export const contractVersion = 1;
+
+/** One line of a user namespace map: `sizeIds` ids from `containerId` inside are `hostId`.. outside. OCI's names. */
+export interface IdMapping {
+  containerID: number;
+  hostID: number;
+  size: number;
+}
+
+/**
+ * How the root file system is put together. It appears at config.json's `root.path` (absolute).
+ * `lower` is ordered as overlayfs wants it: topmost layer first. All paths are absolute.
+ */
+export type Rootfs =
+  | { kind: "overlay"; lower: string[]; upper: string; work: string }
+  | { kind: "fuse-overlayfs"; program: string; lower: string[]; upper: string; work: string }
+  /** `root.path` is filled once from `lower` (reflinks where the file system has them), then used as it is. */
+  | { kind: "copy"; lower: string[] }
+  /** `root.path` is complete already. */
+  | { kind: "directory" };
+
+/** The client that stays with the container (or exec) until it ends. Absent: detached. */
+export interface Attach {
+  /** Forward our standard input (`-i`). */
+  stdin: boolean;
+  /** Bytes that detach when typed in a row on a terminal, e.g. [16, 17] for ctrl-p,ctrl-q. Empty: cannot detach. */
+  detachKeys: number[];
+  /** Signals we get go to the container's first process. */
+  sigProxy: boolean;
+  /**
+   * Nobody can observe the difference (`run --rm`, no terminal): standard streams that are pipes or /dev/null may be
+   * handed to the container as they are, and no separate monitor and no log are needed. Terminals, regular files,
+   * directories and sockets never are.
+   */
+  passthrough: boolean;
+}
+
+export type LogTarget =
+  /** CRI lines: `<RFC3339Nano> stdout|stderr F|P <text>\n`. */
+  { driver: "k8s-file"; path: string } | { driver: "none" };
+
+/** `helper.json`: what OCI has no word for. */
+export interface HelperConfig {
+  contract: number;
+  id: string;
+  name: string;
+  /** `$XDG_RUNTIME_DIR/tspod/<id>`, created 0700 by the helper: state.json, control.sock, attach.sock. */
+  runtimeDir: string;
+  /** `containers/<id>`: config.json, helper.json, exit.json, the log. */
+  containerDir: string;
+  /** Where `autoRemove` renames the container directory to before it deletes it: `<trashDir>/<id>`. */
+  trashDir: string;
+  rootfs: Rootfs;
+  /** Programs that write maps of more than the caller's own id; null when the map is the single-id fallback. */
+  idMapTools: { newuidmap: string; newgidmap: string } | null;
+  /**
+   * The user as the caller or the image wrote it ("", "1000", "nobody", "app:staff"), looked up in the container's
+   * own /etc/passwd and /etc/group: sets uid, gid, supplementary groups and, when the environment has none, HOME.
+   * Absent: config.json's process.user is taken as it stands.
+   */
+  user?: string;
+  /** Create process.cwd if the image lacks it. */
+  createCwd: boolean;
+  /** A tiny init is process 1: it forwards signals and reaps. */
+  init: boolean;
+  /** The container's standard input: a pipe that stays open for attach (`-i`), or /dev/null. */
+  stdinOpen: boolean;
+  log: LogTarget;
+  attach?: Attach;
+  /** Delete the container directory when it ends, whoever is watching (`--rm`). */
+  autoRemove: boolean;
+  stopSignal: number;
+  stopTimeoutMs: number;
+}
+
+/** `exec.json`, in the runtime directory; the helper unlinks it once read. */
+export interface ExecConfig {
+  contract: number;
+  runtimeDir: string;
+  containerDir: string;
+  /** OCI `process`: args, env, cwd, terminal, consoleSize, user, capabilities, rlimits, noNewPrivileges... */
+  process: unknown;
+  user?: string;
+  stdinOpen: boolean;
+  attach?: Attach;
+}
+
+/** What the helper says on descriptor 3, one JSON object a line. */
+export type HelperEvent =
+  /** The container's program has been executed. `pid` as the caller's pid namespace sees it. */
+  | { event: "started"; pid: number }
+  /** `code` 0-255; when a signal ended it, `signal` is its number and `code` is 128 + signal. */
+  | { event: "exited"; code: number; signal?: number; oomKilled?: boolean }
+  /** The user typed the detach keys: the container lives on. */
+  | { event: "detached" }
+  /**
+   * Nothing was started, nothing is left. `call` is the system call or the step ("execve", "lookup" of the program in
+   * PATH, "user" lookup, "chdir", "mount", "newuidmap", "clone3"...), `detail` what it was about, `errno` as C spells
+   * it ("ENOENT") or "" when a sentence in `detail` says it all.
+   */
+  | { event: "failed"; call: string; detail: string; errno: string }
+  | { event: "warning"; code: string; detail: string };
+
+/** `state.json` in the runtime directory, written by the monitor alone, by rename. A reboot forgets it. */
+export interface RuntimeState {
+  contract: number;
+  id: string;
+  status: "running";
+  /** The container's first process, with its start time (field 22 of /proc/PID/stat) so a reused pid is noticed. */
+  pid: number;
+  pidStart: number;
+  monitorPid: number;
+  monitorStart: number;
+  /** RFC 3339, UTC, nanoseconds. */
+  startedAt: string;
+}
+
+/** `exit.json` in the container directory, written by the monitor by rename before it removes the runtime directory. */
+export interface ExitRecord {
+  exitCode: number;
+  signal?: number;
+  oomKilled: boolean;
+  startedAt: string;
+  finishedAt: string;
+}
+
+/**
+ * `control.sock`: a stream socket in the runtime directory. One JSON line in, one JSON line out, closed by the monitor.
+ * That it accepts is what "alive" means.
+ */
+export type ControlRequest =
+  | { op: "ping" }
+  | { op: "signal"; signal: number }
+  /** `signal`, then after `timeoutMs` SIGKILL; answers when the container has ended. */
+  | { op: "stop"; signal: number; timeoutMs: number }
+  /** Answers when the container has ended. */
+  | { op: "wait" }
+  | { op: "resize"; rows: number; columns: number };
+export type ControlReply =
+  { ok: true; pid?: number; exitCode?: number } | { ok: false; errno: string };
+
+/**
+ * `attach.sock`: a stream socket in the runtime directory, frames in both directions:
+ * one byte of type, three zero bytes, length in bytes (u32 little endian), then that many bytes (at most 64 KiB).
+ * To the monitor: 0 stdin bytes · 1 end of stdin · 2 resize (rows u16, columns u16).
+ * To the client: 3 stdout bytes · 4 stderr bytes · 5 ended (exit code u32).
+ */
+export const attachFrame = {
+  stdin: 0,
+  endOfStdin: 1,
+  resize: 2,
+  stdout: 3,
+  stderr: 4,
+  ended: 5,
+} as const;
+
+/**
+ * The layer verbs read their input on descriptor 0 and answer with one JSON line on descriptor 1.
+ * `native apply --dir DIR [map options]`: a plain tar on stdin becomes the tree under DIR (which exists and is empty),
+ * inside a user namespace with that map; whiteouts become overlay whiteouts (char 0:0, user.overlay.opaque).
+ * `native remove [map options] DIR...`: deletes trees whose owners are only expressible inside the map.
+ * Map options: `--uid-map C:H:N --gid-map C:H:N` (repeated), `--newuidmap PATH --newgidmap PATH`.
+ */
+export type LayerReply =
+  | { ok: true; entries: number; bytes: number; skippedDevices: number; lostOwners: number }
+  | { ok: false; entry: string; call: string; errno: string; message: string };

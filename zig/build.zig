@@ -1,0 +1,33 @@
+//! One module, one executable, steps check/test/fmt. The release's single file is put together by build.ts.
+const std = @import("std");
+
+pub fn build(b: *std.Build) void {
+    const target = b.standardTargetOptions(.{ .default_target = .{ .abi = .musl } }); // static, no libc needed
+    const optimize = b.option(std.builtin.OptimizeMode, "optimize", "Optimisation mode") orelse .ReleaseSmall;
+    const filters = b.option([]const []const u8, "test-filter", "Only run tests whose name contains this") orelse &.{};
+
+    const options = b.addOptions(); // becomes @import("config")
+    options.addOption([]const u8, "version", b.option([]const u8, "version", "Version string") orelse "0.0.0-dev");
+
+    const root = b.createModule(.{
+        .root_source_file = b.path("src/main.zig"),
+        .target = target,
+        .optimize = optimize,
+        .single_threaded = true,
+        .strip = optimize != .Debug,
+        .imports = &.{.{ .name = "config", .module = options.createModule() }},
+    });
+
+    const exe = b.addExecutable(.{ .name = "tspod-helper", .root_module = root });
+    exe.stack_size = 65536; // a larger stack would have Zig's start code raise RLIMIT_STACK for all children
+    b.installArtifact(exe);
+
+    const check = b.step("check", "Type-check without code generation");
+    check.dependOn(&b.addExecutable(.{ .name = "check", .root_module = root }).step);
+
+    const tests = b.addTest(.{ .root_module = root, .filters = filters });
+    b.step("test", "Run unit tests").dependOn(&b.addRunArtifact(tests).step);
+
+    const fmt = b.addFmt(.{ .paths = &.{ "build.zig", "src" }, .check = true });
+    b.step("fmt", "Check formatting").dependOn(&fmt.step);
+}

@@ -1,0 +1,46 @@
+//! The helper's verb table: `tspod native VERB ...`. Every verb is one room with `pub fn run(args, environ) u8`.
+//!
+//! The same table is linked into three files: the development helper (this main), the outer launcher and the fused
+//! Bun executable. In the fused one `dispatch` runs before any dynamic linker, libc or thread-local storage exists:
+//! nothing reachable from it may use them (page_allocator and raw system calls are fine).
+const std = @import("std");
+const sys = @import("sys.zig");
+
+pub const Argument = [*:0]const u8;
+pub const Environment = [*:null]const ?[*:0]const u8;
+
+pub const std_options: std.Options = .{ .signal_stack_size = null, .enable_segfault_handler = false };
+
+const Verb = struct { name: []const u8, run: *const fn ([]const Argument, Environment) u8 };
+
+const verbs = [_]Verb{
+    .{ .name = "true", .run = runTrue },
+};
+
+const exit_usage = 125;
+
+/// Null: this command line is not native, start the TypeScript side. Otherwise the exit status.
+pub fn dispatch(argv: []const Argument, environ: Environment) ?u8 {
+    if (argv.len < 2 or !std.mem.eql(u8, std.mem.span(argv[1]), "native")) return null;
+    if (argv.len >= 3) {
+        const wanted = std.mem.span(argv[2]);
+        for (verbs) |verb| {
+            if (std.mem.eql(u8, verb.name, wanted)) return verb.run(argv[3..], environ);
+        }
+    }
+    sys.writeAll(2, "tspod: unknown native verb: this command is for tspod itself\n") catch {};
+    return exit_usage;
+}
+
+pub fn main(init: std.process.Init.Minimal) u8 {
+    return dispatch(init.args.vector, init.environ.block.slice.ptr) orelse exit_usage;
+}
+
+/// Does nothing: the floor that a benchmark measures.
+fn runTrue(_: []const Argument, _: Environment) u8 {
+    return 0;
+}
+
+test {
+    _ = sys;
+}
