@@ -1,0 +1,169 @@
+/**
+ * The SQLite file: the only lock there is (WAL, immediate transactions). Knows the schema, not what the rows mean.
+ * Nothing may await inside a transaction.
+ */
+import { Database, SQLiteError } from "bun:sqlite";
+import { mkdirSync } from "node:fs";
+import { TspodError } from "../errors.ts";
+import type { Paths } from "./paths.ts";
+
+/** Another process holds the write lock for milliseconds; a stopped one (Ctrl-Z, a debugger) may for longer. */
+const busyTimeoutMs = 20_000;
+
+/** One entry a version: `PRAGMA user_version` says how many have been applied. Never edit one, add one. */
+const migrations = [
+  `
+  CREATE TABLE image (
+    id TEXT PRIMARY KEY,               -- digest of the image config, "sha256:<hex>", as docker shows it
+    manifest_digest TEXT NOT NULL,     -- of this platform's manifest
+    manifest TEXT NOT NULL,            -- its bytes
+    config TEXT NOT NULL,              -- the image config's bytes: run reads this row and nothing else
+    platform TEXT NOT NULL,            -- "linux/amd64", "linux/arm64/v8"
+    size_bytes INTEGER NOT NULL,       -- of the unpacked layers, as docker's SIZE
+    created_at TEXT NOT NULL,          -- RFC 3339, from the config; "" when the image does not say
+    pulled_at TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE image_name (
+    reference TEXT PRIMARY KEY,        -- canonical: "docker.io/library/alpine:latest" or "...@sha256:<hex>"
+    image_id TEXT NOT NULL REFERENCES image(id),
+    digest TEXT                        -- what the registry calls it (index or manifest), for repo digests
+  ) STRICT;
+  CREATE INDEX image_name_image ON image_name(image_id);
+  CREATE TABLE layer (
+    chain_id TEXT PRIMARY KEY,         -- image-spec config.md "Layer ChainID", hex without the algorithm
+    diff_id TEXT NOT NULL,
+    size_bytes INTEGER NOT NULL        -- bytes of file content unpacked
+  ) STRICT;
+  CREATE TABLE image_layer (
+    image_id TEXT NOT NULL REFERENCES image(id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,         -- 0 is the base
+    chain_id TEXT NOT NULL REFERENCES layer(chain_id),
+    blob_digest TEXT NOT NULL,         -- of the compressed blob
+    PRIMARY KEY (image_id, position)
+  ) STRICT;
+  CREATE INDEX image_layer_chain ON image_layer(chain_id);
+  CREATE TABLE container (
+    id TEXT PRIMARY KEY,               -- 64 hex characters
+    name TEXT NOT NULL UNIQUE,
+    image_id TEXT NOT NULL,
+    image_name TEXT NOT NULL,          -- as the user wrote it
+    command TEXT NOT NULL,             -- JSON array: what ps shows
+    labels TEXT NOT NULL,              -- JSON object
+    options TEXT NOT NULL,             -- JSON: CreateOptions, so that inspect and commit can say what was asked
+    auto_remove INTEGER NOT NULL,
+    created_at TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX container_image ON container(image_id);
+  CREATE TABLE volume (
+    name TEXT PRIMARY KEY,
+    labels TEXT NOT NULL,
+    anonymous INTEGER NOT NULL,
+    created_at TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE lease (
+    id INTEGER PRIMARY KEY,
+    pid INTEGER NOT NULL,
+    pid_start INTEGER NOT NULL,        -- field 22 of /proc/PID/stat
+    boot_id TEXT NOT NULL,
+    resource TEXT NOT NULL             -- "layer:<chain id>", "blob:<hex>"
+  ) STRICT;
+  CREATE TABLE host_fact (
+    key TEXT PRIMARY KEY,              -- what was tried, with the kernel version: "overlay 6.18.0 <device>"
+    value TEXT NOT NULL
+  ) STRICT;
+  `,
+];
+
+/** Open (creating it when needed) the store's database. Throws store.unwritable, store.full or store.corrupt. */
+export function openDatabase(paths: Paths): Database {
+  try {
+    return connect(paths);
+  } catch (error) {
+    throw explain(error, paths);
+  }
+}
+
+function connect(paths: Paths): Database {
+  let database: Database;
+  try {
+    database = new Database(paths.database, { readwrite: true, create: true, strict: true });
+  } catch {
+    mkdirSync(paths.data, { recursive: true, mode: 0o700 });
+    database = new Database(paths.database, { readwrite: true, create: true, strict: true });
+  }
+  database.run(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
+  const { user_version: version } = database.query("PRAGMA user_version").get() as {
+    user_version: number;
+  };
+  if (version > migrations.length) {
+    database.close();
+    throw new TspodError(
+      "store.corrupt",
+      `Cannot use "${paths.database}": it was written by a newer tspod (schema ${version})`,
+      { next: "use that version, or another store with TSPOD_ROOT=DIRECTORY" },
+    );
+  }
+  if (version < migrations.length) migrate(database);
+  database.run("PRAGMA synchronous = NORMAL");
+  database.run("PRAGMA foreign_keys = ON");
+  return database;
+}
+
+function migrate(database: Database): void {
+  database.run("PRAGMA journal_mode = WAL");
+  database
+    .transaction(() => {
+      // read again under the lock: another first start may have been faster
+      const { user_version: version } = database.query("PRAGMA user_version").get() as {
+        user_version: number;
+      };
+      for (const sql of migrations.slice(version)) database.run(sql);
+      database.run(`PRAGMA user_version = ${migrations.length}`);
+    })
+    .immediate();
+}
+
+/**
+ * One immediate transaction. `durable` waits for the disk (an image or a kept container must survive a power cut);
+ * without it the database stays consistent but the last transactions may be forgotten with the power.
+ */
+export function transact<T>(database: Database, work: () => T, options: { durable: boolean }): T {
+  if (options.durable) database.run("PRAGMA synchronous = FULL");
+  try {
+    return database.transaction(work).immediate();
+  } finally {
+    if (options.durable) database.run("PRAGMA synchronous = NORMAL");
+  }
+}
+
+/** SQLite and mkdir errors in words a user can act on. */
+function explain(error: unknown, paths: Paths): unknown {
+  if (error instanceof TspodError) return error;
+  const code = (error as { code?: string }).code ?? "";
+  if (code === "SQLITE_FULL" || code === "ENOSPC" || code === "EDQUOT") {
+    return new TspodError("store.full", `Cannot write "${paths.data}": no space left`, {
+      next: "free some space there, or set TSPOD_ROOT to a directory with room",
+      cause: error,
+    });
+  }
+  if (code === "SQLITE_CORRUPT" || code === "SQLITE_NOTADB") {
+    return new TspodError("store.corrupt", `Cannot read "${paths.database}": it is damaged`, {
+      next: "move it away; images can be pulled again",
+      cause: error,
+    });
+  }
+  if (
+    error instanceof SQLiteError ||
+    code === "EACCES" ||
+    code === "EROFS" ||
+    code === "ENOENT" ||
+    code === "EPERM" ||
+    code === "ENOTDIR"
+  ) {
+    return new TspodError("store.unwritable", `Cannot write to "${paths.data}" (${code})`, {
+      next: "make it writable, or set TSPOD_ROOT to a directory that is",
+      cause: error,
+    });
+  }
+  return error;
+}

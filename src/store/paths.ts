@@ -1,0 +1,62 @@
+/** Where things lie on disk (XDG Base Directory Specification 0.8). Pure: nothing is created here. */
+import { join } from "node:path";
+
+export interface Paths {
+  /** `$XDG_DATA_HOME/tspod`: what must survive a reboot. */
+  data: string;
+  /** `$XDG_RUNTIME_DIR/tspod`: what a reboot forgets. */
+  runtime: string;
+  /** `$XDG_CONFIG_HOME/tspod`. */
+  config: string;
+  /** `$XDG_CACHE_HOME/tspod`. */
+  cache: string;
+  database: string;
+  /** OCI image layout: `blobs/sha256/<hex>` beside `oci-layout`. */
+  blobs: string;
+  /** Half-downloaded blobs. */
+  ingest: string;
+  /** `layers/<chain id hex>/`: one unpacked layer each. */
+  layers: string;
+  containers: string;
+  volumes: string;
+  /** Renamed here first, deleted at leisure. */
+  trash: string;
+}
+
+export type Environment = Record<string, string | undefined>;
+
+/** XDG says a relative path is invalid and must be ignored. */
+function absolute(value: string | undefined): string | undefined {
+  return value !== undefined && value.startsWith("/") ? value : undefined;
+}
+
+/**
+ * Paths for this user. `TSPOD_ROOT` moves everything below one directory (tests, a second store).
+ * Without XDG_RUNTIME_DIR (cron, su) the runtime directory is `/tmp/tspod-<uid>`, made 0700 and checked on use.
+ */
+export function storePaths(environment: Environment, uid: number): Paths {
+  const root = absolute(environment.TSPOD_ROOT);
+  const home = absolute(environment.HOME) ?? "/";
+  const under = (variable: string, fallback: string): string =>
+    join(absolute(environment[variable]) ?? fallback, "tspod");
+  const data = root ? join(root, "data") : under("XDG_DATA_HOME", join(home, ".local/share"));
+  const runtimeBase = absolute(environment.XDG_RUNTIME_DIR);
+  const runtime = root
+    ? join(root, "run")
+    : runtimeBase
+      ? join(runtimeBase, "tspod")
+      : `/tmp/tspod-${uid}`;
+  return {
+    data,
+    runtime,
+    config: under("XDG_CONFIG_HOME", join(home, ".config")),
+    cache: under("XDG_CACHE_HOME", join(home, ".cache")),
+    database: join(data, "tspod.db"),
+    blobs: join(data, "blobs/sha256"),
+    ingest: join(data, "ingest"),
+    layers: join(data, "layers"),
+    containers: join(data, "containers"),
+    volumes: join(data, "volumes"),
+    trash: join(data, "trash"),
+  };
+}
