@@ -22,11 +22,26 @@ pub fn build(b: *std.Build) void {
     exe.stack_size = 65536; // a larger stack would have Zig's start code raise RLIMIT_STACK for all children
     b.installArtifact(exe);
 
+    const hello_root = b.createModule(.{
+        .root_source_file = b.path("src/hello.zig"),
+        .target = target,
+        .optimize = optimize,
+        .single_threaded = true,
+        .strip = optimize != .Debug,
+    });
+    const hello = b.addExecutable(.{ .name = "hello", .root_module = hello_root });
+    const install_hello = b.addInstallArtifact(hello, .{});
+    b.getInstallStep().dependOn(&install_hello.step);
+    b.step("hello", "Build the program of the built-in image").dependOn(&install_hello.step);
+
     const check = b.step("check", "Type-check without code generation");
     check.dependOn(&b.addExecutable(.{ .name = "check", .root_module = root }).step);
 
-    const tests = b.addTest(.{ .root_module = root, .filters = filters });
-    b.step("test", "Run unit tests").dependOn(&b.addRunArtifact(tests).step);
+    const test_step = b.step("test", "Run unit tests");
+    for ([_]*std.Build.Module{ root, hello_root }) |module| {
+        const tests = b.addTest(.{ .root_module = module, .filters = filters });
+        test_step.dependOn(&b.addRunArtifact(tests).step);
+    }
 
     const fmt = b.addFmt(.{ .paths = &.{ "build.zig", "src" }, .check = true });
     b.step("fmt", "Check formatting").dependOn(&fmt.step);
