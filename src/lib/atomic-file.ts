@@ -1,0 +1,55 @@
+/** Publish a file so that a reader sees the old one or the new one, never half (rename(2)). */
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname } from "node:path";
+
+export interface WriteOptions {
+  mode?: number;
+  /** Also survive a power cut: fsync the file and its directory. */
+  durable?: boolean;
+}
+
+let counter = 0;
+
+/** Write `data` to `path` by temporary file, (fsync,) rename(, fsync of the directory). */
+export function writeFileAtomic(path: string, data: string, options: WriteOptions = {}): void {
+  const temporary = `${path}.${process.pid}.${counter++}.tmp`;
+  const mode = options.mode ?? 0o600;
+  try {
+    if (options.durable) writeDurably(temporary, data, mode);
+    else writeFileSync(temporary, data, { mode });
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+  if (options.durable) syncDirectory(dirname(path));
+}
+
+function writeDurably(path: string, data: string, mode: number): void {
+  const descriptor = openSync(path, "wx", mode);
+  try {
+    const bytes = Buffer.from(data);
+    for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done);
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** fsync a directory: its entries are on the disk afterwards. */
+export function syncDirectory(path: string): void {
+  const descriptor = openSync(path, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}

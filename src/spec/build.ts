@@ -1,0 +1,276 @@
+/**
+ * (image config, options, host facts) -> config.json, helper.json and the small files bound into the container.
+ * Pure: no clock, no disk, no randomness. Source: OCI runtime-spec 1.2 config.md, image-spec conversion.md.
+ */
+import { TspodError } from "../errors.ts";
+import type { Mount, RuntimeSpec } from "../oci/runtime-spec.ts";
+import { capabilitySets, defaultCapabilities } from "./capabilities.ts";
+import { containerEnvironment } from "./environment.ts";
+import { containerFiles } from "./files.ts";
+import { defaultMounts, maskedPaths, readonlyPaths } from "./mounts.ts";
+import type { CreateOptions, VolumeMount } from "./options.ts";
+import { defaultSeccomp } from "./seccomp.ts";
+import { parseSignal } from "./signals.ts";
+
+/** The part of an image config that a container is made from (image-spec config.md). */
+export interface ImageSettings {
+  Env?: string[];
+  Entrypoint?: string[];
+  Cmd?: string[];
+  User?: string;
+  WorkingDir?: string;
+  StopSignal?: string;
+  Labels?: Record<string, string>;
+}
+
+interface IdMapping {
+  containerID: number;
+  hostID: number;
+  size: number;
+}
+
+/** What this host is and has, as far as a container's configuration depends on it. */
+export interface SpecHost {
+  architecture: string;
+  mapping: {
+    uid: IdMapping[];
+    gid: IdMapping[];
+    tools: { newuidmap: string; newgidmap: string } | null;
+  };
+  /** Texts of the host's own files, "" when it has none. */
+  etcHosts: string;
+  resolvConf: string;
+  hostname: string;
+}
+
+export interface SpecPlace {
+  id: string;
+  name: string;
+  containerDir: string;
+  runtimeDir: string;
+  trashDir: string;
+  /** Unpacked layers, topmost first, absolute. */
+  layers: string[];
+  rootfs: "overlay" | "copy" | { fuseOverlayfs: string };
+  /** Directory of each named volume that is mounted. */
+  volumeDirectory: (name: string) => string;
+}
+
+/** `helper.json`, structurally HelperConfig of the helper's contract without what is decided at start. */
+export interface HelperSettings {
+  contract: number;
+  id: string;
+  name: string;
+  runtimeDir: string;
+  containerDir: string;
+  trashDir: string;
+  rootfs:
+    | { kind: "overlay"; lower: string[]; upper: string; work: string }
+    | { kind: "fuse-overlayfs"; program: string; lower: string[]; upper: string; work: string }
+    | { kind: "copy"; lower: string[] };
+  idMapTools: { newuidmap: string; newgidmap: string } | null;
+  user: string;
+  createCwd: boolean;
+  init: boolean;
+  stdinOpen: boolean;
+  log: { driver: "k8s-file"; path: string };
+  autoRemove: boolean;
+  stopSignal: number;
+  stopTimeoutMs: number;
+}
+
+export interface BuiltSpec {
+  config: RuntimeSpec;
+  helper: HelperSettings;
+  /** File name in the container directory -> text. */
+  files: Record<string, string>;
+}
+
+const contractVersion = 1;
+const sigterm = 15;
+const idLength = 12;
+
+export function buildSpec(
+  image: ImageSettings,
+  options: CreateOptions,
+  host: SpecHost,
+  place: SpecPlace,
+): BuiltSpec {
+  const hostname =
+    options.hostname ?? (options.network === "host" ? host.hostname : place.id.slice(0, idLength));
+  const files = containerFiles(host, { hostname, name: place.name, network: options.network });
+  return {
+    config: runtimeSpec(image, options, host, place, hostname, Object.keys(files)),
+    helper: helperSettings(image, options, host, place),
+    files,
+  };
+}
+
+function runtimeSpec(
+  image: ImageSettings,
+  options: CreateOptions,
+  host: SpecHost,
+  place: SpecPlace,
+  hostname: string,
+  fileNames: readonly string[],
+): RuntimeSpec {
+  const ownNetwork = options.network !== "host";
+  return {
+    ociVersion: "1.2.0",
+    process: {
+      terminal: options.tty,
+      user: { uid: 0, gid: 0, umask: 0o022 },
+      args: commandLine(image, options),
+      env: containerEnvironment({
+        image: image.Env ?? [],
+        asked: options.environment,
+        hostname,
+        tty: options.tty,
+      }),
+      cwd: workdir(image, options),
+      capabilities: capabilitySets(defaultCapabilities),
+    },
+    root: { path: `${place.containerDir}/rootfs`, readonly: options.isReadOnly },
+    hostname,
+    mounts: [
+      ...defaultMounts({ ownNetwork, hasTtyGroup: isMapped(host.mapping.gid, ttyGroup) }),
+      ...(options.isReadOnly ? readOnlyTmpfs() : []),
+      ...fileNames.map((name) => fileMount(place.containerDir, name)),
+      ...options.mounts.map((mount) => volumeMount(mount, place)),
+    ],
+    annotations: { ...image.Labels, ...options.labels },
+    linux: {
+      namespaces: [
+        { type: "user" },
+        { type: "pid" },
+        { type: "mount" },
+        { type: "ipc" },
+        { type: "uts" },
+        { type: "cgroup" },
+        ...(ownNetwork ? ([{ type: "network" }] as const) : []),
+      ],
+      uidMappings: host.mapping.uid,
+      gidMappings: host.mapping.gid,
+      // unprivileged ping, and ports below 1024 for users other than root: both stop at this network namespace
+      ...(ownNetwork
+        ? { sysctl: { "net.ipv4.ping_group_range": pingGroups(host.mapping.gid) } }
+        : {}),
+      seccomp: defaultSeccomp(defaultCapabilities, host.architecture),
+      maskedPaths,
+      readonlyPaths,
+    },
+  };
+}
+
+const ttyGroup = 5;
+
+function isMapped(map: readonly IdMapping[], id: number): boolean {
+  return map.some((line) => id >= line.containerID && id < line.containerID + line.size);
+}
+
+/** From 0 to the last mapped group: the kernel refuses a range that leaves the user namespace. */
+function pingGroups(map: readonly IdMapping[]): string {
+  const end = Math.max(...map.map((line) => line.containerID + line.size - 1));
+  return `0 ${Math.min(end, 0x7fff_ffff)}`;
+}
+
+/** image-spec conversion.md: Entrypoint then Cmd; a new entrypoint drops the image's Cmd. */
+function commandLine(image: ImageSettings, options: CreateOptions): string[] {
+  const entrypoint = options.entrypoint ?? image.Entrypoint ?? [];
+  const inherited = options.entrypoint === null ? (image.Cmd ?? []) : [];
+  const command = options.command.length > 0 ? options.command : inherited;
+  const args = [...entrypoint, ...command];
+  if (args.length > 0 && args[0] !== "") return args;
+  throw new TspodError("usage", `Cannot run "${options.image}": the image names no command`, {
+    next: `say which: tspod run ${options.image} COMMAND`,
+  });
+}
+
+function workdir(image: ImageSettings, options: CreateOptions): string {
+  const asked = options.workdir ?? image.WorkingDir ?? "";
+  if (asked === "") return "/";
+  if (asked.startsWith("/")) return asked;
+  if (options.workdir === null) return `/${asked}`;
+  throw new TspodError("usage", `The working directory "${asked}" is not an absolute path`, {
+    next: `use -w /${asked}`,
+  });
+}
+
+/** `--read-only` keeps the usual scratch directories writable, as Podman's --read-only-tmpfs does. */
+function readOnlyTmpfs(): Mount[] {
+  return ["/run", "/tmp", "/var/tmp"].map((destination) => ({
+    destination,
+    type: "tmpfs",
+    source: "tmpfs",
+    options: ["nosuid", "nodev", destination === "/run" ? "mode=755" : "mode=1777", "tmpcopyup"],
+  }));
+}
+
+function fileMount(containerDir: string, name: string): Mount {
+  return {
+    destination: `/etc/${name}`,
+    type: "bind",
+    source: `${containerDir}/${name}`,
+    options: ["bind", "rprivate", "nosuid", "nodev"],
+  };
+}
+
+function volumeMount(mount: VolumeMount, place: SpecPlace): Mount {
+  if (mount.kind === "tmpfs") {
+    return {
+      destination: mount.destination,
+      type: "tmpfs",
+      source: "tmpfs",
+      options: ["nosuid", "nodev", "noexec", ...mount.options],
+    };
+  }
+  const source = mount.kind === "bind" ? mount.source : place.volumeDirectory(mount.source);
+  const propagation = mount.options.some((option) => /^r?(private|shared|slave)$/.test(option));
+  const options = ["rbind", ...(propagation ? [] : ["rprivate"]), "nosuid", "nodev"];
+  return {
+    destination: mount.destination,
+    type: "bind",
+    source,
+    options: [...options, ...mount.options],
+  };
+}
+
+function helperSettings(
+  image: ImageSettings,
+  options: CreateOptions,
+  host: SpecHost,
+  place: SpecPlace,
+): HelperSettings {
+  return {
+    contract: contractVersion,
+    id: place.id,
+    name: place.name,
+    runtimeDir: place.runtimeDir,
+    containerDir: place.containerDir,
+    trashDir: place.trashDir,
+    rootfs: rootfs(place),
+    idMapTools: host.mapping.tools,
+    user: options.user ?? image.User ?? "",
+    createCwd: true,
+    init: options.init,
+    stdinOpen: options.interactive,
+    log: { driver: "k8s-file", path: `${place.containerDir}/log` },
+    autoRemove: options.autoRemove,
+    stopSignal: options.stopSignal ?? imageStopSignal(image),
+    stopTimeoutMs: options.stopTimeoutMs,
+  };
+}
+
+function imageStopSignal(image: ImageSettings): number {
+  if (image.StopSignal === undefined || image.StopSignal === "") return sigterm;
+  return parseSignal(image.StopSignal);
+}
+
+function rootfs(place: SpecPlace): HelperSettings["rootfs"] {
+  const lower = place.layers;
+  if (place.rootfs === "copy") return { kind: "copy", lower };
+  const upper = `${place.containerDir}/upper`;
+  const work = `${place.containerDir}/work`;
+  if (place.rootfs === "overlay") return { kind: "overlay", lower, upper, work };
+  return { kind: "fuse-overlayfs", program: place.rootfs.fuseOverlayfs, lower, upper, work };
+}

@@ -1,0 +1,76 @@
+/** The mounts every container gets, and which of /proc and /sys is hidden. Pure. */
+import type { Mount } from "../oci/runtime-spec.ts";
+
+/** Docker's `--shm-size` default. */
+const shmSize = "65536k";
+
+export function defaultMounts(options: { ownNetwork: boolean; hasTtyGroup: boolean }): Mount[] {
+  // Debian's and Alpine's group "tty"; the kernel refuses a group that is not mapped
+  const ttyGroup = options.hasTtyGroup ? ["gid=5"] : [];
+  return [
+    { destination: "/proc", type: "proc", source: "proc", options: ["nosuid", "noexec", "nodev"] },
+    {
+      destination: "/dev",
+      type: "tmpfs",
+      source: "tmpfs",
+      options: ["nosuid", "strictatime", "mode=755", "size=65536k"],
+    },
+    {
+      destination: "/dev/pts",
+      type: "devpts",
+      source: "devpts",
+      options: ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", ...ttyGroup],
+    },
+    sysMount(options.ownNetwork),
+    {
+      destination: "/sys/fs/cgroup",
+      type: "cgroup",
+      source: "cgroup",
+      options: ["nosuid", "noexec", "nodev", "relatime", "ro"],
+    },
+    {
+      destination: "/dev/mqueue",
+      type: "mqueue",
+      source: "mqueue",
+      options: ["nosuid", "noexec", "nodev"],
+    },
+    {
+      destination: "/dev/shm",
+      type: "tmpfs",
+      source: "shm",
+      options: ["nosuid", "noexec", "nodev", "mode=1777", `size=${shmSize}`],
+    },
+  ];
+}
+
+/** A new sysfs shows the network namespace one owns; without one the kernel refuses it, and the host's is bound. */
+function sysMount(ownNetwork: boolean): Mount {
+  const options = ["nosuid", "noexec", "nodev", "ro"];
+  return ownNetwork
+    ? { destination: "/sys", type: "sysfs", source: "sysfs", options }
+    : { destination: "/sys", type: "bind", source: "/sys", options: ["rbind", ...options] };
+}
+
+/** Files that tell about, or reach, the host: covered by /dev/null or an empty directory. */
+export const maskedPaths = [
+  "/proc/acpi",
+  "/proc/asound",
+  "/proc/interrupts",
+  "/proc/kcore",
+  "/proc/keys",
+  "/proc/latency_stats",
+  "/proc/sched_debug",
+  "/proc/scsi",
+  "/proc/timer_list",
+  "/proc/timer_stats",
+  "/sys/devices/virtual/powercap",
+  "/sys/firmware",
+];
+
+export const readonlyPaths = [
+  "/proc/bus",
+  "/proc/fs",
+  "/proc/irq",
+  "/proc/sys",
+  "/proc/sysrq-trigger",
+];
