@@ -1,0 +1,28 @@
+/** What the image functions work with. Plain data and callbacks: the engine builds it, tests build their own. */
+import type { Database } from "bun:sqlite";
+import type { IdMapping } from "../helper/contract.ts";
+import type { Environment, Paths } from "../store/paths.ts";
+import type { PullEvent } from "./events.ts";
+
+export interface ImageContext {
+  readonly paths: Paths;
+  readonly database: Database;
+  /** For registries.conf, auth.json, proxies and HOME. */
+  readonly environment: Environment;
+  /** What precedes `native VERB`: [program] or [program, argument...]. Read only when a layer is unpacked or removed. */
+  readonly helper: readonly string[];
+  /** The user namespace layers are unpacked in: the one that will run them. Read only then, too. */
+  readonly mapping: LayerMapping;
+  readonly signal: AbortSignal;
+  /** What a pull is doing, for a progress display. Must not throw. */
+  report(event: PullEvent): void;
+  /** One sentence for the user, who need not act on it. */
+  warn(message: string): void;
+}
+
+export interface LayerMapping {
+  readonly uid: readonly IdMapping[];
+  readonly gid: readonly IdMapping[];
+  /** Programs that write maps of more than the caller's own id; null for the single-id fallback, or as root. */
+  readonly tools: { readonly newuidmap: string; readonly newgidmap: string } | null;
+}

@@ -1,0 +1,74 @@
+/** `run`'s way to an image: present is one database read, missing is a pull. */
+import { TspodError } from "../errors.ts";
+import {
+  formatPlatform,
+  hostPlatform,
+  matchesPlatform,
+  parsePlatform,
+  parseReference,
+} from "../oci/index.ts";
+import type { StoredImage } from "../store/images.ts";
+import type { ImageContext } from "./context.ts";
+import { findImage } from "./find.ts";
+
+/** `newer`: ask the registry, but go on with what is here when it cannot be asked. */
+export type PullPolicy = "missing" | "always" | "never" | "newer";
+
+export interface EnsureOptions {
+  /** "linux/arm64": must match; without it the host's is wanted and another one is only warned about. */
+  platform?: string;
+  pull?: PullPolicy;
+}
+
+/**
+ * The image `text` names, pulled when the policy says so.
+ * Throws image.not_found, usage, and whatever a pull throws.
+ */
+export async function ensureImage(
+  context: ImageContext,
+  text: string,
+  { platform, pull = "missing" }: EnsureOptions = {},
+): Promise<StoredImage> {
+  const wanted = platform === undefined ? undefined : parsePlatform(platform);
+  const found = findImage(context, text);
+  const isFit =
+    found !== undefined && (wanted === undefined || matchesPlatform(wanted, found.config.platform));
+  if (isFit && (pull === "missing" || pull === "never" || isLocal(found))) {
+    if (wanted === undefined) warnOfForeign(context, found, text);
+    return found;
+  }
+  if (pull === "never") {
+    const which = wanted === undefined ? "" : ` for ${formatPlatform(wanted)}`;
+    throw new TspodError(
+      "image.not_found",
+      `Cannot find image "${text}"${which} here, and --pull=never forbids to fetch it`,
+      {
+        next: `tspod pull ${text}`,
+      },
+    );
+  }
+  const { pullImage } = await import("./pull.ts");
+  try {
+    return await pullImage(context, text, platform === undefined ? {} : { platform });
+  } catch (error) {
+    if (pull !== "newer" || !isFit || context.signal.aborted) throw error;
+    context.warn(
+      `Cannot ask for a newer "${text}", using the one here: ${(error as Error).message}`,
+    );
+    return found;
+  }
+}
+
+/** Built or carried here: there is no registry to ask. */
+function isLocal({ reference }: StoredImage): boolean {
+  return reference === "" || parseReference(reference).registry === "localhost";
+}
+
+function warnOfForeign(context: ImageContext, image: StoredImage, text: string): void {
+  const host = hostPlatform();
+  if (image.config.platform.architecture === "" || matchesPlatform(host, image.config.platform))
+    return;
+  context.warn(
+    `Image "${text}" is for ${formatPlatform(image.config.platform)}, this machine is ${formatPlatform(host)}`,
+  );
+}

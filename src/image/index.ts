@@ -1,0 +1,40 @@
+/** The door of image: find, ensure, pull, list, remove. What is heavy is loaded when it is first called. */
+import type { StoredImage } from "../store/images.ts";
+import type { ImageContext } from "./context.ts";
+import type { PullOptions } from "./pull.ts";
+import type { RemovedImage, RemoveOptions } from "./remove.ts";
+
+export type { ImageContext, LayerMapping } from "./context.ts";
+export type { LayerPhase, PullEvent } from "./events.ts";
+export type { ImageName, ImageRecord, StoredImage } from "../store/images.ts";
+export type { PullOptions } from "./pull.ts";
+export type { RemovedImage, RemoveOptions } from "./remove.ts";
+export { type EnsureOptions, ensureImage, type PullPolicy } from "./ensure.ts";
+export { findImage, getImage, inspectImage, listImages } from "./find.ts";
+
+export async function pullImage(
+  context: ImageContext,
+  text: string,
+  options: PullOptions = {},
+): Promise<StoredImage> {
+  return (await import("./pull.ts")).pullImage(context, text, options);
+}
+
+export async function removeImage(
+  context: ImageContext,
+  text: string,
+  options: RemoveOptions = {},
+): Promise<RemovedImage> {
+  return (await import("./remove.ts")).removeImage(context, text, options);
+}
+
+export async function ensureBuiltin(
+  context: ImageContext,
+  program: Uint8Array,
+): Promise<StoredImage> {
+  return (await import("./builtin.ts")).ensureBuiltin(context, program);
+}
+
+export async function recoverContent(context: ImageContext): Promise<void> {
+  return (await import("./recover.ts")).recoverContent(context);
+}

@@ -1,0 +1,161 @@
+/** The rows of images: names, what a name stands for, the layers below. Decides nothing; touches no file. */
+import type { Database } from "bun:sqlite";
+import { TspodError } from "../errors.ts";
+import {
+  type Digest,
+  digestFromHex,
+  formatReference,
+  type ImageConfig,
+  parseImageConfig,
+  type Reference,
+  repositoryName,
+} from "../oci/index.ts";
+
+export interface StoredImage {
+  /** Digest of the config: what docker and podman call the image id. */
+  readonly id: Digest;
+  /** The canonical name it was found by, or the first it has, or "" when it has none. */
+  readonly reference: string;
+  /** What the registry calls that name (index or manifest), or "" when it never came from one. */
+  readonly digest: Digest | "";
+  readonly config: ImageConfig;
+  /** Chain ids in hex, topmost first: names of directories in `layers/`, in overlayfs' order. */
+  readonly layers: readonly string[];
+}
+
+/** What `images` and `image inspect` show. */
+export interface ImageRecord extends StoredImage {
+  readonly names: readonly ImageName[];
+  readonly manifestDigest: Digest;
+  readonly manifest: string;
+  readonly configText: string;
+  /** "linux/amd64". */
+  readonly platform: string;
+  readonly sizeBytes: number;
+  readonly createdAt: string;
+  readonly pulledAt: string;
+}
+
+export interface ImageName {
+  readonly reference: string;
+  readonly digest: Digest | "";
+}
+
+interface Row {
+  id: string;
+  reference: string | null;
+  digest: string | null;
+  config: string;
+  layers: string | null;
+}
+
+const layersColumn = `(SELECT group_concat(chain_id) FROM
+  (SELECT chain_id FROM image_layer WHERE image_id = i.id ORDER BY position DESC)) AS layers`;
+
+/** One read: the first of `references` (canonical names) that is there. */
+export function findImageByName(
+  database: Database,
+  references: readonly string[],
+): StoredImage | undefined {
+  const marks = references.map(() => "?").join(", ");
+  const rows = database
+    .query<Row, string[]>(
+      `SELECT i.id, n.reference, n.digest, i.config, ${layersColumn}
+       FROM image_name n JOIN image i ON i.id = n.image_id WHERE n.reference IN (${marks})`,
+    )
+    .all(...references);
+  for (const wanted of references) {
+    const row = rows.find(({ reference }) => reference === wanted);
+    if (row !== undefined) return stored(row);
+  }
+  return undefined;
+}
+
+/** "name@sha256:...": the digest is that of the index a tag of this name came from, or of the manifest itself. */
+export function findImageByDigest(
+  database: Database,
+  reference: Reference & { digest: Digest },
+): StoredImage | undefined {
+  const name = repositoryName(reference);
+  const row = database
+    .query<Row, [string, string, string, string]>(
+      `SELECT i.id, n.reference, n.digest, i.config, ${layersColumn}
+       FROM image_name n JOIN image i ON i.id = n.image_id
+       WHERE (n.digest = ?1 OR i.manifest_digest = ?1)
+         AND (substr(n.reference, 1, length(?2)) = ?2 OR substr(n.reference, 1, length(?3)) = ?3)
+       ORDER BY n.reference = ?4 DESC LIMIT 1`,
+    )
+    .get(reference.digest, `${name}:`, `${name}@`, formatReference(reference));
+  return row === null ? undefined : { ...stored(row), reference: formatReference(reference) };
+}
+
+const ambiguousShownMax = 5;
+
+/** `hex`: an image id or its beginning, without "sha256:". Throws image.not_found when several begin so. */
+export function findImageById(database: Database, hex: string): StoredImage | undefined {
+  const rows = database
+    .query<Row, [string]>(
+      `SELECT i.id, (SELECT min(reference) FROM image_name WHERE image_id = i.id) AS reference,
+         (SELECT digest FROM image_name WHERE image_id = i.id ORDER BY reference LIMIT 1) AS digest,
+         i.config, ${layersColumn}
+       FROM image i WHERE i.id >= ?1 AND i.id < ?1 || 'g' LIMIT ${ambiguousShownMax}`,
+    )
+    .all(`sha256:${hex}`);
+  if (rows.length > 1) {
+    const ids = rows.map(({ id }) => id.slice("sha256:".length).slice(0, hex.length + 6));
+    throw new TspodError(
+      "image.not_found",
+      `Cannot tell which image "${hex}" is: several begin so`,
+      {
+        next: `give more digits: ${ids.join(", ")}`,
+      },
+    );
+  }
+  return rows[0] === undefined ? undefined : stored(rows[0]);
+}
+
+type RecordRow = Row & {
+  names: string;
+  manifest_digest: string;
+  manifest: string;
+  platform: string;
+  size_bytes: number;
+  created_at: string;
+  pulled_at: string;
+};
+
+/** All images, the newest first; or only that one. */
+export function listImageRecords(database: Database, only?: Digest): ImageRecord[] {
+  return database
+    .query<RecordRow, [string | null]>(
+      `SELECT i.*, n.reference, n.digest, ${layersColumn},
+         (SELECT json_group_array(json_object('reference', reference, 'digest', coalesce(digest, '')))
+          FROM (SELECT * FROM image_name WHERE image_id = i.id ORDER BY reference)) AS names
+       FROM image i LEFT JOIN image_name n ON n.reference =
+         (SELECT min(reference) FROM image_name WHERE image_id = i.id)
+       WHERE ?1 IS NULL OR i.id = ?1 ORDER BY i.created_at DESC, i.pulled_at DESC, i.id`,
+    )
+    .all(only ?? null)
+    .map((row) => ({
+      ...stored(row),
+      names: JSON.parse(row.names) as ImageName[], // made by the query above
+      manifestDigest: row.manifest_digest as Digest, // written by insertImage from a Digest
+      manifest: row.manifest,
+      configText: row.config,
+      platform: row.platform,
+      sizeBytes: row.size_bytes,
+      createdAt: row.created_at,
+      pulledAt: row.pulled_at,
+    }));
+}
+
+function stored(row: Row): StoredImage {
+  const id = digestFromHex(row.id.slice("sha256:".length));
+  return {
+    id,
+    reference: row.reference ?? "",
+    digest: (row.digest ?? "") as Digest | "", // written by insertImage from a Digest
+    config: parseImageConfig(row.config, id),
+    layers: row.layers === null || row.layers === "" ? [] : row.layers.split(","),
+  };
+}
