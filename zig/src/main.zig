@@ -43,4 +43,5 @@ fn runTrue(_: []const Argument, _: Environment) u8 {
 
 test {
     _ = sys;
+    _ = @import("userns.zig");
 }

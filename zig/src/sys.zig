@@ -34,6 +34,56 @@ pub fn writeAll(fd: linux.fd_t, bytes: []const u8) Error!void {
     }
 }
 
+/// Remember a failure that no single system call explains: `sentence` says it all.
+pub fn fail(call: []const u8, sentence: []const u8) Error {
+    failure = .{ .call = call, .detail = sentence, .errno = .SUCCESS };
+    return error.Syscall;
+}
+
+/// clone3(2), Linux 5.3. With `stack` = 0 it returns twice, like fork.
+pub const CloneArgs = extern struct {
+    flags: u64 align(8),
+    pidfd: u64 = 0, // address of an i32
+    child_tid: u64 = 0,
+    parent_tid: u64 = 0,
+    exit_signal: u64 = @intFromEnum(linux.SIG.CHLD),
+    stack: u64 = 0,
+    stack_size: u64 = 0,
+    tls: u64 = 0,
+    set_tid: u64 = 0,
+    set_tid_size: u64 = 0,
+    cgroup: u64 = 0, // directory descriptor, with CLONE.INTO_CGROUP
+
+    comptime {
+        std.debug.assert(@sizeOf(CloneArgs) == 88); // CLONE_ARGS_SIZE_VER2
+    }
+};
+
+pub fn clone3(args: *const CloneArgs) usize {
+    return linux.syscall2(.clone3, @intFromPtr(args), @sizeOf(CloneArgs));
+}
+
+/// waitid(2) for one child by pid, through EINTR. 0-255: exited; 128 + n: killed by signal n.
+pub fn waitExit(pid: linux.pid_t) Error!u32 {
+    return waitStatus(.PID, pid);
+}
+
+/// The same by descriptor (P_PIDFD, Linux 5.4), which no reused pid can fool.
+pub fn waitExitFd(pidfd: linux.fd_t) Error!u32 {
+    return waitStatus(.PIDFD, pidfd);
+}
+
+fn waitStatus(kind: linux.P, id: i32) Error!u32 {
+    var info: linux.siginfo_t = undefined;
+    while (true) {
+        const rc = linux.waitid(kind, id, &info, linux.W.EXITED, null);
+        if (linux.errno(rc) == .INTR) continue;
+        _ = try check("waitid", "", rc);
+        const status: u32 = @intCast(info.fields.common.second.sigchld.status);
+        return if (info.code == @intFromEnum(linux.CLD.EXITED)) status else 128 + status;
+    }
+}
+
 /// The name of an errno as C spells it ("ENOENT"), also for values std has no name for.
 pub fn errnoName(e: linux.E, buffer: *[32]u8) []const u8 {
     if (std.enums.tagName(linux.E, e)) |name| return std.fmt.bufPrint(buffer, "E{s}", .{name}) catch "E?";
