@@ -74,7 +74,11 @@ function following(ranges: readonly IdRange[]): IdMapping[] {
 
 /** As root every id we have ourselves is mapped to itself. */
 function rootMapping(): Mapping {
-  return { uid: identityMap("/proc/self/uid_map"), gid: identityMap("/proc/self/gid_map"), tools: null };
+  return {
+    uid: identityMap("/proc/self/uid_map"),
+    gid: identityMap("/proc/self/gid_map"),
+    tools: null,
+  };
 }
 
 function identityMap(path: string): IdMapping[] {

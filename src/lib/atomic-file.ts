@@ -37,7 +37,7 @@ function writeDurably(path: string, data: string, mode: number): void {
   const descriptor = openSync(path, "wx", mode);
   try {
     const bytes = Buffer.from(data);
-    for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done);
+    for (let done = 0; done < bytes.length;) done += writeSync(descriptor, bytes, done);
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);

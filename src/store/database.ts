@@ -51,7 +51,8 @@ const migrations = [
     labels TEXT NOT NULL,              -- JSON object
     options TEXT NOT NULL,             -- JSON: CreateOptions, so that inspect and commit can say what was asked
     auto_remove INTEGER NOT NULL,
-    created_at TEXT NOT NULL
+    created_at TEXT NOT NULL,
+    creator TEXT NOT NULL              -- "pid:start:boot id" of the command that made it
   ) STRICT;
   CREATE INDEX container_image ON container(image_id);
   CREATE TABLE volume (

@@ -1,0 +1,14 @@
+/** What other rooms may use of the helper. */
+export type {
+  Attach,
+  ControlReply,
+  ControlRequest,
+  ExecConfig,
+  ExitRecord,
+  HelperConfig,
+  RuntimeState,
+} from "./contract.ts";
+export { contractVersion } from "./contract.ts";
+export { control } from "./control.ts";
+export { helperCommand } from "./executable.ts";
+export { type RunningHelper, startHelper } from "./start.ts";

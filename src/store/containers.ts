@@ -1,0 +1,158 @@
+/** Rows of containers, and the state that lies beside them in files. Knows what is recorded, not how to start one. */
+import type { Database } from "bun:sqlite";
+import { readFileSync } from "node:fs";
+import { isSameProcess, type ProcessIdentity } from "../lib/process-identity.ts";
+import type { Paths } from "./paths.ts";
+
+export interface ContainerRecord {
+  id: string;
+  name: string;
+  imageId: string;
+  imageName: string;
+  command: string[];
+  labels: Record<string, string>;
+  /** CreateOptions, as asked. */
+  options: unknown;
+  autoRemove: boolean;
+  /** RFC 3339. */
+  createdAt: string;
+  /** Who is making it: until it has started once, that process alone vouches for it. */
+  creator: ProcessIdentity;
+}
+
+interface Row {
+  id: string;
+  name: string;
+  image_id: string;
+  image_name: string;
+  command: string;
+  labels: string;
+  options: string;
+  auto_remove: number;
+  created_at: string;
+  creator: string;
+}
+
+const columns =
+  "id, name, image_id, image_name, command, labels, options, auto_remove, created_at, creator";
+
+function fromRow(row: Row): ContainerRecord {
+  return {
+    id: row.id,
+    name: row.name,
+    imageId: row.image_id,
+    imageName: row.image_name,
+    command: JSON.parse(row.command) as string[], // we wrote it
+    labels: JSON.parse(row.labels) as Record<string, string>, // we wrote it
+    options: JSON.parse(row.options),
+    autoRemove: row.auto_remove === 1,
+    createdAt: row.created_at,
+    creator: row.creator,
+  };
+}
+
+/** Throws SQLiteError SQLITE_CONSTRAINT_UNIQUE when the name is taken. */
+export function insertContainer(database: Database, record: ContainerRecord): void {
+  database
+    .query(
+      `INSERT INTO container (${columns})
+       VALUES ($id, $name, $imageId, $imageName, $command, $labels, $options, $autoRemove, $createdAt, $creator)`,
+    )
+    .run({
+      ...record,
+      command: JSON.stringify(record.command),
+      labels: JSON.stringify(record.labels),
+      options: JSON.stringify(record.options),
+      autoRemove: record.autoRemove ? 1 : 0,
+    });
+}
+
+export function deleteContainer(database: Database, id: string): void {
+  database.query("DELETE FROM container WHERE id = ?").run(id);
+}
+
+/** Newest first. */
+export function listContainers(database: Database): ContainerRecord[] {
+  const sql = `SELECT ${columns} FROM container ORDER BY created_at DESC, rowid DESC`;
+  return database.query<Row, []>(sql).all().map(fromRow);
+}
+
+/** Enough to know that a prefix is ambiguous. */
+const candidatesMax = 2;
+
+/** By exact name, exact id, or id prefix: none, one, or more when the prefix is ambiguous. */
+export function findContainers(database: Database, wanted: string): ContainerRecord[] {
+  const exact = `SELECT ${columns} FROM container WHERE name = ?1 OR id = ?1`;
+  const row = database.query<Row, [string]>(exact).get(wanted);
+  if (row !== null) return [fromRow(row)];
+  if (!/^[0-9a-f]{1,64}$/.test(wanted)) return [];
+  const byPrefix = `SELECT ${columns} FROM container WHERE id GLOB ?1 || '*' LIMIT ${candidatesMax}`;
+  return database.query<Row, [string]>(byPrefix).all(wanted).map(fromRow);
+}
+
+export const containerDirectory = (paths: Paths, id: string): string => `${paths.containers}/${id}`;
+
+/** Socket paths hold 108 bytes: a part of the id is enough to be unique. */
+const runtimeNameLength = 24;
+
+export const runtimeDirectory = (paths: Paths, id: string): string =>
+  `${paths.runtime}/${id.slice(0, runtimeNameLength)}`;
+
+/** What the files beside a row say now. */
+export type ContainerState =
+  | { status: "created" }
+  | { status: "running"; pid: number; pidStart: number; startedAt: string }
+  | {
+      status: "exited";
+      exitCode: number;
+      oomKilled: boolean;
+      startedAt: string;
+      finishedAt: string;
+    };
+
+interface RunningFile {
+  pid: number;
+  pidStart: number;
+  monitorPid: number;
+  monitorStart: number;
+  startedAt: string;
+}
+
+interface ExitFile {
+  exitCode: number;
+  oomKilled: boolean;
+  startedAt: string;
+  finishedAt: string;
+}
+
+/** 128 + SIGKILL: what a container whose monitor vanished has ended with. */
+const killedExitCode = 137;
+
+export function readState(paths: Paths, id: string): ContainerState {
+  const running = readJson<RunningFile>(`${runtimeDirectory(paths, id)}/state.json`);
+  if (running !== null && isSameProcess(running.monitorPid, running.monitorStart)) {
+    const { pid, pidStart, startedAt } = running;
+    return { status: "running", pid, pidStart, startedAt };
+  }
+  const exited = readJson<ExitFile>(`${containerDirectory(paths, id)}/exit.json`);
+  if (exited !== null && (running === null || exited.startedAt >= running.startedAt)) {
+    return { status: "exited", ...exited };
+  }
+  if (running === null) return { status: "created" };
+  return {
+    status: "exited",
+    exitCode: killedExitCode,
+    oomKilled: false,
+    startedAt: running.startedAt,
+    finishedAt: running.startedAt,
+  };
+}
+
+/** Null when the file is not there or (a power cut) not whole. */
+function readJson<T>(path: string): T | null {
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as T; // written by our monitor
+  } catch {
+    return null;
+  }
+}
