@@ -3,6 +3,7 @@
  * Pure: no clock, no disk, no randomness. Source: OCI runtime-spec 1.2 config.md, image-spec conversion.md.
  */
 import { TspodError } from "../errors.ts";
+import type { ImageConfig } from "../oci/image-config.ts";
 import type { Mount, RuntimeSpec } from "../oci/runtime-spec.ts";
 import { capabilitySets, defaultCapabilities } from "./capabilities.ts";
 import { containerEnvironment } from "./environment.ts";
@@ -12,16 +13,11 @@ import type { CreateOptions, VolumeMount } from "./options.ts";
 import { defaultSeccomp } from "./seccomp.ts";
 import { parseSignal } from "./signals.ts";
 
-/** The part of an image config that a container is made from (image-spec config.md). */
-export interface ImageSettings {
-  Env?: string[];
-  Entrypoint?: string[];
-  Cmd?: string[];
-  User?: string;
-  WorkingDir?: string;
-  StopSignal?: string;
-  Labels?: Record<string, string>;
-}
+/** The part of an image config that a container is made from. */
+export type ImageSettings = Pick<
+  ImageConfig,
+  "env" | "entrypoint" | "cmd" | "user" | "workingDir" | "stopSignal" | "labels"
+>;
 
 interface IdMapping {
   containerID: number;
@@ -122,7 +118,7 @@ function runtimeSpec(
       user: { uid: 0, gid: 0, umask: 0o022 },
       args: commandLine(image, options),
       env: containerEnvironment({
-        image: image.Env ?? [],
+        image: image.env,
         asked: options.environment,
         hostname,
         tty: options.tty,
@@ -138,7 +134,7 @@ function runtimeSpec(
       ...fileNames.map((name) => fileMount(place.containerDir, name)),
       ...options.mounts.map((mount) => volumeMount(mount, place)),
     ],
-    annotations: { ...image.Labels, ...options.labels },
+    annotations: { ...image.labels, ...options.labels },
     linux: {
       namespaces: [
         { type: "user" },
@@ -176,8 +172,8 @@ function pingGroups(map: readonly IdMapping[]): string {
 
 /** image-spec conversion.md: Entrypoint then Cmd; a new entrypoint drops the image's Cmd. */
 function commandLine(image: ImageSettings, options: CreateOptions): string[] {
-  const entrypoint = options.entrypoint ?? image.Entrypoint ?? [];
-  const inherited = options.entrypoint === null ? (image.Cmd ?? []) : [];
+  const entrypoint = options.entrypoint ?? image.entrypoint;
+  const inherited = options.entrypoint === null ? image.cmd : [];
   const command = options.command.length > 0 ? options.command : inherited;
   const args = [...entrypoint, ...command];
   if (args.length > 0 && args[0] !== "") return args;
@@ -187,7 +183,7 @@ function commandLine(image: ImageSettings, options: CreateOptions): string[] {
 }
 
 function workdir(image: ImageSettings, options: CreateOptions): string {
-  const asked = options.workdir ?? image.WorkingDir ?? "";
+  const asked = options.workdir ?? image.workingDir;
   if (asked === "") return "/";
   if (asked.startsWith("/")) return asked;
   if (options.workdir === null) return `/${asked}`;
@@ -250,7 +246,7 @@ function helperSettings(
     trashDir: place.trashDir,
     rootfs: rootfs(place),
     idMapTools: host.mapping.tools,
-    user: options.user ?? image.User ?? "",
+    user: options.user ?? image.user,
     createCwd: true,
     init: options.init,
     stdinOpen: options.interactive,
@@ -262,8 +258,7 @@ function helperSettings(
 }
 
 function imageStopSignal(image: ImageSettings): number {
-  if (image.StopSignal === undefined || image.StopSignal === "") return sigterm;
-  return parseSignal(image.StopSignal);
+  return image.stopSignal === "" ? sigterm : parseSignal(image.stopSignal);
 }
 
 function rootfs(place: SpecPlace): HelperSettings["rootfs"] {

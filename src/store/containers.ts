@@ -77,6 +77,19 @@ export function listContainers(database: Database): ContainerRecord[] {
   return database.query<Row, []>(sql).all().map(fromRow);
 }
 
+export function listIds(database: Database): string[] {
+  return database
+    .query<{ id: string }, []>("SELECT id FROM container")
+    .all()
+    .map(({ id }) => id);
+}
+
+/** Those that go away with their end. */
+export function listAutoRemove(database: Database): Pick<ContainerRecord, "id" | "creator">[] {
+  const sql = "SELECT id, creator FROM container WHERE auto_remove = 1";
+  return database.query<Pick<ContainerRecord, "id" | "creator">, []>(sql).all();
+}
+
 /** Enough to know that a prefix is ambiguous. */
 const candidatesMax = 2;
 

@@ -1,0 +1,69 @@
+/** Starts another process in a running container. */
+import { TspodError } from "../errors.ts";
+import {
+  type Attach,
+  contractVersion,
+  type ExecConfig,
+  type RunningHelper,
+  startHelper,
+} from "../helper/index.ts";
+import { writeFileAtomic } from "../lib/atomic-file.ts";
+import type { RuntimeSpec } from "../oci/runtime-spec.ts";
+import { type HelperSettings, mergeEnvironment } from "../spec/index.ts";
+import { containerDirectory, runtimeDirectory } from "../store/containers.ts";
+import type { ContainerContext } from "./context.ts";
+import { readContainerFile } from "./files.ts";
+import type { Container } from "./find.ts";
+import { generateId } from "./names.ts";
+
+export interface ExecOptions {
+  command: string[];
+  environment: string[];
+  workdir: string | null;
+  user: string | null;
+  interactive: boolean;
+  tty: boolean;
+}
+
+const nameLength = 16;
+
+/** Errors: container.not_running; the helper's come with the promises it returns. */
+export function execInContainer(
+  context: ContainerContext,
+  container: Container,
+  options: ExecOptions,
+  attach: Attach | null,
+): RunningHelper {
+  if (container.state.status !== "running") {
+    throw new TspodError("container.not_running", `Container "${container.name}" is not running`, {
+      next: `start it: tspod start ${container.name}`,
+    });
+  }
+  const runtimeDir = runtimeDirectory(context.paths, container.id);
+  const { process } = readContainerFile<RuntimeSpec>(context, container.id, "config.json");
+  const helper = readContainerFile<HelperSettings>(context, container.id, "helper.json");
+  const terminal = options.tty ? ["TERM=xterm"] : [];
+  const request: ExecConfig = {
+    contract: contractVersion,
+    runtimeDir,
+    containerDir: containerDirectory(context.paths, container.id),
+    process: {
+      ...process,
+      terminal: options.tty,
+      args: options.command,
+      env: mergeEnvironment(terminal, process.env, options.environment),
+      cwd: options.workdir ?? process.cwd,
+    },
+    user: options.user ?? helper.user,
+    stdinOpen: options.interactive,
+    ...(attach === null ? {} : { attach }),
+  };
+  const path = `${runtimeDir}/exec-${generateId().slice(0, nameLength)}.json`;
+  writeFileAtomic(path, JSON.stringify(request));
+  return startHelper({
+    command: context.helper,
+    args: ["exec", path],
+    foreground: attach !== null,
+    onWarning: (_, detail) => context.warn(detail),
+  });
+}

@@ -1,0 +1,22 @@
+/** The files of one container that this program wrote itself. */
+import { readFileSync } from "node:fs";
+import { TspodError } from "../errors.ts";
+import { containerDirectory } from "../store/containers.ts";
+import type { Store } from "./find.ts";
+
+/** Errors: container.not_found when it was removed meanwhile. */
+export function readContainerFile<T>(
+  context: Pick<Store, "paths">,
+  id: string,
+  name: "config.json" | "helper.json",
+): T {
+  const path = `${containerDirectory(context.paths, id)}/${name}`;
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as T; // create wrote it
+  } catch (cause) {
+    throw new TspodError("container.not_found", `Cannot read "${path}"`, {
+      next: "the container has been removed, or its directory is damaged: tspod rm -f removes it",
+      cause,
+    });
+  }
+}

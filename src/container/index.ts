@@ -1,0 +1,12 @@
+/** The door of container. What only some commands need is loaded when it is first called. */
+export type { ContainerContext, RootfsChoice } from "./context.ts";
+export { createContainer } from "./create.ts";
+export { execInContainer, type ExecOptions } from "./exec.ts";
+export { type Container, getContainer, listContainers } from "./find.ts";
+export { inspectContainer } from "./inspect.ts";
+export { type LogEntry, readLog } from "./logs.ts";
+export { parseContainerName } from "./names.ts";
+export { recoverContainers } from "./recover.ts";
+export { removeContainer } from "./remove.ts";
+export { startContainer } from "./start.ts";
+export { killContainer, stopContainer, waitContainer } from "./stop.ts";

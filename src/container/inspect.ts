@@ -1,0 +1,112 @@
+/** One container in the shape docker's and podman's scripts expect from `inspect`. */
+import type { RuntimeSpec } from "../oci/runtime-spec.ts";
+import { type CreateOptions, formatSignal, type HelperSettings } from "../spec/index.ts";
+import { containerDirectory, type ContainerState } from "../store/containers.ts";
+import type { ContainerContext } from "./context.ts";
+import { readContainerFile } from "./files.ts";
+import { type Container } from "./find.ts";
+
+const neverTime = "0001-01-01T00:00:00Z";
+
+export type ContainerInspection = ReturnType<typeof inspectContainer>;
+
+/** Errors: container.not_found when its files are gone. */
+export function inspectContainer(context: Pick<ContainerContext, "paths">, container: Container) {
+  const config = readContainerFile<RuntimeSpec>(context, container.id, "config.json");
+  const helper = readContainerFile<HelperSettings>(context, container.id, "helper.json");
+  const options = container.options as CreateOptions; // create recorded it
+  const directory = containerDirectory(context.paths, container.id);
+  const [path = "", ...args] = container.command;
+  return {
+    Id: container.id,
+    Created: container.createdAt,
+    Path: path,
+    Args: args,
+    State: inspectState(container.state),
+    Image: container.imageId,
+    ImageName: container.imageName,
+    Name: container.name,
+    ResolvConfPath: `${directory}/resolv.conf`,
+    HostnamePath: `${directory}/hostname`,
+    HostsPath: `${directory}/hosts`,
+    LogPath: helper.log.path,
+    OCIConfigPath: `${directory}/config.json`,
+    Driver: helper.rootfs.kind,
+    GraphDriver: { Name: helper.rootfs.kind, Data: graphData(helper) },
+    Mounts: config.mounts.filter(isUserMount(options)).map(inspectMount),
+    Config: {
+      Hostname: config.hostname ?? "",
+      User: helper.user,
+      AttachStdin: options.interactive,
+      Tty: options.tty,
+      OpenStdin: options.interactive,
+      Env: config.process.env,
+      Cmd: options.command,
+      Entrypoint: options.entrypoint,
+      Image: container.imageName,
+      WorkingDir: config.process.cwd,
+      Labels: container.labels,
+      Annotations: config.annotations ?? {},
+      StopSignal: formatSignal(helper.stopSignal),
+      StopTimeout: helper.stopTimeoutMs / 1000,
+    },
+    HostConfig: {
+      AutoRemove: container.autoRemove,
+      NetworkMode: options.network,
+      ReadonlyRootfs: options.isReadOnly,
+      Init: options.init,
+      CapAdd: [],
+      CapDrop: [],
+      LogConfig: { Type: helper.log.driver, Config: {} },
+      IDMappings: { UidMap: config.linux.uidMappings, GidMap: config.linux.gidMappings },
+    },
+    NetworkSettings: { IPAddress: "", Ports: {}, Networks: {} },
+  };
+}
+
+function inspectState(state: ContainerState) {
+  const exited = state.status === "exited";
+  return {
+    Status: state.status,
+    Running: state.status === "running",
+    Paused: false,
+    Restarting: false,
+    OOMKilled: exited && state.oomKilled,
+    Dead: false,
+    Pid: state.status === "running" ? state.pid : 0,
+    ExitCode: exited ? state.exitCode : 0,
+    Error: "",
+    StartedAt: state.status === "created" ? neverTime : state.startedAt,
+    FinishedAt: exited ? state.finishedAt : neverTime,
+  };
+}
+
+function graphData({ rootfs }: HelperSettings): Record<string, string> {
+  const LowerDir = rootfs.lower.join(":");
+  if (rootfs.kind === "copy") return { LowerDir };
+  return { LowerDir, UpperDir: rootfs.upper, WorkDir: rootfs.work };
+}
+
+type Mount = RuntimeSpec["mounts"][number];
+
+function isUserMount(options: CreateOptions): (mount: Mount) => boolean {
+  const destinations = new Set(options.mounts.map((mount) => mount.destination));
+  return (mount) => destinations.has(mount.destination);
+}
+
+function inspectMount(mount: Mount) {
+  const options = mount.options ?? [];
+  return {
+    Type:
+      mount.type === "tmpfs"
+        ? "tmpfs"
+        : /\/volumes\/[^/]+\/_data$/.test(mount.source ?? "")
+          ? "volume"
+          : "bind",
+    Source: mount.type === "tmpfs" ? "" : (mount.source ?? ""),
+    Destination: mount.destination,
+    Mode: options.join(","),
+    RW: !options.includes("ro"),
+    Propagation: options.find((option) => /^r?(private|shared|slave)$/.test(option)) ?? "",
+  };
+}

@@ -1,0 +1,59 @@
+/**
+ * What a killed command left behind, found when the store is opened. Bounded: one directory listing, one query, and
+ * work only for what is wrong. There is no other clean-up path.
+ */
+import { readdirSync, rmSync } from "node:fs";
+import { isAlive } from "../lib/process-identity.ts";
+import { deleteContainer, listAutoRemove, listIds, readState } from "../store/containers.ts";
+import { transact } from "../store/database.ts";
+import type { ContainerContext } from "./context.ts";
+import { discardFiles, emptyTrash } from "./remove.ts";
+
+/** Leftovers dealt with by one command; the next takes more. */
+const leftoversMax = 64;
+
+const temporaryPrefix = ".tmp.";
+
+export async function recoverContainers(context: ContainerContext): Promise<void> {
+  removeUnfinished(context);
+  const abandoned = listAutoRemove(context.database).filter(
+    ({ id, creator }) => !isAlive(creator) && readState(context.paths, id).status !== "running",
+  );
+  for (const { id } of abandoned.slice(0, leftoversMax)) {
+    transact(context.database, () => deleteContainer(context.database, id), { durable: false });
+    await discardFiles(context, id);
+  }
+  for (const id of orphans(context).slice(0, leftoversMax)) await discardFiles(context, id);
+  const trash = list(context.paths.trash).map((name) => `${context.paths.trash}/${name}`);
+  if (trash.length > 0) await emptyTrash(context, trash.slice(0, leftoversMax));
+}
+
+/** Directories whose creator died before it could publish them: `.tmp.<identity>.<id>`. */
+function removeUnfinished({ paths }: ContainerContext): void {
+  for (const name of list(paths.containers)) {
+    if (!name.startsWith(temporaryPrefix)) continue;
+    const creator = name.slice(temporaryPrefix.length, name.lastIndexOf("."));
+    if (isAlive(creator)) continue;
+    rmSync(`${paths.containers}/${name}`, { recursive: true, force: true });
+  }
+}
+
+/** Directories without a row. Looked at again under the write lock, where nobody can be between the two. */
+function orphans(context: ContainerContext): string[] {
+  const find = (): string[] => {
+    const known = new Set(listIds(context.database));
+    return list(context.paths.containers).filter(
+      (name) => !name.startsWith(temporaryPrefix) && !known.has(name),
+    );
+  };
+  if (find().length === 0) return [];
+  return transact(context.database, find, { durable: false });
+}
+
+function list(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return []; // not made yet
+  }
+}

@@ -1,0 +1,89 @@
+/** Removes containers: the row first, then the files; what cannot be deleted now lies in trash/ until it can. */
+import { mkdirSync, renameSync, rmSync, rmdirSync } from "node:fs";
+import { TspodError } from "../errors.ts";
+import { containerDirectory, deleteContainer, runtimeDirectory } from "../store/containers.ts";
+import { transact } from "../store/database.ts";
+import type { ContainerContext } from "./context.ts";
+import { type Container, getContainer } from "./find.ts";
+import { stopContainer } from "./stop.ts";
+
+export interface RemoveOptions {
+  /** Kill it first when it runs. */
+  force: boolean;
+}
+
+/** Errors: container.running without `force`. */
+export async function removeContainer(
+  context: ContainerContext,
+  container: Container,
+  options: RemoveOptions,
+): Promise<void> {
+  if (container.state.status === "running") {
+    if (!options.force) {
+      throw new TspodError("container.running", `Container "${container.name}" is running`, {
+        next: `stop it first: tspod stop ${container.name}, or remove it with -f`,
+      });
+    }
+    await stopContainer(context, getContainer(context, container.id), { timeoutMs: 0 });
+  }
+  transact(context.database, () => deleteContainer(context.database, container.id), {
+    durable: !container.autoRemove,
+  });
+  await discardFiles(context, container.id);
+}
+
+/** Delete what belongs to a container without a row. Idempotent. */
+export async function discardFiles(context: ContainerContext, id: string): Promise<void> {
+  rmSync(runtimeDirectory(context.paths, id), { recursive: true, force: true });
+  const trash = `${context.paths.trash}/${id}`;
+  try {
+    renameSync(containerDirectory(context.paths, id), trash);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== "ENOENT") throw error;
+    mkdirSync(context.paths.trash, { recursive: true, mode: 0o700 });
+    try {
+      renameSync(containerDirectory(context.paths, id), trash);
+    } catch {
+      return; // nothing there: somebody else has done it
+    }
+  }
+  await emptyTrash(context, [trash]);
+}
+
+/** Files of subordinate ids can only be deleted inside the user namespace; most containers have none. */
+export async function emptyTrash(context: ContainerContext, trees: string[]): Promise<void> {
+  const stubborn = trees.filter((tree) => !removePlainly(tree));
+  if (stubborn.length > 0) await removeMapped(context, stubborn);
+}
+
+function removePlainly(tree: string): boolean {
+  try {
+    // overlayfs leaves an empty directory of mode 000 there, which only rmdir can take
+    rmdirSync(`${tree}/work/work`);
+  } catch {
+    // never started, or not empty: the next line sees
+  }
+  try {
+    rmSync(tree, { recursive: true, force: true });
+    return true;
+  } catch {
+    return false; // owned by a subordinate id: the helper can
+  }
+}
+
+async function removeMapped({ helper, mapping }: ContainerContext, trees: string[]): Promise<void> {
+  const line = (map: { containerID: number; hostID: number; size: number }): string =>
+    `${map.containerID}:${map.hostID}:${map.size}`;
+  const maps = [
+    ...mapping.uid.flatMap((map) => ["--uid-map", line(map)]),
+    ...mapping.gid.flatMap((map) => ["--gid-map", line(map)]),
+    ...(mapping.tools === null
+      ? []
+      : ["--newuidmap", mapping.tools.newuidmap, "--newgidmap", mapping.tools.newgidmap]),
+  ];
+  const child = Bun.spawn([...helper, "remove", ...maps, ...trees], {
+    stdio: ["ignore", "ignore", "ignore"],
+  });
+  await child.exited;
+}

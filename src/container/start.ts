@@ -1,0 +1,36 @@
+/** Starts what create has made: one spawn, then events. */
+import { readFileSync } from "node:fs";
+import { TspodError } from "../errors.ts";
+import {
+  type Attach,
+  type HelperConfig,
+  type RunningHelper,
+  startHelper,
+} from "../helper/index.ts";
+import { writeFileAtomic } from "../lib/atomic-file.ts";
+import { containerDirectory, type ContainerRecord, readState } from "../store/containers.ts";
+import type { ContainerContext } from "./context.ts";
+
+/** `attach` null: detached. Errors: container.running; the helper's come with the promises it returns. */
+export function startContainer(
+  context: ContainerContext,
+  record: ContainerRecord,
+  attach: Attach | null,
+): RunningHelper {
+  if (readState(context.paths, record.id).status === "running") {
+    throw new TspodError("container.running", `Container "${record.name}" is running already`);
+  }
+  const directory = containerDirectory(context.paths, record.id);
+  const path = `${directory}/helper.json`;
+  const helper = JSON.parse(readFileSync(path, "utf8")) as HelperConfig; // create wrote it
+  const { attach: before, ...rest } = helper;
+  if (attach !== null || before !== undefined) {
+    writeFileAtomic(path, JSON.stringify(attach === null ? rest : { ...rest, attach }));
+  }
+  return startHelper({
+    command: context.helper,
+    args: ["run", directory],
+    foreground: attach !== null,
+    onWarning: (_, detail) => context.warn(detail),
+  });
+}

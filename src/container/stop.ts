@@ -1,0 +1,63 @@
+/** Asks a container's monitor to signal, stop or wait. */
+import { TspodError } from "../errors.ts";
+import { control, type ControlReply, type ControlRequest } from "../helper/index.ts";
+import { runtimeDirectory } from "../store/containers.ts";
+import type { HelperSettings } from "../spec/index.ts";
+import type { ContainerContext } from "./context.ts";
+import { readContainerFile } from "./files.ts";
+import { type Container, type Store } from "./find.ts";
+
+/** Send one signal. Errors: container.not_running. */
+export async function killContainer(
+  context: Store,
+  container: Container,
+  signal: number,
+): Promise<void> {
+  await ask(context, container, { op: "signal", signal });
+}
+
+export interface StopOptions {
+  /** Until SIGKILL; the container's own when absent. */
+  timeoutMs?: number;
+}
+
+const sigkill = 9;
+
+/** Stop signal, patience, SIGKILL; resolves when it has ended. Stopping what is stopped is success. */
+export async function stopContainer(
+  context: Store,
+  container: Container,
+  options: StopOptions = {},
+): Promise<void> {
+  if (container.state.status !== "running") return;
+  const helper = readContainerFile<HelperSettings>(context, container.id, "helper.json");
+  const timeoutMs = options.timeoutMs ?? helper.stopTimeoutMs;
+  const signal = timeoutMs === 0 ? sigkill : helper.stopSignal;
+  const request: ControlRequest = { op: "stop", signal, timeoutMs };
+  await control(runtimeDirectory(context.paths, container.id), request);
+}
+
+/** The exit code, once it has ended. Null: no monitor answered. */
+export async function waitContainer(
+  context: Store,
+  id: string,
+  signal?: AbortSignal,
+): Promise<number | null> {
+  const reply = await control(runtimeDirectory(context.paths, id), { op: "wait" }, signal);
+  return reply?.ok === true ? (reply.exitCode ?? null) : null;
+}
+
+async function ask(
+  context: Pick<ContainerContext, "paths">,
+  container: Container,
+  request: ControlRequest,
+): Promise<ControlReply> {
+  const reply =
+    container.state.status === "running"
+      ? await control(runtimeDirectory(context.paths, container.id), request)
+      : null;
+  if (reply?.ok) return reply;
+  throw new TspodError("container.not_running", `Container "${container.name}" is not running`, {
+    next: `start it: tspod start ${container.name}`,
+  });
+}

@@ -1,0 +1,96 @@
+/**
+ * What a command works with: paths, store, host, helper, clock. Each part is made when it is first asked for, because
+ * start-up is a budget: `version` opens no database, `ps` never looks for newuidmap.
+ */
+import type { Database } from "bun:sqlite";
+import type { ContainerContext, RootfsChoice } from "./container/index.ts";
+import { helperCommand } from "./helper/index.ts";
+import { chooseRootfs, hostMapping, type Mapping, readHostTexts } from "./host/index.ts";
+import type { PullEvent } from "./image/index.ts";
+import type { SpecHost } from "./spec/index.ts";
+import { openDatabase } from "./store/database.ts";
+import { type Environment, type Paths, storePaths } from "./store/paths.ts";
+
+export interface EngineOptions {
+  environment: Environment;
+  /** A sentence for the user that needs no action; the command goes on. */
+  warn: (message: string) => void;
+}
+
+export class Engine implements ContainerContext {
+  readonly environment: Environment;
+  readonly paths: Paths;
+  readonly warn: (message: string) => void;
+  readonly #abort = new AbortController();
+  #database: Database | undefined;
+  #helper: readonly string[] | undefined;
+  #mapping: Mapping | undefined;
+  #host: SpecHost | undefined;
+  #rootfs: RootfsChoice | undefined;
+  #report: (event: PullEvent) => void = () => {};
+
+  constructor(options: EngineOptions) {
+    this.environment = options.environment;
+    this.paths = storePaths(options.environment, process.getuid?.() ?? 0);
+    this.warn = options.warn;
+  }
+
+  get database(): Database {
+    this.#database ??= openDatabase(this.paths);
+    return this.#database;
+  }
+
+  get helper(): readonly string[] {
+    this.#helper ??= helperCommand();
+    return this.#helper;
+  }
+
+  /** A limited one is told to the user once for each command that uses it. */
+  get mapping(): Mapping {
+    if (this.#mapping === undefined) {
+      this.#mapping = hostMapping(this.environment);
+      if (this.#mapping.limitation !== undefined) this.warn(this.#mapping.limitation);
+    }
+    return this.#mapping;
+  }
+
+  get host(): SpecHost {
+    this.#host ??= { ...readHostTexts(), mapping: this.mapping };
+    return this.#host;
+  }
+
+  get rootfs(): RootfsChoice {
+    this.#rootfs ??= chooseRootfs(
+      {
+        database: this.database,
+        dataDirectory: this.paths.data,
+        helper: this.helper,
+        path: this.environment.PATH,
+      },
+      this.environment.TSPOD_ROOTFS,
+    );
+    return this.#rootfs;
+  }
+
+  /** Aborted when the user gives up (Ctrl-C) while nothing else handles signals. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  abort(): void {
+    this.#abort.abort();
+  }
+
+  report(event: PullEvent): void {
+    this.#report(event);
+  }
+
+  /** Where pull progress goes; nowhere until somebody shows it. */
+  showProgress(report: (event: PullEvent) => void): void {
+    this.#report = report;
+  }
+
+  now(): string {
+    return new Date().toISOString();
+  }
+}

@@ -1,0 +1,26 @@
+/** Texts and numbers of this machine that a container's configuration needs. */
+import { readFileSync } from "node:fs";
+
+export interface HostTexts {
+  architecture: string;
+  etcHosts: string;
+  resolvConf: string;
+  hostname: string;
+}
+
+export function readHostTexts(): HostTexts {
+  return {
+    architecture: process.arch,
+    etcHosts: readText("/etc/hosts"),
+    resolvConf: readText("/etc/resolv.conf"),
+    hostname: readText("/proc/sys/kernel/hostname").trim(),
+  };
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return ""; // a host may lack it
+  }
+}

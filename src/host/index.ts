@@ -1,0 +1,4 @@
+/** What other rooms may know of the host. */
+export { type HostTexts, readHostTexts } from "./facts.ts";
+export { findProgram, hostMapping, type Mapping } from "./mapping.ts";
+export { chooseRootfs, type RootfsChoice } from "./rootfs.ts";
