@@ -1,0 +1,70 @@
+/** Tables as docker prints them. Returns text; whoever calls prints it. */
+import { alignCells, dockerAlign, type AlignOptions } from "./align.ts";
+import { safe } from "./safe.ts";
+
+export interface Column<Row> {
+  /** "CONTAINER ID" */
+  header: string;
+  /** Untrusted text is welcome: control characters come out escaped. */
+  cell: (row: Row) => string;
+  /** May lose its end ("…") when the terminal is too narrow. */
+  mayShrink?: boolean;
+}
+
+export interface TableOptions extends AlignOptions {
+  /** `--noheading` */
+  isHeaderless?: boolean;
+  /** Fit into this many terminal cells by shrinking columns that may; absent: never shrink (pipes, scripts). */
+  fitCells?: number;
+}
+
+/** No column is shrunk below this: shorter says nothing. */
+const shrunkCellsMin = 8;
+
+/** Header and rows, every line ended by a newline. */
+export function formatTable<Row>(
+  columns: Column<Row>[],
+  rows: Iterable<Row>,
+  options: TableOptions = {},
+): string {
+  const lines = Array.from(rows, (row) => columns.map((column) => safe(column.cell(row))));
+  if (options.isHeaderless !== true) lines.unshift(columns.map((column) => column.header));
+  if (options.fitCells !== undefined) shrink(lines, columns, options);
+  return alignCells(lines, options)
+    .map((line) => line.trimEnd() + "\n")
+    .join("");
+}
+
+/** Takes cells from the widest shrinkable column until the table fits or nothing more can be taken. */
+function shrink<Row>(lines: string[][], columns: Column<Row>[], options: TableOptions): void {
+  const { paddingCells, columnCellsMin } = { ...dockerAlign, ...options };
+  const widths = columns.map((_, index) =>
+    Math.max(0, ...lines.map((line) => Bun.stringWidth(line[index] ?? ""))),
+  );
+  const occupied = (width: number, index: number): number =>
+    index < widths.length - 1 ? Math.max(width + paddingCells, columnCellsMin) : width;
+  let overflow = widths.map(occupied).reduce((a, b) => a + b, 0) - (options.fitCells ?? Infinity);
+  const shrinkable = columns.flatMap((column, index) => (column.mayShrink === true ? [index] : []));
+  for (; overflow > 0; overflow--) {
+    const widest = shrinkable.reduce((a, b) => ((widths[b] ?? 0) > (widths[a] ?? 0) ? b : a), -1);
+    const width = widths[widest] ?? 0;
+    if (width <= shrunkCellsMin) break;
+    widths[widest] = width - 1;
+  }
+  for (const line of lines) {
+    for (const index of shrinkable) line[index] = ellipsis(line[index] ?? "", widths[index] ?? 0);
+  }
+}
+
+/** "alpine:latest", 8 -> "alpine:…". Counts terminal cells; never cuts a character in half. */
+export function ellipsis(text: string, cells: number): string {
+  if (Bun.stringWidth(text) <= cells) return text;
+  let kept = "";
+  let width = 0;
+  for (const character of text) {
+    width += Bun.stringWidth(character);
+    if (width >= cells) break;
+    kept += character;
+  }
+  return cells > 0 ? `${kept}…` : "";
+}
