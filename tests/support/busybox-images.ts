@@ -1,0 +1,105 @@
+/** The tests' own images: Debian's static busybox and a few files, in the variations that the tests ask about. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Entry, type ImageSource, writeLayout } from "./oci-image.ts";
+
+const path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** Write all of them as OCI layouts below `directory`; the names are theirs in the registry too. */
+export async function writeBusyboxImages(directory: string): Promise<string[]> {
+  const base = await busyboxLayer();
+  const images = variations(base);
+  for (const [name, sources] of Object.entries(images)) {
+    await writeLayout(join(directory, name), sources);
+  }
+  return Object.keys(images);
+}
+
+function variations(base: Entry[]): Record<string, ImageSource[]> {
+  const plain: ImageSource = { layers: [base], config: { Env: [path], Cmd: ["sh"] } };
+  return {
+    tiny: [plain],
+    /** Everything an image can say about how it is run. */
+    configured: [
+      {
+        layers: [base, [{ path: "srv/" }, { path: "srv/app/", uid: 1000, gid: 1000 }]],
+        config: {
+          Env: [path, "FROM_IMAGE=yes", "CHANGED=image"],
+          User: "app",
+          WorkingDir: "/srv/app",
+          Entrypoint: ["/bin/echo", "entry"],
+          Cmd: ["from-image"],
+          StopSignal: "SIGINT",
+          Labels: { "org.example.from": "image" },
+        },
+      },
+    ],
+    /** The second layer removes, replaces and hides. */
+    layered: [
+      {
+        layers: [
+          [
+            ...base,
+            { path: "data/" },
+            { path: "data/gone", content: "gone" },
+            { path: "data/kept", content: "one" },
+            { path: "hidden/" },
+            { path: "hidden/old", content: "old" },
+          ],
+          [
+            { path: "data/.wh.gone" },
+            { path: "data/kept", content: "two" },
+            { path: "hidden/" },
+            { path: "hidden/.wh..wh..opq" },
+            { path: "hidden/new", content: "new" },
+          ],
+        ],
+        config: { Env: [path], Cmd: ["sh"] },
+      },
+    ],
+    /** No platform of this machine. */
+    elsewhere: [
+      { ...plain, architecture: "s390x" },
+      { ...plain, architecture: "riscv64" },
+    ],
+    /** An image with nothing to run. */
+    commandless: [{ layers: [base], config: { Env: [path] } }],
+  };
+}
+
+async function busyboxLayer(): Promise<Entry[]> {
+  const binary = Bun.which("busybox");
+  if (binary === null) throw new Error("Cannot find busybox: apt-get install busybox-static");
+  const list = await Bun.$`${binary} --list`.quiet().text();
+  const applets = list.split("\n").filter((name) => name !== "" && name !== "busybox");
+  const directories = [
+    "bin",
+    "etc",
+    "root",
+    "tmp",
+    "home",
+    "home/app",
+    "var",
+    "var/empty",
+    "usr",
+    "usr/bin",
+  ];
+  return [
+    ...directories.map((name) => ({ path: `${name}/`, mode: name === "tmp" ? 0o1777 : 0o755 })),
+    { path: "bin/busybox", content: readFileSync(binary), mode: 0o755 },
+    ...applets.map((name) => ({ path: `bin/${name}`, linkTo: "busybox" })),
+    { path: "bin/not-executable", content: "#!/bin/sh\n", mode: 0o644 },
+    { path: "bin/not-a-program", content: "neither ELF nor script\n", mode: 0o755 },
+    { path: "bin/lost-interpreter", content: "#!/bin/missing\n", mode: 0o755 },
+    {
+      path: "etc/passwd",
+      content:
+        "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n" +
+        "nobody:x:65534:65534::/var/empty:/bin/false\n",
+    },
+    {
+      path: "etc/group",
+      content: "root:x:0:\napp:x:1000:\nstaff:x:50:app\nnogroup:x:65534:\n",
+    },
+  ];
+}

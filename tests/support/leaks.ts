@@ -1,0 +1,96 @@
+/**
+ * What a world of its own may leave behind: processes, mounts, cgroups, directories and rows. Looks only, from outside,
+ * by what the kernel and the disk say; it trusts nothing tspod says of itself.
+ */
+import { Database } from "bun:sqlite";
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
+
+/** Everything of `root` (a TSPOD_ROOT) that is still there; empty when nothing is. */
+export function leftovers(root: string): string[] {
+  return [
+    ...processesOf(root).map(({ pid, command }) => `process ${pid}: ${command}`),
+    ...linesWith("/proc/self/mountinfo", root).map((line) => `mount ${line}`),
+    ...["data/containers", "data/ingest", "data/trash", "run"].flatMap((place) =>
+      entriesOf(join(root, place)).map((name) => `${place}/${name}`),
+    ),
+    ...cgroups().map((path) => `cgroup ${path}`),
+    ...rowsOf(join(root, "data/tspod.db")),
+  ];
+}
+
+export interface FoundProcess {
+  pid: number;
+  command: string;
+}
+
+/** Processes that were started with this root in their environment, or whose root file system lies in it. */
+export function processesOf(root: string): FoundProcess[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((pid) => belongsTo(`/proc/${pid}`, root))
+    .map((pid) => ({
+      pid: Number(pid),
+      command: read(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim(),
+    }));
+}
+
+function belongsTo(directory: string, root: string): boolean {
+  const state = /^State:\s+(\S)/m.exec(read(`${directory}/status`))?.[1];
+  if (state === undefined || state === "Z") return false; // dead; whoever is process 1 here may be late
+  return (
+    read(`${directory}/environ`).split("\0").includes(`TSPOD_ROOT=${root}`) ||
+    read(`${directory}/cmdline`).includes(`${root}/`) ||
+    linesWith(`${directory}/mountinfo`, root).length > 0 ||
+    link(`${directory}/cwd`).startsWith(root)
+  );
+}
+
+/** Ours are called tspod-<id>; tests that run beside each other are told apart by the driver running them in a row. */
+function cgroups(): string[] {
+  const unified = existsSync("/sys/fs/cgroup/cgroup.controllers")
+    ? "/sys/fs/cgroup"
+    : "/sys/fs/cgroup/unified";
+  if (!existsSync(unified)) return [];
+  return [...new Bun.Glob("**/tspod-*").scanSync({ cwd: unified, onlyFiles: false })];
+}
+
+const transient = ["container", "lease"];
+
+function rowsOf(path: string): string[] {
+  if (!existsSync(path)) return [];
+  using database = new Database(path, { readonly: true });
+  return transient.flatMap((table) =>
+    database
+      .query(`SELECT * FROM ${table}`)
+      .all()
+      .map((row) => `row of ${table}: ${JSON.stringify(row).slice(0, 200)}`),
+  );
+}
+
+function entriesOf(directory: string): string[] {
+  return existsSync(directory) ? readdirSync(directory) : [];
+}
+
+function linesWith(file: string, text: string): string[] {
+  return read(file)
+    .split("\n")
+    .filter((line) => line.includes(text));
+}
+
+/** "" for what is gone or somebody else's. */
+function read(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return ""; // a process that ended while we looked
+  }
+}
+
+function link(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return ""; // as above
+  }
+}
