@@ -163,12 +163,42 @@ export const attachFrame = {
 } as const;
 
 /**
- * The layer verbs read their input on descriptor 0 and answer with one JSON line on descriptor 1.
- * `native apply --dir DIR [map options]`: a plain tar on stdin becomes the tree under DIR (which exists and is empty),
- * inside a user namespace with that map; whiteouts become overlay whiteouts (char 0:0, user.overlay.opaque).
- * `native remove [map options] DIR...`: deletes trees whose owners are only expressible inside the map.
- * Map options: `--uid-map C:H:N --gid-map C:H:N` (repeated), `--newuidmap PATH --newgidmap PATH`.
+ * The layer verbs. Each answers with one JSON line on descriptor 1 and exits 0, or 125 when it was refused.
+ * - `native apply [map options] --dir DIR [--sync]`: a plain tar on descriptor 0 becomes the tree under DIR (which
+ *   exists, belongs to the caller and is empty); whiteouts become overlay whiteouts (char 0:0, user.overlay.opaque).
+ *   After a refusal DIR is half-made: remove it. `--sync`: it is on the disk when the answer comes.
+ * - `native remove [map options] DIR...`: deletes trees whose owners are only expressible inside the map. A missing
+ *   DIR is fine, so it can be killed and run again.
+ * Map options come first: `--uid-map C:H:N --gid-map C:H:N` (repeated), `--newuidmap PATH --newgidmap PATH`. With none
+ * the work is done in the caller's own user namespace.
  */
-export type LayerReply =
-  | { ok: true; entries: number; bytes: number; skippedDevices: number; lostOwners: number }
-  | { ok: false; entry: string; call: string; errno: string; message: string };
+export type LayerReply = LayerDone | LayerRefused;
+
+export interface LayerDone {
+  ok: true;
+  /** Entries of the archive applied, files and directories removed or copied. */
+  entries: number;
+  /** Bytes of file content written. */
+  bytes: number;
+  /** Device nodes that only real root could have made. */
+  skippedDevices: number;
+  /** Files whose owner the map cannot express: now the caller's, the wish kept in the xattr user.tspod.owner. */
+  lostOwners: number;
+  /** Extended attributes of the image that were not set: overlayfs' and our own, and those of another host's policy. */
+  droppedXattrs: number;
+  /** Directories the archive implies but does not contain: made root's, 0755. */
+  inventedDirectories: number;
+  /** The layer hides everything below it, root included: overlayfs cannot say that, so leave the lower layers out. */
+  opaqueRoot: boolean;
+}
+
+export interface LayerRefused {
+  ok: false;
+  /** The archive's entry or the directory, printable: control characters and bytes that are not UTF-8 as \xNN. */
+  entry: string;
+  /** The system call and its errno as C spells it, or "" where the archive itself is to blame. */
+  call: string;
+  errno: string;
+  /** The reason as half a sentence: "its name leads out of the layer". */
+  message: string;
+}

@@ -15,6 +15,8 @@ const Verb = struct { name: []const u8, run: *const fn ([]const Argument, Enviro
 
 const verbs = [_]Verb{
     .{ .name = "true", .run = runTrue },
+    .{ .name = "apply", .run = @import("layer/layer.zig").apply.run },
+    .{ .name = "remove", .run = @import("layer/layer.zig").remove.run },
 };
 
 const exit_usage = 125;
@@ -44,4 +46,5 @@ fn runTrue(_: []const Argument, _: Environment) u8 {
 test {
     _ = sys;
     _ = @import("userns.zig");
+    _ = @import("layer/layer.zig");
 }

@@ -14,13 +14,22 @@ pub const Error = error{ EscapesRoot, PathTooLong, NameTooLong, NulInName };
 /// "/a/./b//c/" -> "a/b/c", "" for the root itself. A leading "/" means the layer's root; ".." takes back what
 /// stands before it and is refused where nothing does.
 pub fn clean(raw: []const u8, buffer: *Buffer) Error![:0]const u8 {
+    return cleanUp(raw, buffer, .refused);
+}
+
+/// The same for the text of a symbolic link: at the root ".." stays at the root, as the kernel has it.
+pub fn cleanClamped(raw: []const u8, buffer: *Buffer) Error![:0]const u8 {
+    return cleanUp(raw, buffer, .stays);
+}
+
+fn cleanUp(raw: []const u8, buffer: *Buffer, above_root: enum { refused, stays }) Error![:0]const u8 {
     if (std.mem.findScalar(u8, raw, 0) != null) return error.NulInName;
     var length: usize = 0;
     var components = std.mem.splitScalar(u8, raw, '/');
     while (components.next()) |component| {
         if (component.len == 0 or std.mem.eql(u8, component, ".")) continue;
         if (std.mem.eql(u8, component, "..")) {
-            if (length == 0) return error.EscapesRoot;
+            if (length == 0 and above_root == .refused) return error.EscapesRoot;
             length = parentOf(buffer[0..length]).len;
             continue;
         }
@@ -109,6 +118,8 @@ test clean {
             try testing.expectEqualStrings(wanted, got);
         } else |wanted| try testing.expectError(wanted, clean(case.raw, &buffer));
     }
+    var buffer: Buffer = undefined;
+    try testing.expectEqualStrings("b", try cleanClamped("/../a/../../b", &buffer));
 }
 
 test meaningOf {
