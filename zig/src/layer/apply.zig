@@ -32,6 +32,14 @@ const entries_max = 1 << 24;
 const implied_mode = 0o755;
 const opaque_xattr = "user.overlay.opaque";
 
+const new_file: linux.O = .{
+    .ACCMODE = .WRONLY,
+    .CREAT = true,
+    .EXCL = true,
+    .NOFOLLOW = true,
+    .CLOEXEC = true,
+};
+
 const Error = archive.Error || trees.Error || directories.Error || error{
     BadLinkTarget,
     BadWhiteout,
@@ -138,10 +146,9 @@ const Applier = struct {
     }
 
     fn applyFile(self: *Applier, entry: *const archive.Entry, path: [:0]const u8) Error!void {
-        const flags: linux.O = .{ .ACCMODE = .WRONLY, .CREAT = true, .EXCL = true, .NOFOLLOW = true, .CLOEXEC = true };
         const fd: linux.fd_t = for (0..2) |attempt| {
             const parent = try self.tree.parentOf(path);
-            const rc = linux.openat(parent, paths.nameOf(path), flags, entry.mode & 0o777);
+            const rc = linux.openat(parent, paths.nameOf(path), new_file, entry.mode & 0o777);
             if (attempt == 0 and linux.errno(rc) == .EXIST) {
                 try self.clear(parent, paths.nameOf(path));
                 continue;
@@ -157,7 +164,11 @@ const Applier = struct {
     }
 
     fn applyDirectory(self: *Applier, entry: *const archive.Entry, path: [:0]const u8) Error!void {
-        const attributes: directories.Attributes = .{ .owner = ownerOf(entry), .mode = entry.mode, .mtime = entry.mtime };
+        const attributes: directories.Attributes = .{
+            .owner = ownerOf(entry),
+            .mode = entry.mode,
+            .mtime = entry.mtime,
+        };
         if (path.len == 0) {
             try self.writer.setXattrs(self.tree.root, entry);
             return self.rememberDirectory(self.tree.root, path, attributes);
@@ -326,20 +337,11 @@ const Applier = struct {
 };
 
 /// The tree had to make a directory that no entry announced.
-fn invented(
-    context: *anyopaque,
-    parent: linux.fd_t,
-    name: [:0]const u8,
-    path: []const u8,
-    replaces_whiteout: bool,
-) trees.Error!void {
+fn invented(context: *anyopaque, what: trees.Invention) trees.Error!void {
     const self: *Applier = @ptrCast(@alignCast(context));
-    const flags: linux.O = .{ .DIRECTORY = true, .NOFOLLOW = true, .CLOEXEC = true };
-    const fd = try sys.checkFd("openat", "", linux.openat(parent, name, flags, 0));
-    defer _ = linux.close(fd);
     self.result.invented_directories += 1;
-    try self.rememberDirectory(fd, path, implied(self.mtime));
-    if (replaces_whiteout) try setOpaque(fd);
+    try self.rememberDirectory(what.fd, what.path, implied(self.mtime));
+    if (what.replaces_whiteout) try setOpaque(what.fd);
 }
 
 fn implied(mtime: pax.Timestamp) directories.Attributes {

@@ -46,7 +46,7 @@ pub fn umask(mask: u32) u32 {
 
 /// What statx(2) says of a name, never following a last symbolic link.
 pub fn lookAt(dir: linux.fd_t, name: [*:0]const u8, stat: *linux.Statx) usize {
-    const mask: linux.STATX = .{ .TYPE = true, .MODE = true, .NLINK = true, .UID = true, .GID = true, .INO = true, .SIZE = true, .MTIME = true };
+    const mask: linux.STATX = .BASIC_STATS;
     const flags = linux.AT.SYMLINK_NOFOLLOW | linux.AT.NO_AUTOMOUNT | linux.AT.EMPTY_PATH;
     return linux.statx(dir, name, flags, mask, stat);
 }

@@ -22,7 +22,14 @@ const links_max = 40;
 /// Told of each directory that no entry announced, right after it was made with mode 0700.
 pub const Inventions = struct {
     context: *anyopaque,
-    add: *const fn (*anyopaque, parent: linux.fd_t, name: [:0]const u8, path: []const u8, replaces_whiteout: bool) Error!void,
+    add: *const fn (*anyopaque, Invention) Error!void,
+};
+
+pub const Invention = struct {
+    /// Open for reading; the tree closes it.
+    fd: linux.fd_t,
+    path: []const u8,
+    replaces_whiteout: bool,
 };
 
 pub const Tree = struct {
@@ -155,19 +162,26 @@ pub const Tree = struct {
         return .{ .link = static.target[0..length] };
     }
 
-    fn invent(self: *Tree, at: linux.fd_t, name: [:0]const u8, path: []const u8, replaces_whiteout: bool) Error!linux.fd_t {
+    fn invent(
+        self: *Tree,
+        at: linux.fd_t,
+        name: [:0]const u8,
+        path: []const u8,
+        replaces_whiteout: bool,
+    ) Error!linux.fd_t {
         _ = try sys.check("mkdirat", "", linux.mkdirat(at, name, 0o700));
         const fd = try openStep(at, name);
         errdefer _ = linux.close(fd);
-        try self.inventions.add(self.inventions.context, at, name, path, replaces_whiteout);
+        const what: Invention = .{ .fd = fd, .path = path, .replaces_whiteout = replaces_whiteout };
+        try self.inventions.add(self.inventions.context, what);
         return fd;
     }
 };
 
 fn openStep(at: linux.fd_t, name: [:0]const u8) sys.Error!linux.fd_t {
-    var flags = directory_flags;
-    flags.NOFOLLOW = true;
-    return sys.checkFd("openat2", "", kernel.openat2(at, name, flags, kernel.Resolve.beneath | kernel.Resolve.no_xdev));
+    const flags: linux.O = .{ .DIRECTORY = true, .NOFOLLOW = true, .CLOEXEC = true };
+    const resolve = kernel.Resolve.beneath | kernel.Resolve.no_xdev;
+    return sys.checkFd("openat2", "", kernel.openat2(at, name, flags, resolve));
 }
 
 /// Where `path` leads when the component at start..end is a link to `target`. ".." is taken by spelling and cannot
