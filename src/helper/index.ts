@@ -6,9 +6,11 @@ export type {
   ExecConfig,
   ExitRecord,
   HelperConfig,
+  LayerDone,
   RuntimeState,
 } from "./contract.ts";
 export { contractVersion } from "./contract.ts";
 export { control } from "./control.ts";
 export { helperCommand } from "./executable.ts";
+export { applyLayer, type LayerMapping, type LayerVerb, removeTrees } from "./layer.ts";
 export { type RunningHelper, startHelper } from "./start.ts";

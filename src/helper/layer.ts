@@ -1,0 +1,148 @@
+/**
+ * The layer verbs of the helper: unpack a tar, remove trees, inside the user namespace that will run them. Their one line
+ * of JSON comes back as data or as a TspodError. It knows no registry and no compression: it is given plain tar bytes.
+ */
+import { TspodError } from "../errors.ts";
+import type { IdMapping, LayerDone, LayerRefused, LayerReply } from "./contract.ts";
+
+/** The user namespace the work is done in; without any mapping, the caller's own. */
+export interface LayerMapping {
+  readonly uid: readonly IdMapping[];
+  readonly gid: readonly IdMapping[];
+  /** Programs that write maps of more than the caller's own id; null for the single-id fallback, or as root. */
+  readonly tools: { readonly newuidmap: string; readonly newgidmap: string } | null;
+}
+
+export interface LayerVerb {
+  /** Argv prefix of native verbs. */
+  readonly command: readonly string[];
+  readonly mapping: LayerMapping;
+  readonly signal: AbortSignal;
+}
+
+export interface ApplyOptions extends LayerVerb {
+  /** Absolute; exists, belongs to the caller and is empty. */
+  readonly directory: string;
+  /** Have it on the disk before the promise resolves. */
+  readonly sync?: boolean;
+}
+
+/**
+ * Unpack `tar`, read to its end, into a directory. On failure the directory is half-made: remove it.
+ * Errors: layer.invalid (the archive), store.full, host.* and store.unwritable (this machine), whatever `tar` throws,
+ * and the signal's reason.
+ */
+export async function applyLayer(
+  options: ApplyOptions,
+  tar: AsyncIterable<Uint8Array>,
+): Promise<LayerDone> {
+  const sync = options.sync === true ? ["--sync"] : [];
+  const args = ["apply", ...mapOptions(options.mapping), "--dir", options.directory, ...sync];
+  return runVerb(options, args, `unpack the layer`, tar);
+}
+
+/** Delete trees whose owners are only expressible inside the mapping. Missing ones are fine; symbolic links stay links. */
+export async function removeTrees(
+  options: LayerVerb,
+  directories: readonly string[],
+): Promise<void> {
+  if (directories.length === 0) return;
+  const args = ["remove", ...mapOptions(options.mapping), ...directories];
+  await runVerb(options, args, "remove a directory");
+}
+
+function mapOptions({ uid, gid, tools }: LayerMapping): string[] {
+  const line = ({ containerID, hostID, size }: IdMapping): string =>
+    `${containerID}:${hostID}:${size}`;
+  return [
+    ...uid.flatMap((mapping) => ["--uid-map", line(mapping)]),
+    ...gid.flatMap((mapping) => ["--gid-map", line(mapping)]),
+    ...(tools === null ? [] : ["--newuidmap", tools.newuidmap, "--newgidmap", tools.newgidmap]),
+  ];
+}
+
+async function runVerb(
+  { command, signal }: LayerVerb,
+  args: readonly string[],
+  intention: string,
+  input?: AsyncIterable<Uint8Array>,
+): Promise<LayerDone> {
+  signal.throwIfAborted();
+  const child = Bun.spawn([...command, ...args], {
+    stdin: input === undefined ? "ignore" : "pipe",
+    stdout: "pipe",
+    stderr: "ignore",
+    env: {},
+  });
+  const kill = (): void => child.kill("SIGKILL");
+  signal.addEventListener("abort", kill, { once: true });
+  const answer = child.stdout.text();
+  try {
+    if (input !== undefined && child.stdin !== undefined) await feed(child.stdin, input);
+    const reply = parseReply(await answer);
+    await child.exited;
+    signal.throwIfAborted();
+    if (reply === undefined) throw lostHelper(intention, child.signalCode ?? child.exitCode);
+    if (!reply.ok) throw describeRefusal(reply, intention);
+    return reply;
+  } catch (error) {
+    kill();
+    // the work may be done in a child of the helper's: it is gone when nobody holds the answer's pipe any more
+    await Promise.all([answer, child.exited]);
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", kill);
+  }
+}
+
+/** One chunk at a time: what the helper has not taken is not asked for. When it has ended, its answer says why. */
+async function feed(stdin: Bun.FileSink, input: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const chunk of input) {
+    try {
+      stdin.write(chunk);
+      await stdin.flush();
+    } catch {
+      return; // EPIPE: it refused the rest
+    }
+  }
+  await Promise.resolve(stdin.end()).catch(() => {}); // as above
+}
+
+/** Undefined: it ended without a whole answer. */
+function parseReply(text: string): LayerReply | undefined {
+  return text.endsWith("\n") ? (JSON.parse(text) as LayerReply) : undefined; // our own helper's, by the contract
+}
+
+function lostHelper(intention: string, status: string | number | null): TspodError {
+  return new TspodError(
+    "internal",
+    `Cannot ${intention}: the helper ended without a word (${status})`,
+    { next: "run the command again" },
+  );
+}
+
+/** A refusal as a sentence: the archive's fault (no system call), the disk's, or the host's. */
+function describeRefusal(reply: LayerRefused, intention: string): TspodError {
+  const { entry, call, errno, message } = reply;
+  const about = entry === "" ? "" : ` at "${entry}"`;
+  const why = errno === "" ? message : `${message} (${call}: ${errno})`;
+  const sentence = `Cannot ${intention}${about}: ${why}`;
+  if (errno === "ENOSPC" || errno === "EDQUOT") {
+    return new TspodError("store.full", sentence, {
+      next: "tspod system prune, or free some space",
+    });
+  }
+  if (call === "newuidmap" || call === "newgidmap") {
+    return new TspodError("host.no_newuidmap", `Cannot ${intention}: ${call} ${message}`, {
+      next: `check that ${call} is set-user-ID root and that /etc/subuid and /etc/subgid list you`,
+    });
+  }
+  if (call === "clone3") {
+    return new TspodError("host.no_userns", sentence, { next: "see tspod info" });
+  }
+  if (errno === "") return new TspodError("layer.invalid", sentence);
+  return new TspodError(archiveErrnos.has(errno) ? "layer.invalid" : "store.unwritable", sentence);
+}
+
+/** What only a strange archive can provoke. */
+const archiveErrnos: ReadonlySet<string> = new Set(["ENAMETOOLONG", "ELOOP", "EMLINK", "EINVAL"]);
