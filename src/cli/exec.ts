@@ -1,0 +1,58 @@
+/** `tspod exec`. */
+import { isatty } from "node:tty";
+import { execInContainer, getContainer } from "../container/index.ts";
+import { TspodError } from "../errors.ts";
+import { defineCommand } from "./command.ts";
+import { boolean, list, value } from "./flags.ts";
+import { followToEnd } from "./foreground.ts";
+import { defaultDetachKeys, parseDetachKeys } from "./options/detach-keys.ts";
+import { resolveEnvironment } from "./options/environment.ts";
+
+export default defineCommand({
+  path: ["exec"],
+  usage: "CONTAINER COMMAND [ARG...]",
+  summary: "Run another command in a running container",
+  examples: [["A shell in the container web", "tspod exec -it web sh"]],
+  flags: {
+    interactive: boolean("-i,--interactive", "Keep standard input open"),
+    tty: boolean("-t,--tty", "Give the command a terminal"),
+    detach: boolean("-d,--detach", "Do not wait for it"),
+    env: list("-e,--env", "KEY[=VALUE]", "Set a variable; without a value it is taken from here"),
+    envFile: list("--env-file", "FILE", "Read variables from a file", "file"),
+    workdir: value("-w,--workdir", "DIRECTORY", "Working directory in the container"),
+    user: value("-u,--user", "NAME|UID[:GROUP|GID]", "Run as this user of the image"),
+    detachKeys: value("--detach-keys", "KEYS", `Keys that leave it running (${defaultDetachKeys})`),
+  },
+  args: { min: 2, max: Infinity, completes: "running", stopsAtFirst: true },
+  async run(context, flags, [name = "", ...command]) {
+    if (flags.tty && flags.interactive && !flags.detach && !isatty(0)) {
+      throw new TspodError("usage", "-t needs a terminal, and standard input is not one", {
+        next: "leave -t away, or run it from a terminal",
+      });
+    }
+    const container = getContainer(context, name);
+    const helper = execInContainer(
+      context,
+      container,
+      {
+        command,
+        environment: resolveEnvironment(flags.envFile, flags.env, context.environment),
+        workdir: flags.workdir,
+        user: flags.user,
+        interactive: flags.interactive,
+        tty: flags.tty,
+      },
+      flags.detach
+        ? null
+        : {
+            stdin: flags.interactive,
+            detachKeys: parseDetachKeys(flags.detachKeys ?? defaultDetachKeys),
+            sigProxy: true,
+            passthrough: !flags.tty,
+          },
+    );
+    await helper.started;
+    if (flags.detach) return 0;
+    return (await followToEnd(helper)) ?? 0;
+  },
+});

@@ -1,0 +1,66 @@
+/** The command line: argv -> exit code. Finds the command, parses, runs, and says what went wrong. */
+import { TspodError } from "../errors.ts";
+import { nearest } from "../lib/nearest.ts";
+import type { CliContext, Command } from "./command.ts";
+import { commandNames, loadCommand } from "./commands.ts";
+import { printError } from "./output/error.ts";
+import { parseArguments } from "./parse.ts";
+
+export { printWarning } from "./output/error.ts";
+
+export async function runCli(argv: readonly string[], context: CliContext): Promise<number> {
+  try {
+    return await dispatch(argv, context);
+  } catch (error) {
+    return printError(error, context.environment);
+  }
+}
+
+async function dispatch(argv: readonly string[], context: CliContext): Promise<number> {
+  const [name, ...rest] = argv;
+  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
+    return (await import("./help.ts")).printHelp(rest);
+  }
+  if (name === "--version" || name === "-v") return dispatch(["version", "--short"], context);
+  const command = await loadCommand(name);
+  if (command === null) throw unknownCommand(name);
+  return runCommand(command, rest, context);
+}
+
+async function runCommand(
+  command: Command,
+  argv: readonly string[],
+  context: CliContext,
+): Promise<number> {
+  const title = `tspod ${command.path.join(" ")}`;
+  const parsed = parseArguments(argv, command.flags, {
+    command: title,
+    stopsAtArgument: command.args.stopsAtFirst === true,
+  });
+  if (parsed.wantsHelp) return (await import("./help.ts")).printCommandHelp(command);
+  const { min, max } = command.args;
+  if (parsed.args.length < min || parsed.args.length > max) {
+    const few = parsed.args.length < min;
+    const extra = few ? "" : `: "${parsed.args[max]}" is one too many`;
+    throw new TspodError("usage", `"${title}" needs ${countWords(min, max)}${extra}`, {
+      next: `usage: ${title} [FLAGS] ${command.usage}; see ${title} --help`,
+    });
+  }
+  return command.run(context, parsed.flags, parsed.args);
+}
+
+function countWords(min: number, max: number): string {
+  const plural = (count: number): string => `${count} argument${count === 1 ? "" : "s"}`;
+  if (max === 0) return "no arguments";
+  if (min === max) return `exactly ${plural(min)}`;
+  if (max === Infinity) return `at least ${plural(min)}`;
+  return `${min} to ${plural(max)}`;
+}
+
+function unknownCommand(name: string): TspodError {
+  const near = nearest(name, commandNames);
+  const hint = near === undefined ? "" : `did you mean "tspod ${near}"? `;
+  return new TspodError("usage", `Unknown command "${name}"`, {
+    next: `${hint}see tspod --help`,
+  });
+}

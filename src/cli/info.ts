@@ -1,0 +1,46 @@
+/** `tspod info`: this host, and what a container gets on it. */
+import { release } from "node:os";
+import { listContainers } from "../container/index.ts";
+import { listImages } from "../image/index.ts";
+import { build } from "../version.ts";
+import { defineCommand } from "./command.ts";
+import { value } from "./flags.ts";
+import { formatObjects } from "./output/format.ts";
+import { print } from "./output/print.ts";
+
+export default defineCommand({
+  path: ["info"],
+  usage: "",
+  summary: "Show what this host offers to containers",
+  flags: { format: value("-f,--format", "TEMPLATE", "json or a Go template", ["json"]) },
+  args: { min: 0, max: 0, completes: "none" },
+  async run(context, flags) {
+    const containers = listContainers(context);
+    const running = containers.filter(({ state }) => state.status === "running").length;
+    const { mapping, paths, rootfs } = context;
+    const ids = (map: readonly { size: number }[]): number =>
+      map.reduce((sum, { size }) => sum + size, 0);
+    const facts = {
+      Version: build.version,
+      Kernel: release(),
+      Arch: process.arch,
+      RootFs: typeof rootfs === "string" ? rootfs : "fuse-overlayfs",
+      Uids: ids(mapping.uid),
+      Gids: ids(mapping.gid),
+      Store: paths.data,
+      RuntimeDirectory: paths.runtime,
+      Containers: containers.length,
+      ContainersRunning: running,
+      Images: listImages(context).length,
+    };
+    if (flags.format !== null) await print(await formatObjects(flags.format, [facts]));
+    else {
+      const width = Math.max(...Object.keys(facts).map((key) => key.length)) + 1;
+      const lines = Object.entries(facts).map(
+        ([key, text]) => `${`${key}:`.padEnd(width)} ${text}\n`,
+      );
+      await print(lines.join(""));
+    }
+    return 0;
+  },
+});

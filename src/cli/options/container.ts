@@ -1,0 +1,133 @@
+/** The flags of run and create, and how they become CreateOptions. What can be refused without the disk is, here. */
+import { TspodError } from "../../errors.ts";
+import { parseContainerName } from "../../container/index.ts";
+import { type CreateOptions, type NetworkMode, parseSignal } from "../../spec/index.ts";
+import { boolean, type FlagValues, list, value } from "../flags.ts";
+import { resolveEnvironment } from "./environment.ts";
+import { parseLabels } from "./labels.ts";
+import { parseTmpfs, parseVolume } from "./volume.ts";
+
+export const pullPolicies = ["missing", "always", "never", "newer"] as const;
+export const networkModes = ["private", "host", "none"] as const;
+
+export const containerFlags = {
+  interactive: boolean("-i,--interactive", "Keep standard input open"),
+  tty: boolean("-t,--tty", "Give the container a terminal"),
+  rm: boolean("--rm", "Remove the container when it ends"),
+  name: value("--name", "NAME", "Name it; otherwise a pleasant one is found"),
+  env: list("-e,--env", "KEY[=VALUE]", "Set a variable; without a value it is taken from here"),
+  envFile: list("--env-file", "FILE", "Read variables from a file, one KEY=VALUE a line", "file"),
+  volume: list(
+    "-v,--volume",
+    "SOURCE:DESTINATION[:OPTIONS]",
+    "Mount a directory or file of the host, or a named volume",
+    "directory",
+  ),
+  tmpfs: list("--tmpfs", "DESTINATION[:OPTIONS]", "Mount a file system in memory"),
+  workdir: value("-w,--workdir", "DIRECTORY", "Working directory in the container"),
+  user: value("-u,--user", "NAME|UID[:GROUP|GID]", "Run as this user of the image"),
+  entrypoint: value("--entrypoint", "COMMAND", 'Replace the image\'s entrypoint; "" removes it'),
+  hostname: value("-h,--hostname", "NAME", "The container's host name"),
+  readOnly: boolean("--read-only", "Mount the image read-only; /run, /tmp and /var/tmp in memory"),
+  label: list("-l,--label", "KEY=VALUE", "Attach a label"),
+  network: value("--network,--net", "MODE", "private (loopback only), host, or none", networkModes),
+  init: boolean("--init", "Run a tiny init as process 1, which reaps and forwards signals"),
+  pull: value(
+    "--pull",
+    "POLICY",
+    "When to ask the registry: missing, always, never, newer",
+    pullPolicies,
+  ),
+  platform: value("--platform", "OS/ARCH", "Platform of the image", ["linux/amd64", "linux/arm64"]),
+  cidfile: value("--cidfile", "FILE", "Write the container's id to a file", "file"),
+  stopSignal: value("--stop-signal", "SIGNAL", "Signal that asks it to stop", "signal"),
+  stopTimeout: value("--stop-timeout", "SECONDS", "Patience of stop before it kills"),
+} as const;
+
+export type ContainerFlags = FlagValues<typeof containerFlags>;
+
+const stopTimeoutSecondsDefault = 10;
+const millisecondsPerSecond = 1000;
+
+/** Errors: usage, volume.invalid, volume.source_missing. */
+export function createOptions(
+  flags: ContainerFlags,
+  args: readonly string[],
+  environment: Record<string, string | undefined>,
+): CreateOptions {
+  const [image = "", ...command] = args;
+  return {
+    image,
+    command,
+    entrypoint: parseEntrypoint(flags.entrypoint),
+    name: flags.name === null ? null : parseContainerName(flags.name),
+    environment: resolveEnvironment(flags.envFile, flags.env, environment),
+    labels: parseLabels(flags.label),
+    workdir: flags.workdir,
+    user: flags.user,
+    hostname: flags.hostname === null ? null : parseHostname(flags.hostname),
+    network: parseNetwork(flags.network),
+    mounts: [
+      ...flags.volume.map((text) => parseVolume(text)),
+      ...flags.tmpfs.map((text) => parseTmpfs(text)),
+    ],
+    isReadOnly: flags.readOnly,
+    interactive: flags.interactive,
+    tty: flags.tty,
+    init: flags.init,
+    autoRemove: flags.rm,
+    stopSignal: flags.stopSignal === null ? null : parseSignal(flags.stopSignal),
+    stopTimeoutMs: parseSeconds("--stop-timeout", flags.stopTimeout, stopTimeoutSecondsDefault),
+  };
+}
+
+export function parseEnsure(flags: Pick<ContainerFlags, "pull" | "platform">) {
+  return {
+    ...(flags.pull === null ? {} : { pull: oneOf("--pull", flags.pull, pullPolicies) }),
+    ...(flags.platform === null ? {} : { platform: flags.platform }),
+  };
+}
+
+/** podman accepts a JSON array too. */
+function parseEntrypoint(text: string | null): string[] | null {
+  if (text === null) return null;
+  if (text === "") return [];
+  if (!text.startsWith("[")) return [text];
+  try {
+    const words: unknown = JSON.parse(text);
+    if (Array.isArray(words) && words.every((word) => typeof word === "string")) return words;
+  } catch {
+    // not JSON after all: a program may be called that
+  }
+  return [text];
+}
+
+function parseNetwork(text: string | null): NetworkMode {
+  if (text === null || text === "default") return "private";
+  return oneOf("--network", text, networkModes);
+}
+
+/** hostname(7) and RFC 1123; the kernel takes 64 bytes. */
+function parseHostname(text: string): string {
+  if (/^[a-zA-Z0-9]([a-zA-Z0-9.-]{0,62}[a-zA-Z0-9])?$/.test(text)) return text;
+  throw new TspodError("usage", `Invalid host name "${text}"`, {
+    next: "use up to 64 letters, digits, '-' and '.', not '-' at an end",
+  });
+}
+
+export function parseSeconds(flag: string, text: string | null, missing: number): number {
+  if (text === null) return missing * millisecondsPerSecond;
+  const seconds = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(seconds * millisecondsPerSecond)) {
+    return seconds * millisecondsPerSecond;
+  }
+  throw new TspodError("usage", `Invalid ${flag} "${text}"`, { next: "give whole seconds" });
+}
+
+function oneOf<T extends string>(flag: string, text: string, allowed: readonly T[]): T {
+  const found = allowed.find((word) => word === text);
+  if (found !== undefined) return found;
+  throw new TspodError("usage", `Invalid ${flag} "${text}"`, {
+    next: `use one of: ${allowed.join(", ")}`,
+  });
+}
