@@ -8,7 +8,7 @@ import { helperCommand } from "./helper/index.ts";
 import { chooseRootfs, hostMapping, type Mapping, readHostTexts } from "./host/index.ts";
 import type { PullEvent } from "./image/index.ts";
 import type { SpecHost } from "./spec/index.ts";
-import { openDatabase } from "./store/database.ts";
+import { isNews, openDatabase } from "./store/database.ts";
 import { type Environment, type Paths, storePaths } from "./store/paths.ts";
 
 export interface EngineOptions {
@@ -45,11 +45,12 @@ export class Engine implements ContainerContext {
     return this.#helper;
   }
 
-  /** A limited one is told to the user once for each command that uses it. */
+  /** A limited one is told to the user, once in the life of a store. */
   get mapping(): Mapping {
     if (this.#mapping === undefined) {
       this.#mapping = hostMapping(this.environment);
-      if (this.#mapping.limitation !== undefined) this.warn(this.#mapping.limitation);
+      const { limitation } = this.#mapping;
+      if (limitation !== undefined && isNews(this.database, limitation)) this.warn(limitation);
     }
     return this.#mapping;
   }

@@ -16,7 +16,11 @@ const floors: Record<string, number> = {
   ...{ main: 6 },
 };
 
-const neighbours: Record<string, string[]> = { container: ["image", "network"], oci: ["errors"] };
+const neighbours: Record<string, string[]> = {
+  container: ["image", "network"],
+  oci: ["errors"],
+  lib: ["errors"],
+};
 
 /** Files other than index.ts that other rooms may import, and why. */
 const doors: Record<string, string[]> = {

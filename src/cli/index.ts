@@ -1,4 +1,5 @@
 /** The command line: argv -> exit code. Finds the command, parses, runs, and says what went wrong. */
+import { recoverContainers } from "../container/index.ts";
 import { TspodError } from "../errors.ts";
 import { nearest } from "../lib/nearest.ts";
 import type { CliContext, Command } from "./command.ts";
@@ -46,6 +47,7 @@ async function runCommand(
       next: `usage: ${title} [FLAGS] ${command.usage}; see ${title} --help`,
     });
   }
+  if (command.usesStore !== false) await recoverContainers(context);
   return command.run(context, parsed.flags, parsed.args);
 }
 

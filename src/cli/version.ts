@@ -14,6 +14,7 @@ export default defineCommand({
     format: value("-f,--format", "TEMPLATE", "json or a Go template", ["json"]),
   },
   args: { min: 0, max: 0, completes: "none" },
+  usesStore: false,
   async run(_, flags) {
     const facts = {
       Version: build.version,

@@ -1,6 +1,7 @@
 /** Removes containers: the row first, then the files; what cannot be deleted now lies in trash/ until it can. */
 import { mkdirSync, renameSync, rmSync, rmdirSync } from "node:fs";
 import { TspodError } from "../errors.ts";
+import { removeTrees } from "../helper/index.ts";
 import { containerDirectory, deleteContainer, runtimeDirectory } from "../store/containers.ts";
 import { transact } from "../store/database.ts";
 import type { ContainerContext } from "./context.ts";
@@ -54,7 +55,12 @@ export async function discardFiles(context: ContainerContext, id: string): Promi
 /** Files of subordinate ids can only be deleted inside the user namespace; most containers have none. */
 export async function emptyTrash(context: ContainerContext, trees: string[]): Promise<void> {
   const stubborn = trees.filter((tree) => !removePlainly(tree));
-  if (stubborn.length > 0) await removeMapped(context, stubborn);
+  if (stubborn.length > 0) {
+    await removeTrees(
+      { command: context.helper, mapping: context.mapping, signal: context.signal },
+      stubborn,
+    );
+  }
 }
 
 function removePlainly(tree: string): boolean {
@@ -70,20 +76,4 @@ function removePlainly(tree: string): boolean {
   } catch {
     return false; // owned by a subordinate id: the helper can
   }
-}
-
-async function removeMapped({ helper, mapping }: ContainerContext, trees: string[]): Promise<void> {
-  const line = (map: { containerID: number; hostID: number; size: number }): string =>
-    `${map.containerID}:${map.hostID}:${map.size}`;
-  const maps = [
-    ...mapping.uid.flatMap((map) => ["--uid-map", line(map)]),
-    ...mapping.gid.flatMap((map) => ["--gid-map", line(map)]),
-    ...(mapping.tools === null
-      ? []
-      : ["--newuidmap", mapping.tools.newuidmap, "--newgidmap", mapping.tools.newgidmap]),
-  ];
-  const child = Bun.spawn([...helper, "remove", ...maps, ...trees], {
-    stdio: ["ignore", "ignore", "ignore"],
-  });
-  await child.exited;
 }

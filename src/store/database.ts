@@ -137,6 +137,12 @@ export function transact<T>(database: Database, work: () => T, options: { durabl
   }
 }
 
+/** Whether this sentence has never been told to the user of this store. Asking makes it told. */
+export function isNews(database: Database, sentence: string): boolean {
+  const insert = database.query("INSERT OR IGNORE INTO host_fact VALUES (?, '')");
+  return insert.run(`told: ${sentence}`).changes > 0;
+}
+
 /** SQLite and mkdir errors in words a user can act on. */
 function explain(error: unknown, paths: Paths): unknown {
   if (error instanceof TspodError) return error;
