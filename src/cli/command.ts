@@ -30,6 +30,8 @@ export interface Command<T extends FlagTable = FlagTable> {
     /** Everything after the first argument belongs to it. */
     readonly stopsAtFirst?: boolean;
   };
+  /** Flags of docker's and podman's that are not here yet. */
+  readonly notYet?: readonly string[];
   /** False: never opens the store, so there is nothing to recover first. */
   readonly usesStore?: false;
   /** The exit code. */

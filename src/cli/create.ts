@@ -1,8 +1,13 @@
 /** `tspod create`: everything of run but the start. */
-import { writeFileSync } from "node:fs";
 import { createContainer } from "../container/index.ts";
 import { defineCommand } from "./command.ts";
-import { containerFlags, createOptions, parseEnsure } from "./options/container.ts";
+import { openCidfile } from "./options/cidfile.ts";
+import {
+  containerFlags,
+  containerFlagsNotYet,
+  createOptions,
+  parseEnsure,
+} from "./options/container.ts";
 import { print } from "./output/print.ts";
 import { showPullProgress } from "./output/pull-progress.ts";
 
@@ -12,12 +17,19 @@ export default defineCommand({
   summary: "Create a container without starting it",
   flags: containerFlags,
   args: { min: 1, max: Infinity, completes: "image", stopsAtFirst: true },
+  notYet: containerFlagsNotYet,
   async run(context, flags, args) {
     const options = createOptions(flags, args, context.environment);
     showPullProgress(context);
-    const { id } = await createContainer(context, options, parseEnsure(flags));
-    if (flags.cidfile !== null) writeFileSync(flags.cidfile, id, { flag: "wx" });
-    await print(`${id}\n`);
-    return 0;
+    const cidfile = openCidfile(flags.cidfile);
+    try {
+      const { id } = await createContainer(context, options, parseEnsure(flags));
+      cidfile.write(id);
+      await print(`${id}\n`);
+      return 0;
+    } catch (error) {
+      cidfile.discard();
+      throw error;
+    }
   },
 });

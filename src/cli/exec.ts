@@ -4,7 +4,7 @@ import { execInContainer, getContainer } from "../container/index.ts";
 import { TspodError } from "../errors.ts";
 import { defineCommand } from "./command.ts";
 import { boolean, list, value } from "./flags.ts";
-import { followToEnd } from "./foreground.ts";
+import { forwardSignals } from "./foreground.ts";
 import { defaultDetachKeys, parseDetachKeys } from "./options/detach-keys.ts";
 import { resolveEnvironment } from "./options/environment.ts";
 
@@ -51,8 +51,9 @@ export default defineCommand({
             passthrough: !flags.tty,
           },
     );
+    if (!flags.detach) forwardSignals(helper);
     await helper.started;
     if (flags.detach) return 0;
-    return (await followToEnd(helper)) ?? 0;
+    return (await helper.ended) ?? 0;
   },
 });

@@ -37,6 +37,7 @@ async function runCommand(
   const parsed = parseArguments(argv, command.flags, {
     command: title,
     stopsAtArgument: command.args.stopsAtFirst === true,
+    ...(command.notYet === undefined ? {} : { notYet: command.notYet }),
   });
   if (parsed.wantsHelp) return (await import("./help.ts")).printCommandHelp(command);
   const { min, max } = command.args;

@@ -11,6 +11,8 @@ export interface ParseRules {
   command: string;
   /** Everything after the first argument belongs to it (run, exec). */
   stopsAtArgument: boolean;
+  /** Flags that docker or podman have here and we do not: refused by name rather than as a slip of the pen. */
+  notYet?: readonly string[];
 }
 
 export interface Parsed<T extends FlagTable> {
@@ -97,6 +99,11 @@ function parseBoolean(name: string, text: string, rules: ParseRules): boolean {
 }
 
 function unknown(name: string, byName: ReadonlyMap<string, unknown>, rules: ParseRules): never {
+  if (rules.notYet?.includes(name) === true) {
+    throw new TspodError("usage", `This version of tspod cannot honour "${name}" yet`, {
+      next: `leave it away, or see ${rules.command} --help for what it can`,
+    });
+  }
   const near = nearest(name, [...byName.keys()]);
   const hint = near === undefined ? "" : `did you mean "${near}"? `;
   throw new TspodError("usage", `Unknown flag "${name}" for "${rules.command}"`, {

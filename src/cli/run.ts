@@ -1,18 +1,19 @@
 /** `tspod run`: create, start, and stay until it ends unless detached. */
-import { writeFileSync } from "node:fs";
 import { isatty } from "node:tty";
-import {
-  createContainer,
-  removeContainer,
-  startContainer,
-  getContainer,
-} from "../container/index.ts";
+import { createContainer, discardContainer, startContainer } from "../container/index.ts";
+import type { ContainerRecord } from "../store/containers.ts";
 import { TspodError } from "../errors.ts";
 import type { Attach, RunningHelper } from "../helper/index.ts";
 import { defineCommand } from "./command.ts";
 import { boolean, value } from "./flags.ts";
-import { forgetContainer, followToEnd } from "./foreground.ts";
-import { containerFlags, createOptions, parseEnsure } from "./options/container.ts";
+import { forwardSignals } from "./foreground.ts";
+import { openCidfile } from "./options/cidfile.ts";
+import {
+  containerFlags,
+  containerFlagsNotYet,
+  createOptions,
+  parseEnsure,
+} from "./options/container.ts";
 import { defaultDetachKeys, parseDetachKeys } from "./options/detach-keys.ts";
 import { print } from "./output/print.ts";
 import { showPullProgress } from "./output/pull-progress.ts";
@@ -34,6 +35,7 @@ export default defineCommand({
   ],
   flags,
   args: { min: 1, max: Infinity, completes: "image", stopsAtFirst: true },
+  notYet: containerFlagsNotYet,
   async run(context, flags, args) {
     const options = createOptions(flags, args, context.environment);
     if (options.tty && options.interactive && !flags.detach && !isatty(0)) {
@@ -41,9 +43,6 @@ export default defineCommand({
         next: "leave -t away, or run it from a terminal",
       });
     }
-    showPullProgress(context);
-    const container = await createContainer(context, options, parseEnsure(flags));
-    writeCidfile(flags.cidfile, container.id);
     const attach: Attach | null = flags.detach
       ? null
       : {
@@ -52,27 +51,28 @@ export default defineCommand({
           sigProxy: true,
           passthrough: options.autoRemove && !options.tty,
         };
+    showPullProgress(context);
+    const cidfile = openCidfile(flags.cidfile);
+    let container: ContainerRecord | undefined;
     let helper: RunningHelper;
     try {
+      container = await createContainer(context, options, parseEnsure(flags));
+      cidfile.write(container.id);
       helper = startContainer(context, container, attach);
+      if (attach !== null) forwardSignals(helper);
       await helper.started;
     } catch (error) {
       // nothing has run, so nothing stays: the same command typed right has the name to itself
-      await removeContainer(context, getContainer(context, container.id), { force: true });
+      cidfile.discard();
+      if (container !== undefined) await discardContainer(context, container);
       throw error;
     }
     if (attach === null) {
       await print(`${container.id}\n`);
       return 0;
     }
-    const code = await followToEnd(helper);
-    if (code !== null && options.autoRemove) await forgetContainer(context, container.id);
+    const code = await helper.ended;
+    if (code !== null && options.autoRemove) await discardContainer(context, container);
     return code ?? 0;
   },
 });
-
-/** docker refuses to overwrite the file, which may name a container that still runs. */
-function writeCidfile(path: string | null, id: string): void {
-  if (path === null) return;
-  writeFileSync(path, id, { flag: "wx" });
-}

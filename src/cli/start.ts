@@ -1,11 +1,11 @@
 /** `tspod start`. */
-import { getContainer, startContainer } from "../container/index.ts";
+import { discardContainer, getContainer, startContainer } from "../container/index.ts";
 import { TspodError } from "../errors.ts";
 import type { CreateOptions } from "../spec/index.ts";
 import { defineCommand } from "./command.ts";
 import { forEachArgument } from "./each.ts";
 import { boolean, value } from "./flags.ts";
-import { followToEnd, forgetContainer } from "./foreground.ts";
+import { forwardSignals } from "./foreground.ts";
 import { defaultDetachKeys, parseDetachKeys } from "./options/detach-keys.ts";
 
 export default defineCommand({
@@ -42,9 +42,10 @@ export default defineCommand({
       sigProxy: true,
       passthrough: false,
     });
+    forwardSignals(helper);
     await helper.started;
-    const code = await followToEnd(helper);
-    if (code !== null && container.autoRemove) await forgetContainer(context, container.id);
+    const code = await helper.ended;
+    if (code !== null && container.autoRemove) await discardContainer(context, container);
     return code ?? 0;
   },
 });

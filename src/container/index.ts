@@ -7,6 +7,6 @@ export { inspectContainer } from "./inspect.ts";
 export { type LogEntry, readLog } from "./logs.ts";
 export { parseContainerName } from "./names.ts";
 export { recoverContainers } from "./recover.ts";
-export { discardFiles, removeContainer } from "./remove.ts";
+export { discardFiles, discardContainer, removeContainer } from "./remove.ts";
 export { startContainer } from "./start.ts";
 export { killContainer, stopContainer, waitContainer } from "./stop.ts";

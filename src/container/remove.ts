@@ -33,6 +33,15 @@ export async function removeContainer(
   await discardFiles(context, container.id);
 }
 
+/** Row and files of a container that is over, or never began. Idempotent: its monitor may have taken the files. */
+export async function discardContainer(
+  context: ContainerContext,
+  { id }: { id: string },
+): Promise<void> {
+  transact(context.database, () => deleteContainer(context.database, id), { durable: false });
+  await discardFiles(context, id);
+}
+
 /** Delete what belongs to a container without a row. Idempotent. */
 export async function discardFiles(context: ContainerContext, id: string): Promise<void> {
   rmSync(runtimeDirectory(context.paths, id), { recursive: true, force: true });

@@ -44,6 +44,21 @@ export const containerFlags = {
   stopTimeout: value("--stop-timeout", "SECONDS", "Patience of stop before it kills"),
 } as const;
 
+/** What the other issues bring: limits, security, networks, the rest of a container's life. */
+export const containerFlagsNotYet = `
+  -p --publish -P --publish-all --expose -m --memory --memory-swap --memory-reservation --cpus
+  --cpu-shares --cpuset-cpus --cpuset-mems --cpu-period --cpu-quota --pids-limit --blkio-weight
+  --device-read-bps --cap-add --cap-drop --security-opt --privileged --userns --uidmap --gidmap
+  --device --group-add --ulimit --sysctl --shm-size --cgroup-parent --cgroups --cgroupns --ipc
+  --pid --uts --restart --health-cmd --health-interval --health-retries --health-timeout
+  --health-start-period --no-healthcheck --secret --mount --volumes-from --env-host --label-file
+  --log-driver --log-opt --timeout --annotation --add-host --dns --dns-search --dns-option --ip
+  --ip6 --mac-address --network-alias --rootfs --replace --pod --sdnotify --tz --umask --no-hosts
+  --preserve-fds --http-proxy --domainname --link --gpus --isolation --runtime --quiet -q
+`
+  .trim()
+  .split(/\s+/);
+
 export type ContainerFlags = FlagValues<typeof containerFlags>;
 
 const stopTimeoutSecondsDefault = 10;
