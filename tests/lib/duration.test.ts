@@ -1,3 +1,4 @@
+/** Spans of time, against what docker prints and Go accepts. */
 import { describe, expect, test } from "bun:test";
 import { formatDuration, parseDuration } from "../../src/lib/duration.ts";
 

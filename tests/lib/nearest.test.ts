@@ -1,3 +1,4 @@
+/** "Did you mean": close words are found, far ones are not offered. */
 import { describe, expect, test } from "bun:test";
 import { editDistance, nearest, nearestFew } from "../../src/lib/nearest.ts";
 

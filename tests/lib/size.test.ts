@@ -1,3 +1,4 @@
+/** Sizes as people write and read them, against what docker prints and accepts. */
 import { describe, expect, test } from "bun:test";
 import { TspodError } from "../../src/errors.ts";
 import { formatSize, parseSize } from "../../src/lib/size.ts";

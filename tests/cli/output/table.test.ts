@@ -1,3 +1,4 @@
+/** Tables: aligned as docker does, fitted to the terminal, harmless whatever a name holds. */
 import { describe, expect, test } from "bun:test";
 import { alignCells } from "../../../src/cli/output/align.ts";
 import { ellipsis, formatTable, type Column } from "../../../src/cli/output/table.ts";
