@@ -2,6 +2,7 @@
 import type { Database } from "bun:sqlite";
 import type { IdMapping } from "../helper/contract.ts";
 import type { Environment, Paths } from "../store/paths.ts";
+import type { TransportLimits } from "../registry/index.ts";
 import type { PullEvent } from "./events.ts";
 
 export interface ImageContext {
@@ -9,15 +10,28 @@ export interface ImageContext {
   readonly database: Database;
   /** For registries.conf, auth.json, proxies and HOME. */
   readonly environment: Environment;
-  /** What precedes `native VERB`: [program] or [program, argument...]. Read only when a layer is unpacked or removed. */
+  /** What precedes a native verb: `[...helper, "apply", ...]`. Read only when a layer is unpacked or removed. */
   readonly helper: readonly string[];
   /** The user namespace layers are unpacked in: the one that will run them. Read only then, too. */
   readonly mapping: LayerMapping;
   readonly signal: AbortSignal;
+  /** Time-outs and attempts, where they are not the usual ones. */
+  readonly limits?: Partial<TransportLimits>;
   /** What a pull is doing, for a progress display. Must not throw. */
   report(event: PullEvent): void;
   /** One sentence for the user, who need not act on it. */
   warn(message: string): void;
+}
+
+/** The same context, given up when `signal` says so. An engine's parts are made on first use: here all of them are. */
+export function withSignal(context: ImageContext, signal: AbortSignal): ImageContext {
+  const { paths, database, environment, helper, mapping, limits } = context;
+  return {
+    ...{ paths, database, environment, helper, mapping, signal },
+    ...(limits === undefined ? {} : { limits }),
+    report: (event) => context.report(event),
+    warn: (message) => context.warn(message),
+  };
 }
 
 export interface LayerMapping {

@@ -63,11 +63,10 @@ const migrations = [
   ) STRICT;
   CREATE TABLE lease (
     id INTEGER PRIMARY KEY,
-    pid INTEGER NOT NULL,
-    pid_start INTEGER NOT NULL,        -- field 22 of /proc/PID/stat
-    boot_id TEXT NOT NULL,
-    resource TEXT NOT NULL             -- "layer:<chain id>", "blob:<hex>"
+    owner TEXT NOT NULL,               -- "pid:start:boot id" of the process that makes or uses it
+    resource TEXT NOT NULL             -- "make:layer:<chain id>", "keep:blob:<hex>": see store/leases.ts
   ) STRICT;
+  CREATE INDEX lease_resource ON lease(resource);
   CREATE TABLE host_fact (
     key TEXT PRIMARY KEY,              -- what was tried, with the kernel version: "overlay 6.18.0 <device>"
     value TEXT NOT NULL

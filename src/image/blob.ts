@@ -1,0 +1,65 @@
+/** A blob, present or fetched: once for all processes that want it at the same time. */
+import type { Lease } from "../store/leases.ts";
+import { keepLease } from "../store/leases.ts";
+import { blobPath, hasBlob, IngestFile } from "../store/content.ts";
+import { transact } from "../store/database.ts";
+import { shareWork } from "../store/wait.ts";
+import { type Descriptor, digestHex } from "../oci/index.ts";
+import { fetchBlob } from "../registry/index.ts";
+import type { ImageContext } from "./context.ts";
+import { Feed } from "./feed.ts";
+import type { Source } from "./source.ts";
+
+export interface WantedBlob {
+  readonly descriptor: Descriptor;
+  /** "alpine:latest": for errors. */
+  readonly what: string;
+  /** Told how many bytes are here. */
+  onProgress?(bytes: number): void;
+  onWait?(): void;
+}
+
+/**
+ * Bring a blob into the store and keep it there until the lease ends; `feed` gets its bytes as they come.
+ * Throws what `fetchBlob` throws, and store.full.
+ */
+export async function ensureBlob(
+  context: ImageContext,
+  { client, endpoint }: Pick<Source, "client" | "endpoint">,
+  { descriptor, what, onProgress, onWait }: WantedBlob,
+  feed: Feed = new Feed(),
+): Promise<Lease> {
+  const { paths, database, signal } = context;
+  const { digest, sizeBytes } = descriptor;
+  const hex = digestHex(digest);
+  const keep = (): Lease =>
+    transact(database, () => keepLease(database, `keep:blob:${hex}`), { durable: false });
+  const path = blobPath(paths, digest);
+  try {
+    return await shareWork<Lease>(database, signal, {
+      resource: `make:blob:${hex}`,
+      directory: paths.blobs,
+      onWait: () => onWait?.(),
+      find() {
+        if (!hasBlob(paths, digest, sizeBytes)) return undefined;
+        onProgress?.(sizeBytes);
+        feed.finish(path, sizeBytes);
+        return keep();
+      },
+      async make() {
+        using ingest = new IngestFile(paths, descriptor, (size) => {
+          onProgress?.(size);
+          feed.advance(ingestPath, size);
+        });
+        const ingestPath = ingest.path;
+        await fetchBlob(client, endpoint, descriptor, ingest, { what, signal });
+        ingest.commit(digest);
+        feed.finish(path, sizeBytes);
+        return keep();
+      },
+    });
+  } catch (error) {
+    feed.fail(error);
+    throw error;
+  }
+}

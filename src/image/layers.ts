@@ -1,0 +1,122 @@
+/** The missing layers of an image: downloaded and unpacked side by side, each once for all processes. */
+import { type Descriptor, type Digest } from "../oci/index.ts";
+import { transact } from "../store/database.ts";
+import { keepLease, type Lease } from "../store/leases.ts";
+import { hasLayer } from "../store/layers.ts";
+import { shareWork } from "../store/wait.ts";
+import { ensureBlob } from "./blob.ts";
+import { type ImageContext, withSignal } from "./context.ts";
+import type { LayerPhase } from "./events.ts";
+import { Feed } from "./feed.ts";
+import type { Source } from "./source.ts";
+import { unpackLayer } from "./unpack.ts";
+
+export interface WantedLayer {
+  readonly chainId: string;
+  readonly diffId: Digest;
+  readonly descriptor: Descriptor;
+}
+
+/** Layers in work at once: enough to keep a network and a few cores busy, few enough for a registry's patience. */
+const parallelMax = 4;
+
+/** All of them on the disk and kept there until `kept` ends. The first failure stops the others; whole ones stay. */
+export async function ensureLayers(
+  outer: ImageContext,
+  source: Source,
+  layers: readonly WantedLayer[],
+  kept: DisposableStack,
+  what: string,
+): Promise<void> {
+  const failure = new AbortController();
+  const signal = AbortSignal.any([outer.signal, failure.signal]);
+  const context = withSignal(outer, signal);
+  outer.report({
+    kind: "layers",
+    layers: layers.map(({ chainId, descriptor: { digest, sizeBytes } }) => ({
+      ...{ digest, sizeBytes },
+      isPresent: hasLayer(outer.database, chainId),
+    })),
+  });
+  const queue = [...layers];
+  const worker = async (): Promise<void> => {
+    for (let layer = queue.shift(); layer !== undefined; layer = queue.shift()) {
+      for (const lease of await ensureLayer(context, failure, { source, layer, what }))
+        kept.use(lease);
+    }
+  };
+  const workers = Array.from({ length: Math.min(parallelMax, layers.length) }, () =>
+    worker().catch((error: unknown) => {
+      failure.abort(error);
+      throw error;
+    }),
+  );
+  const results = await Promise.allSettled(workers);
+  outer.signal.throwIfAborted();
+  if (failure.signal.aborted) throw failure.signal.reason;
+  const failed = results.find(({ status }) => status === "rejected");
+  if (failed?.status === "rejected") throw failed.reason;
+}
+
+async function ensureLayer(
+  context: ImageContext,
+  failure: AbortController,
+  { source, layer, what }: { source: Source; layer: WantedLayer; what: string },
+): Promise<Lease[]> {
+  const { database, signal, paths } = context;
+  const { chainId, descriptor } = layer;
+  const { digest } = descriptor;
+  const phase = (name: LayerPhase): void => context.report({ kind: "phase", digest, phase: name });
+  const leases = await shareWork<Lease[]>(database, signal, {
+    resource: `make:layer:${chainId}`,
+    directory: paths.layers,
+    onWait: () => phase("waiting"),
+    find() {
+      if (!hasLayer(database, chainId)) return undefined;
+      const keep = (): Lease => keepLease(database, `keep:layer:${chainId}`);
+      return [transact(database, keep, { durable: false })];
+    },
+    async make() {
+      phase("downloading");
+      const feed = new Feed();
+      const download = ensureBlob(
+        context,
+        source,
+        {
+          ...{ descriptor, what },
+          onProgress: (bytes) => context.report({ kind: "downloaded", digest, bytes }),
+          onWait: () => phase("waiting"),
+        },
+        feed,
+      );
+      const verified = download.then(() => phase("unpacking"));
+      verified.catch(() => undefined); // the error is that of the download, seen below
+      const unpacking = unpackLayer(
+        context,
+        feed,
+        { ...layer, blobDigest: digest, what },
+        verified,
+      );
+      unpacking.catch((error: unknown) => failure.abort(error)); // nobody needs the rest of the download
+      const blob = await bothOrNeither(download, unpacking);
+      const keep = (): Lease => keepLease(database, `keep:layer:${chainId}`);
+      return [blob, transact(database, keep, { durable: false })];
+    },
+  });
+  phase("done");
+  return leases;
+}
+
+/**
+ * Wait for both to end, whatever happens: nothing of this layer goes on once its lease is released.
+ * The download's error is the cause when both fail.
+ */
+async function bothOrNeither(download: Promise<Lease>, unpacking: Promise<void>): Promise<Lease> {
+  const [blob, tree] = await Promise.allSettled([download, unpacking]);
+  if (blob.status === "rejected") throw blob.reason;
+  if (tree.status === "rejected") {
+    blob.value[Symbol.dispose]();
+    throw tree.reason;
+  }
+  return blob.value;
+}

@@ -1,0 +1,151 @@
+/**
+ * Who we are to a registry: nobody, a name and password, or the bearer of a token (distribution's token protocol).
+ * Tokens live as long as the process and their own expiry say.
+ */
+import { TspodError } from "../errors.ts";
+import { type Challenge, parseChallenges } from "./challenge.ts";
+import type { Credentials } from "./credentials.ts";
+import { type Failing, responseError } from "./errors.ts";
+import { limitedText } from "./body.ts";
+import type { Endpoint } from "./registries-conf.ts";
+import type { Transport } from "./transport.ts";
+
+/** What a token protocol's answer is allowed to weigh: real ones are 2-5 KB. */
+const tokenSizeBytesMax = 256 * 1024;
+/** The protocol's default when the answer does not say. */
+const tokenLifetimeDefaultS = 60;
+/** Renewed this long before it ends. */
+const tokenMarginS = 5;
+
+export type FindCredentials = (endpoint: Endpoint) => Promise<Credentials | undefined>;
+
+export interface Authenticator {
+  /** The Authorization header for reading `endpoint`'s repository, or undefined when none is known to be needed. */
+  header(endpoint: Endpoint): Promise<string | undefined>;
+  /** Learn from a 401 what it wants. False: nothing more can be tried. Throws registry.unauthorized and network errors. */
+  answer(endpoint: Endpoint, response: Response, failing: Failing): Promise<boolean>;
+}
+
+interface Grant {
+  readonly header: string;
+  readonly expiresAtMs: number;
+}
+
+export function createAuthenticator(
+  transport: Transport,
+  findCredentials: FindCredentials,
+): Authenticator {
+  /** One promise a repository: parallel requests ask for one token. */
+  const grants = new Map<string, Promise<Grant>>();
+  const keyOf = (endpoint: Endpoint): string => `${endpoint.host}/${endpoint.repository}`;
+
+  async function header(endpoint: Endpoint): Promise<string | undefined> {
+    const grant = await grants.get(keyOf(endpoint));
+    if (grant === undefined) return undefined;
+    if (grant.expiresAtMs > Date.now()) return grant.header;
+    grants.delete(keyOf(endpoint));
+    return undefined;
+  }
+
+  async function answer(
+    endpoint: Endpoint,
+    response: Response,
+    failing: Failing,
+  ): Promise<boolean> {
+    const challenges = parseChallenges(response.headers.get("www-authenticate") ?? "");
+    const key = keyOf(endpoint);
+    const work = authenticate(endpoint, challenges, failing);
+    grants.set(key, work);
+    try {
+      const before = await work;
+      return before.header !== "";
+    } catch (error) {
+      if (grants.get(key) === work) grants.delete(key);
+      throw error;
+    }
+  }
+
+  async function authenticate(
+    endpoint: Endpoint,
+    challenges: readonly Challenge[],
+    failing: Failing,
+  ): Promise<Grant> {
+    const credentials = await findCredentials(endpoint);
+    const bearer = challenges.find(({ scheme }) => scheme === "bearer");
+    if (bearer !== undefined) return fetchToken(endpoint, bearer, credentials, failing);
+    if (challenges.some(({ scheme }) => scheme === "basic") && credentials?.kind === "password") {
+      return { header: basic(credentials), expiresAtMs: Infinity };
+    }
+    return { header: "", expiresAtMs: 0 };
+  }
+
+  /** distribution: docs/spec/auth/token.md, and oauth.md for identity tokens. */
+  async function fetchToken(
+    endpoint: Endpoint,
+    { parameters }: Challenge,
+    credentials: Credentials | undefined,
+    failing: Failing,
+  ): Promise<Grant> {
+    const realm = tokenService(parameters.get("realm") ?? "", endpoint, failing);
+    const service = parameters.get("service") ?? "";
+    const scope = parameters.get("scope") ?? `repository:${endpoint.repository}:pull`;
+    const base = { endpoint, failing: { ...failing, registry: realm.host } };
+    let response: Response;
+    if (credentials?.kind === "identity") {
+      const form = {
+        grant_type: "refresh_token",
+        refresh_token: credentials.token,
+        service,
+        scope,
+      };
+      response = await transport.sendTo(realm.href, {
+        ...base,
+        method: "POST",
+        headers: { "content-type": "application/x-www-form-urlencoded" },
+        body: new URLSearchParams({ ...form, client_id: "tspod" }).toString(),
+      });
+    } else {
+      if (service !== "") realm.searchParams.set("service", service);
+      for (const one of scope.split(" ")) realm.searchParams.append("scope", one);
+      const headers = credentials === undefined ? {} : { authorization: basic(credentials) };
+      response = await transport.sendTo(realm.href, { ...base, headers });
+    }
+    const body = await limitedText(response, tokenSizeBytesMax, transport, base.failing);
+    if (!response.ok) throw responseError(failing, { status: response.status, body });
+    return parseToken(body, base.failing);
+  }
+
+  return { header, answer };
+}
+
+function basic({ username, password }: Credentials & { kind: "password" }): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
+}
+
+/** Credentials go there: so not to plain HTTP, unless the registry itself is spoken to that way. */
+function tokenService(realm: string, endpoint: Endpoint, failing: Failing): URL {
+  const url = URL.canParse(realm) ? new URL(realm) : undefined;
+  const isLocal = endpoint.isInsecure || /^(?:127\.|localhost|\[::1\])/.test(endpoint.host);
+  if (url?.protocol === "https:" || (url?.protocol === "http:" && isLocal)) return url;
+  throw new TspodError(
+    "registry.failed",
+    `Cannot pull "${failing.what}": ${failing.registry} names no usable token service`,
+    { next: "it is the registry's fault, or a proxy's" },
+  );
+}
+
+function parseToken(body: string, { what, registry }: Failing): Grant {
+  let answer: { token?: unknown; access_token?: unknown; expires_in?: unknown };
+  try {
+    answer = JSON.parse(body) as typeof answer;
+  } catch {
+    answer = {}; // said below
+  }
+  const token = answer?.token || answer?.access_token;
+  if (typeof token !== "string" || !/^[\x21-\x7e]+$/.test(token)) {
+    throw new TspodError("registry.failed", `Cannot pull "${what}": ${registry} gave no token`);
+  }
+  const lifetimeS =
+    typeof answer.expires_in === "number" ? answer.expires_in : tokenLifetimeDefaultS;
+  return { header: `Bearer ${token}`, expiresAtMs: Date.now() + (lifetimeS - tokenMarginS) * 1000 };
+}

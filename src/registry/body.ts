@@ -1,0 +1,68 @@
+/** Reading bodies of strangers: bounded in size, and in how long they may pause. */
+import { TspodError } from "../errors.ts";
+import { type Failing, networkError } from "./errors.ts";
+import type { Transport } from "./transport.ts";
+
+type Limits = Pick<Transport, "limits" | "signal">;
+
+/** A whole body as text. Throws registry.too_large before more than `sizeBytesMax` are kept. */
+export async function limitedText(
+  response: Response,
+  sizeBytesMax: number,
+  transport: Limits,
+  failing: Failing,
+): Promise<string> {
+  const tooLarge = (): TspodError =>
+    new TspodError(
+      "registry.too_large",
+      `Cannot read "${failing.what}": ${failing.registry} sends more than ${sizeBytesMax} bytes where a manifest belongs`,
+      { next: "it is the registry's fault" },
+    );
+  if (Number(response.headers.get("content-length") ?? 0) > sizeBytesMax) {
+    await response.body?.cancel();
+    throw tooLarge();
+  }
+  const decoder = new TextDecoder();
+  let text = "";
+  let size = 0;
+  for await (const chunk of bodyChunks(response, transport, failing)) {
+    size += chunk.length;
+    if (size > sizeBytesMax) throw tooLarge();
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+/** The body piece by piece; leaving the loop cancels it. Throws registry.unreachable when it stalls or breaks off. */
+export async function* bodyChunks(
+  response: Response,
+  { limits, signal }: Limits,
+  failing: Failing,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  if (response.body === null) return;
+  const reader = response.body.getReader();
+  try {
+    while (true) {
+      const piece = await readInTime(reader, limits.stallTimeoutMs);
+      if (piece.done) return;
+      yield piece.value;
+    }
+  } catch (error) {
+    if (signal.aborted) throw signal.reason ?? error;
+    throw error instanceof TspodError ? error : networkError(failing, error);
+  } finally {
+    reader.cancel().catch(() => undefined); // it has ended or broken: there is nothing left to tell
+  }
+}
+
+type Piece = { done: false; value: Uint8Array } | { done: true; value?: Uint8Array | undefined };
+
+function readInTime(reader: { read(): Promise<Piece> }, timeoutMs: number): Promise<Piece> {
+  const { promise, resolve, reject } = Promise.withResolvers<Piece>();
+  const timer = setTimeout(
+    () => reject(Object.assign(new Error("stalled"), { name: "TimeoutError" })),
+    timeoutMs,
+  );
+  reader.read().then(resolve, reject);
+  return promise.finally(() => clearTimeout(timer));
+}

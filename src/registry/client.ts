@@ -1,0 +1,127 @@
+/** The distribution-spec client (1.1): manifests and blobs of one repository at one endpoint. Knows no disk. */
+import { TspodError } from "../errors.ts";
+import {
+  acceptedManifests,
+  type Digest,
+  digestOf,
+  isDigest,
+  manifestSizeBytesMax,
+} from "../oci/index.ts";
+import { createAuthenticator, type FindCredentials } from "./auth.ts";
+import { limitedText } from "./body.ts";
+import { type Failing, responseError } from "./errors.ts";
+import type { Endpoint } from "./registries-conf.ts";
+import {
+  createTransport,
+  type HttpRequest,
+  type Transport,
+  type TransportOptions,
+} from "./transport.ts";
+
+export interface RegistryClientOptions extends TransportOptions {
+  readonly findCredentials: FindCredentials;
+}
+
+export interface FetchedManifest {
+  readonly text: string;
+  /** Of the bytes received. */
+  readonly digest: Digest;
+  readonly contentType: string;
+}
+
+export interface OpenBlobOptions {
+  readonly offset: number;
+  readonly what: string;
+  readonly signal: AbortSignal;
+}
+
+export interface RegistryClient {
+  readonly transport: Transport;
+  /**
+   * A manifest or an index by tag or digest, at most 4 MiB; by digest it is checked.
+   * Throws image.not_found, registry.unauthorized, rate_limited, failed, unreachable, too_large, digest_mismatch.
+   */
+  fetchManifest(endpoint: Endpoint, tagOrDigest: string, what: string): Promise<FetchedManifest>;
+  /**
+   * A request for a blob's bytes from `offset`; the answer is 206, or 200 when the registry cannot resume.
+   * Throws as above. The body is neither read nor checked.
+   */
+  openBlob(endpoint: Endpoint, digest: Digest, options: OpenBlobOptions): Promise<Response>;
+}
+
+export function createRegistryClient(options: RegistryClientOptions): RegistryClient {
+  const transport = createTransport(options);
+  const authenticator = createAuthenticator(transport, options.findCredentials);
+
+  /** With who we are; asked at most twice, for a cached token may have been revoked. */
+  async function send(
+    endpoint: Endpoint,
+    request: Omit<HttpRequest, "endpoint">,
+  ): Promise<Response> {
+    for (let attempt = 1; ; attempt++) {
+      const authorization = await authenticator.header(endpoint);
+      const headers = { ...request.headers, ...(authorization ? { authorization } : {}) };
+      const response = await transport.send({ ...request, endpoint, headers });
+      if (response.status !== 401 || attempt > 2) return response;
+      if (!(await authenticator.answer(endpoint, response, request.failing))) return response;
+      await response.body?.cancel();
+    }
+  }
+
+  async function fetchManifest(
+    endpoint: Endpoint,
+    tagOrDigest: string,
+    what: string,
+  ): Promise<FetchedManifest> {
+    const failing = { what, registry: endpoint.registry };
+    const path = `/v2/${endpoint.repository}/manifests/${tagOrDigest}`;
+    const headers = { accept: acceptedManifests.join(", ") };
+    const response = await send(endpoint, { path, headers, failing });
+    const text = await limitedText(response, manifestSizeBytesMax, transport, failing);
+    if (!response.ok) throw responseError(failing, { status: response.status, body: text });
+    const digest = digestOf(text);
+    if (isDigest(tagOrDigest) && digest !== tagOrDigest)
+      throw digestMismatch(failing, tagOrDigest, digest);
+    return { text, digest, contentType: response.headers.get("content-type") ?? "" };
+  }
+
+  async function openBlob(
+    endpoint: Endpoint,
+    digest: Digest,
+    { offset, what, signal }: OpenBlobOptions,
+  ): Promise<Response> {
+    const failing = { what, registry: endpoint.registry };
+    const path = `/v2/${endpoint.repository}/blobs/${digest}`;
+    const range: Record<string, string> = offset > 0 ? { range: `bytes=${offset}-` } : {};
+    const response = await send(endpoint, { path, headers: range, failing, signal });
+    if (response.ok || response.status === 416) return response;
+    const body = await limitedText(response, errorBodySizeBytesMax, transport, failing);
+    if (response.status === 404) {
+      throw new TspodError(
+        "registry.failed",
+        `Cannot pull "${what}": ${endpoint.registry} has lost blob ${digest}`,
+        {
+          next: "ask its publisher to push it again",
+        },
+      );
+    }
+    throw responseError(failing, { status: response.status, body });
+  }
+
+  return { transport, fetchManifest, openBlob };
+}
+
+const errorBodySizeBytesMax = 64 * 1024;
+
+/** The bytes are not what their name promises: a broken proxy, a broken disk, or an attack. */
+export function digestMismatch(
+  { what, registry }: Failing,
+  wanted: Digest,
+  got: Digest,
+): TspodError {
+  return new TspodError(
+    "registry.digest_mismatch",
+    `Cannot use "${what}": ${registry} sent ${got} instead of ${wanted}`,
+    { next: "try again; if it stays so, the registry or a proxy before it is broken" },
+  );
+}

@@ -1,0 +1,169 @@
+/**
+ * Blobs on disk: `blobs/sha256/<hex>` of an OCI image layout, and `ingest/<hex>` while they come in.
+ * A file under blobs/ is whole and was hashed; it got there by fsync and rename.
+ */
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { TspodError } from "../errors.ts";
+import { syncDirectory, writeFileAtomic } from "../lib/atomic-file.ts";
+import { formatSize } from "../lib/size.ts";
+import { type Digest, digestHex, digestOf } from "../oci/index.ts";
+import type { Paths } from "./paths.ts";
+
+export function blobPath(paths: Paths, digest: Digest): string {
+  return join(paths.blobs, digestHex(digest));
+}
+
+export function hasBlob(paths: Paths, digest: Digest, sizeBytes: number): boolean {
+  return statSync(blobPath(paths, digest), { throwIfNoEntry: false })?.size === sizeBytes;
+}
+
+/** Make the directories content lives in (image-layout.md: oci-layout beside blobs). Idempotent. */
+export function prepareContent(paths: Paths): void {
+  for (const directory of [paths.blobs, paths.ingest, paths.layers, paths.trash]) {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  }
+  const layout = join(paths.data, "oci-layout");
+  if (statSync(layout, { throwIfNoEntry: false }) !== undefined) return;
+  writeFileAtomic(layout, '{"imageLayoutVersion":"1.0.0"}\n');
+}
+
+/** Keep bytes that are here already (a manifest, a config). Idempotent. */
+export function putBlob(paths: Paths, bytes: string | Uint8Array): Digest {
+  const digest = digestOf(bytes);
+  if (hasBlob(paths, digest, Buffer.byteLength(bytes))) return digest;
+  const temporary = join(paths.ingest, `${digestHex(digest)}.${process.pid}`);
+  const fd = openSync(temporary, "w", 0o600);
+  try {
+    writeFileSync(fd, bytes);
+    fsyncSync(fd);
+  } catch (error) {
+    throw explainWrite(error, paths, Buffer.byteLength(bytes));
+  } finally {
+    closeSync(fd);
+  }
+  publish(temporary, blobPath(paths, digest));
+  return digest;
+}
+
+const chunkSizeBytes = 1024 * 1024;
+
+/**
+ * A blob on its way in. It goes on where an earlier process stopped, whose bytes are hashed again here.
+ * The caller holds the lease "make:blob:<hex>".
+ */
+export class IngestFile implements Disposable {
+  sizeBytes = 0;
+  readonly #path: string;
+  readonly #paths: Paths;
+  readonly #fd: number;
+  readonly #onWrite: (sizeBytes: number) => void;
+  readonly #total: number;
+  #hash = new Bun.CryptoHasher("sha256");
+  #isOpen = true;
+
+  constructor(
+    paths: Paths,
+    { digest, sizeBytes }: { digest: Digest; sizeBytes: number },
+    onWrite: (sizeBytes: number) => void,
+  ) {
+    this.#paths = paths;
+    this.#path = join(paths.ingest, digestHex(digest));
+    this.#total = sizeBytes;
+    this.#onWrite = onWrite;
+    this.#fd = openSync(this.#path, "a+", 0o600);
+    if (fstatSync(this.#fd).size > sizeBytes) ftruncateSync(this.#fd, 0);
+    const buffer = Buffer.allocUnsafe(chunkSizeBytes);
+    for (let read = this.#read(buffer); read > 0; read = this.#read(buffer)) {
+      this.#hash.update(buffer.subarray(0, read));
+      this.sizeBytes += read;
+    }
+    if (this.sizeBytes > 0) onWrite(this.sizeBytes);
+  }
+
+  get path(): string {
+    return this.#path;
+  }
+
+  #read(buffer: Buffer): number {
+    return readSync(this.#fd, buffer, 0, buffer.length, this.sizeBytes);
+  }
+
+  write(chunk: Uint8Array): void {
+    try {
+      for (let done = 0; done < chunk.length;) done += writeSync(this.#fd, chunk, done);
+    } catch (error) {
+      throw explainWrite(error, this.#paths, this.#total - this.sizeBytes);
+    }
+    this.#hash.update(chunk);
+    this.sizeBytes += chunk.length;
+    this.#onWrite(this.sizeBytes);
+  }
+
+  restart(): void {
+    ftruncateSync(this.#fd, 0);
+    this.#hash = new Bun.CryptoHasher("sha256");
+    this.sizeBytes = 0;
+    this.#onWrite(0);
+  }
+
+  digest(): Digest {
+    return `sha256:${this.#hash.copy().digest("hex")}` as Digest; // a sha256 in hex by construction
+  }
+
+  /** The bytes are the right ones: make them a blob. */
+  commit(digest: Digest): void {
+    try {
+      fsyncSync(this.#fd);
+    } catch (error) {
+      throw explainWrite(error, this.#paths, this.#total);
+    }
+    publish(this.#path, blobPath(this.#paths, digest));
+  }
+
+  /** Without `commit`, what came in stays for the next attempt; when nothing did, nothing stays. */
+  [Symbol.dispose](): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    closeSync(this.#fd);
+    if (this.sizeBytes === 0) rmSync(this.#path, { force: true });
+  }
+}
+
+/** Rename, and make the rename itself durable. */
+function publish(temporary: string, path: string): void {
+  renameSync(temporary, path);
+  syncDirectory(dirname(path));
+}
+
+/** ENOSPC and the like in words. */
+export function explainWrite(error: unknown, paths: Paths, missingBytes = 0): unknown {
+  const { code } = error as { code?: string };
+  if (code === "ENOSPC" || code === "EDQUOT" || code === "SQLITE_FULL") {
+    const needed = missingBytes > 0 ? `, ${formatSize(missingBytes)} more are needed` : "";
+    return new TspodError("store.full", `Cannot write to "${paths.data}": no space left${needed}`, {
+      next: "free some space there, or set TSPOD_ROOT to a directory with room; what is here is kept",
+      cause: error,
+    });
+  }
+  if (code === "EACCES" || code === "EROFS" || code === "EPERM") {
+    return new TspodError("store.unwritable", `Cannot write to "${paths.data}" (${code})`, {
+      next: "make it writable, or set TSPOD_ROOT to a directory that is",
+      cause: error,
+    });
+  }
+  return error;
+}

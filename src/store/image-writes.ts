@@ -1,0 +1,126 @@
+/** The rows of images, changed: a pulled image is recorded, names come and go, and with the last one the image. */
+import type { Database } from "bun:sqlite";
+import type { Digest, ImageConfig } from "../oci/index.ts";
+import { formatPlatform } from "../oci/index.ts";
+import { transact } from "./database.ts";
+import { hasLivingOwner, type Lease, tryLeaseInside } from "./leases.ts";
+
+export interface NewImage {
+  readonly id: Digest;
+  readonly manifestDigest: Digest;
+  readonly manifest: string;
+  readonly configText: string;
+  readonly config: ImageConfig;
+  /** Base first; their rows exist. */
+  readonly layers: readonly { chainId: string; blobDigest: Digest }[];
+  /** Canonical name and what the registry calls it; none for an image without a name. */
+  readonly name: { reference: string; digest: Digest | "" } | undefined;
+  readonly pulledAt: string;
+}
+
+/** One durable transaction. An image that is here already keeps its time of pull; a name moves to the new one. */
+export function insertImage(database: Database, image: NewImage): void {
+  transact(database, () => insertRows(database, image), { durable: true });
+}
+
+function insertRows(database: Database, image: NewImage): void {
+  database
+    .query(
+      `INSERT INTO image (id, manifest_digest, manifest, config, platform, size_bytes, created_at, pulled_at)
+       VALUES (?, ?, ?, ?, ?, 0, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET manifest_digest = excluded.manifest_digest, manifest = excluded.manifest`,
+    )
+    .run(
+      image.id,
+      image.manifestDigest,
+      image.manifest,
+      image.configText,
+      formatPlatform(image.config.platform),
+      image.config.created,
+      image.pulledAt,
+    );
+  const layer = database.query(
+    "INSERT OR REPLACE INTO image_layer (image_id, position, chain_id, blob_digest) VALUES (?, ?, ?, ?)",
+  );
+  image.layers.forEach(({ chainId, blobDigest }, i) => layer.run(image.id, i, chainId, blobDigest));
+  database
+    .query(
+      `UPDATE image SET size_bytes = (SELECT coalesce(sum(l.size_bytes), 0)
+         FROM image_layer il JOIN layer l ON l.chain_id = il.chain_id WHERE il.image_id = image.id)
+       WHERE id = ?`,
+    )
+    .run(image.id);
+  if (image.name !== undefined) insertName(database, image.id, image.name);
+}
+
+/** Give a stored image one more name, or move that name to it. Durable. */
+export function nameImage(
+  database: Database,
+  id: Digest,
+  name: { reference: string; digest: Digest | "" },
+): void {
+  transact(database, () => insertName(database, id, name), { durable: true });
+}
+
+function insertName(
+  database: Database,
+  id: Digest,
+  { reference, digest }: { reference: string; digest: Digest | "" },
+): void {
+  database
+    .query("INSERT OR REPLACE INTO image_name (reference, image_id, digest) VALUES (?, ?, ?)")
+    .run(reference, id, digest === "" ? null : digest);
+}
+
+/** What nothing needs any more, leased to us: whoever wants it again waits until its files are gone. */
+export interface Orphans extends Disposable {
+  readonly layers: readonly string[];
+  readonly blobs: readonly string[];
+}
+
+/** Delete the image's row, and the rows of layers no other image has. Call it inside a transaction. */
+export function deleteImageRows(database: Database, id: Digest): Orphans {
+  const row = database
+    .query<{ manifest_digest: string }, [string]>("SELECT manifest_digest FROM image WHERE id = ?")
+    .get(id);
+  const layers = database
+    .query<{ chain_id: string; blob_digest: string }, [string]>(
+      "SELECT chain_id, blob_digest FROM image_layer WHERE image_id = ?",
+    )
+    .all(id);
+  database.query("DELETE FROM image_name WHERE image_id = ?").run(id);
+  database.query("DELETE FROM image WHERE id = ?").run(id);
+  const leases: Lease[] = [];
+  /** Ours from now on, unless somebody makes it or relies on it. */
+  const claim = (kind: "layer" | "blob", name: string): boolean => {
+    if (hasLivingOwner(database, `keep:${kind}:${name}`)) return false;
+    const lease = tryLeaseInside(database, `make:${kind}:${name}`);
+    if (lease !== undefined) leases.push(lease);
+    return lease !== undefined;
+  };
+  const chains = [...new Set(layers.map(({ chain_id: chain }) => chain))]
+    .filter((chain) => !isLayerUsed(database, chain))
+    .filter((chain) => claim("layer", chain));
+  for (const chain of chains) database.query("DELETE FROM layer WHERE chain_id = ?").run(chain);
+  const digests = [id, row?.manifest_digest ?? "", ...layers.map((layer) => layer.blob_digest)];
+  const blobs = [...new Set(digests)]
+    .filter((digest) => digest !== "" && !isBlobUsed(database, digest))
+    .map((digest) => digest.slice("sha256:".length))
+    .filter((hex) => claim("blob", hex));
+  const release = (): void => leases.forEach((lease) => lease[Symbol.dispose]());
+  return { layers: chains, blobs, [Symbol.dispose]: release };
+}
+
+function isLayerUsed(database: Database, chainId: string): boolean {
+  return database.query("SELECT 1 FROM image_layer WHERE chain_id = ?").get(chainId) !== null;
+}
+
+function isBlobUsed(database: Database, digest: string): boolean {
+  const row = database
+    .query(
+      `SELECT 1 WHERE EXISTS (SELECT 1 FROM image WHERE id = ?1 OR manifest_digest = ?1)
+         OR EXISTS (SELECT 1 FROM image_layer WHERE blob_digest = ?1)`,
+    )
+    .get(digest);
+  return row !== null;
+}
