@@ -1,5 +1,6 @@
 /** The missing layers of an image: downloaded and unpacked side by side, each once for all processes. */
-import { type Descriptor, type Digest } from "../oci/index.ts";
+import { TspodError } from "../errors.ts";
+import type { Descriptor, Digest } from "../oci/index.ts";
 import { transact } from "../store/database.ts";
 import { keepLease, type Lease } from "../store/leases.ts";
 import { hasLayer } from "../store/layers.ts";
@@ -91,13 +92,12 @@ async function ensureLayer(
       );
       const verified = download.then(() => phase("unpacking"));
       verified.catch(() => undefined); // the error is that of the download, seen below
-      const unpacking = unpackLayer(
-        context,
-        feed,
-        { ...layer, blobDigest: digest, what },
-        verified,
-      );
-      unpacking.catch((error: unknown) => failure.abort(error)); // nobody needs the rest of the download
+      const unpacking = unpackLayer(context, feed, {
+        ...layer,
+        ...{ blobDigest: digest, what, verified },
+      });
+      // what is wrong with the bytes is said best by their digest: wait for it; else nobody needs the rest
+      unpacking.catch((error: unknown) => isAboutBytes(error) || failure.abort(error));
       const blob = await bothOrNeither(download, unpacking);
       const keep = (): Lease => keepLease(database, `keep:layer:${chainId}`);
       return [blob, transact(database, keep, { durable: false })];
@@ -105,6 +105,10 @@ async function ensureLayer(
   });
   phase("done");
   return leases;
+}
+
+function isAboutBytes(error: unknown): boolean {
+  return error instanceof TspodError && error.code === "layer.invalid";
 }
 
 /**

@@ -2,9 +2,8 @@
 import { renameSync } from "node:fs";
 import { join } from "node:path";
 import { TspodError } from "../errors.ts";
-import { applyLayer, removeTrees } from "../helper/index.ts";
-import type { Digest } from "../oci/index.ts";
-import { explainWrite } from "../store/content.ts";
+import { applyLayer, type LayerDone, removeTrees } from "../helper/index.ts";
+import { type Digest, shortDigest } from "../oci/index.ts";
 import { publishLayer, stageLayer, trashName } from "../store/layers.ts";
 import type { ImageContext } from "./context.ts";
 import { decompress } from "./decompress.ts";
@@ -16,6 +15,8 @@ export interface LayerToUnpack {
   readonly blobDigest: Digest;
   /** "alpine:latest". */
   readonly what: string;
+  /** Resolves when the blob's own digest was found right: the diff id does not cover the compressed form. */
+  readonly verified: Promise<void>;
 }
 
 /** A registry that cannot resume makes us begin again; one that never can is given up by the download. */
@@ -26,18 +27,23 @@ export async function unpackLayer(
   context: ImageContext,
   feed: Feed,
   layer: LayerToUnpack,
-  verified: Promise<void>,
 ): Promise<void> {
+  const { paths, database } = context;
+  const { chainId, diffId, verified } = layer;
   for (let restarts = 0; ; restarts++) {
-    const stage = stageLayer(context.paths, layer.chainId);
+    const stage = stageLayer(paths, chainId);
     try {
-      const sizeBytes = await fill(context, feed, layer, join(stage, "diff"));
-      // the blob's own digest covers what the diff id does not: the compressed form
+      const { bytes: sizeBytes, opaqueRoot } = await fill(
+        context,
+        feed,
+        layer,
+        join(stage, "diff"),
+      );
       await verified;
-      publishLayer(context.database, context.paths, stage, { ...layer, sizeBytes });
+      publishLayer(database, paths, stage, { chainId, diffId, sizeBytes, isOpaque: opaqueRoot });
       return;
     } catch (error) {
-      await discard(context, stage, layer.chainId);
+      await discard(context, stage, chainId);
       if (!(error instanceof Restarted) || restarts === restartsMax) throw error;
     }
   }
@@ -48,51 +54,31 @@ async function fill(
   feed: Feed,
   { diffId, blobDigest, what }: LayerToUnpack,
   directory: string,
-): Promise<number> {
-  const name = `layer ${blobDigest.slice(0, 19)} of "${what}"`;
-  const { helper, mapping, signal } = context;
+): Promise<LayerDone> {
+  const name = `layer ${shortDigest(blobDigest)} of "${what}"`;
+  const { helper: command, mapping, signal } = context;
   const hash = new Bun.CryptoHasher("sha256");
-  const apply = applyLayer({ helper, mapping, directory, signal });
-  try {
+  const hashed = async function* (): AsyncIterable<Uint8Array> {
     for await (const chunk of decompress(feed.chunks(), name)) {
       hash.update(chunk);
-      if (!(await apply.write(chunk))) break; // it has refused something: its reply says what
+      yield chunk;
     }
-  } catch (error) {
-    await apply.abort();
-    throw error;
-  }
-  const reply = await apply.finish();
-  signal.throwIfAborted();
-  if (!reply.ok) throw explainRefusal(context, name, reply);
+  };
+  const done = await applyLayer({ command, mapping, signal, directory, sync: true }, hashed());
   const got = `sha256:${hash.digest("hex")}`;
-  if (got !== diffId) {
-    throw new TspodError(
-      "registry.digest_mismatch",
-      `Cannot use ${name}: it unpacks to ${got} instead of ${diffId}`,
-      {
-        next: "its publisher made a mistake, or somebody changed it",
-      },
-    );
-  }
-  return reply.bytes;
-}
-
-function explainRefusal(
-  context: ImageContext,
-  name: string,
-  reply: { entry: string; errno: string; message: string },
-): unknown {
-  if (reply.errno === "ENOSPC" || reply.errno === "EDQUOT") {
-    return explainWrite({ code: reply.errno }, context.paths);
-  }
-  const entry = reply.entry === "" ? "" : ` at "${reply.entry}"`;
-  return new TspodError("layer.invalid", `Cannot unpack ${name}${entry}: ${reply.message}`);
+  if (got === diffId) return done;
+  throw new TspodError(
+    "registry.digest_mismatch",
+    `Cannot use ${name}: it unpacks to ${got} instead of ${diffId}`,
+    { next: "its publisher made a mistake, or somebody changed it" },
+  );
 }
 
 /** Its files may belong to subordinate ids: only the helper can remove them. What fails here, recovery does later. */
 async function discard(context: ImageContext, stage: string, chainId: string): Promise<void> {
+  const { helper: command, mapping } = context;
   const trash = trashName(context.paths, chainId);
   renameSync(stage, trash);
-  await removeTrees({ helper: context.helper, mapping: context.mapping, directories: [trash] });
+  const signal = new AbortController().signal; // giving up is why we are here: that signal would stop the cleaning
+  await removeTrees({ command, mapping, signal }, [trash]).catch(() => undefined);
 }

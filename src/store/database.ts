@@ -32,7 +32,8 @@ const migrations = [
   CREATE TABLE layer (
     chain_id TEXT PRIMARY KEY,         -- image-spec config.md "Layer ChainID", hex without the algorithm
     diff_id TEXT NOT NULL,
-    size_bytes INTEGER NOT NULL        -- bytes of file content unpacked
+    size_bytes INTEGER NOT NULL,       -- bytes of file content unpacked
+    is_opaque INTEGER NOT NULL         -- its root directory hides all layers below: overlayfs cannot say that
   ) STRICT;
   CREATE TABLE image_layer (
     image_id TEXT NOT NULL REFERENCES image(id) ON DELETE CASCADE,

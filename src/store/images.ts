@@ -49,8 +49,11 @@ interface Row {
   layers: string | null;
 }
 
+/** Topmost first, "!" before one that hides those after it. */
 const layersColumn = `(SELECT group_concat(chain_id) FROM
-  (SELECT chain_id FROM image_layer WHERE image_id = i.id ORDER BY position DESC)) AS layers`;
+  (SELECT iif(l.is_opaque, '!', '') || l.chain_id AS chain_id
+   FROM image_layer il JOIN layer l ON l.chain_id = il.chain_id
+   WHERE il.image_id = i.id ORDER BY il.position DESC)) AS layers`;
 
 /** One read: the first of `references` (canonical names) that is there. */
 export function findImageByName(
@@ -156,6 +159,12 @@ function stored(row: Row): StoredImage {
     reference: row.reference ?? "",
     digest: (row.digest ?? "") as Digest | "", // written by insertImage from a Digest
     config: parseImageConfig(row.config, id),
-    layers: row.layers === null || row.layers === "" ? [] : row.layers.split(","),
+    layers: visibleLayers(row.layers === null ? [] : row.layers.split(",")),
   };
+}
+
+function visibleLayers(marked: readonly string[]): string[] {
+  const opaque = marked.findIndex((chain) => chain.startsWith("!"));
+  const visible = opaque < 0 ? marked : marked.slice(0, opaque + 1);
+  return visible.map((chain) => chain.replace("!", ""));
 }

@@ -37,6 +37,8 @@ export interface NewLayer {
   readonly chainId: string;
   readonly diffId: Digest;
   readonly sizeBytes: number;
+  /** It hides all below it, root directory included. */
+  readonly isOpaque: boolean;
 }
 
 /** Put a filled stage, whose files are on the disk already, where layers live; then say so. */
@@ -50,11 +52,15 @@ export function publishLayer(
   if (existsSync(path)) renameSync(path, trashName(paths, layer.chainId));
   renameSync(stage, path);
   syncDirectory(paths.layers);
-  const { chainId, diffId, sizeBytes } = layer;
-  const insert = "INSERT OR REPLACE INTO layer (chain_id, diff_id, size_bytes) VALUES (?, ?, ?)";
-  transact(database, () => database.query(insert).run(chainId, diffId, sizeBytes), {
-    durable: false,
-  });
+  const { chainId, diffId, sizeBytes, isOpaque } = layer;
+  const insert = "INSERT INTO layer (chain_id, diff_id, size_bytes, is_opaque) VALUES (?, ?, ?, ?)";
+  transact(
+    database,
+    () => database.query(insert).run(chainId, diffId, sizeBytes, isOpaque ? 1 : 0),
+    {
+      durable: false,
+    },
+  );
 }
 
 /** A name in trash/ nobody else takes. */
