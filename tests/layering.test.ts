@@ -27,7 +27,18 @@ const doors: Record<string, string[]> = {
   lib: ["*"], // small files without domain words: each is its own door
   oci: ["*"], // pure nouns
   // one file a table, and where things lie; what is private to a table is not exported
-  store: ["paths.ts", "database.ts", "images.ts", "containers.ts", "volumes.ts", "layers.ts"],
+  store: [
+    "paths.ts",
+    "database.ts",
+    "images.ts",
+    "containers.ts",
+    "volumes.ts",
+    "layers.ts",
+    "content.ts",
+    "leases.ts",
+    "wait.ts",
+    "image-writes.ts",
+  ],
   helper: ["contract.ts"], // the types of the files that TypeScript and Zig exchange
 };
 

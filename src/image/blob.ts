@@ -1,10 +1,11 @@
 /** A blob, present or fetched: once for all processes that want it at the same time. */
+import { TspodError } from "../errors.ts";
 import type { Lease } from "../store/leases.ts";
 import { keepLease } from "../store/leases.ts";
 import { blobPath, hasBlob, IngestFile } from "../store/content.ts";
 import { transact } from "../store/database.ts";
 import { shareWork } from "../store/wait.ts";
-import { type Descriptor, digestHex } from "../oci/index.ts";
+import { type Descriptor, type Digest, digestHex } from "../oci/index.ts";
 import { fetchBlob } from "../registry/index.ts";
 import type { ImageContext } from "./context.ts";
 import { Feed } from "./feed.ts";
@@ -21,11 +22,11 @@ export interface WantedBlob {
 
 /**
  * Bring a blob into the store and keep it there until the lease ends; `feed` gets its bytes as they come.
- * Throws what `fetchBlob` throws, and store.full.
+ * Without a source it must be here. Throws what `fetchBlob` throws, store.full, store.corrupt.
  */
 export async function ensureBlob(
   context: ImageContext,
-  { client, endpoint }: Pick<Source, "client" | "endpoint">,
+  source: Pick<Source, "client" | "endpoint"> | null,
   { descriptor, what, onProgress, onWait }: WantedBlob,
   feed: Feed = new Feed(),
 ): Promise<Lease> {
@@ -47,6 +48,8 @@ export async function ensureBlob(
         return keep();
       },
       async make() {
+        if (source === null) throw missing(digest, what);
+        const { client, endpoint } = source;
         using ingest = new IngestFile(paths, descriptor, (size) => {
           onProgress?.(size);
           feed.advance(ingestPath, size);
@@ -62,4 +65,10 @@ export async function ensureBlob(
     feed.fail(error);
     throw error;
   }
+}
+
+function missing(digest: Digest, what: string): TspodError {
+  return new TspodError("store.corrupt", `Cannot use "${what}": its blob ${digest} is missing`, {
+    next: "remove the image and pull it again",
+  });
 }

@@ -15,6 +15,8 @@ export interface ImageContext {
   /** The user namespace layers are unpacked in: the one that will run them. Read only then, too. */
   readonly mapping: LayerMapping;
   readonly signal: AbortSignal;
+  /** The program of the built-in image; absent where none is carried (run from sources). */
+  readonly builtinProgram?: () => Promise<Uint8Array>;
   /** Time-outs and attempts, where they are not the usual ones. */
   readonly limits?: Partial<TransportLimits>;
   /** What a pull is doing, for a progress display. Must not throw. */

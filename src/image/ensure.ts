@@ -9,7 +9,7 @@ import {
 } from "../oci/index.ts";
 import type { StoredImage } from "../store/images.ts";
 import type { ImageContext } from "./context.ts";
-import { findImage } from "./find.ts";
+import { builtinName, candidates, findImage } from "./find.ts";
 
 /** `newer`: ask the registry, but go on with what is here when it cannot be asked. */
 export type PullPolicy = "missing" | "always" | "never" | "newer";
@@ -37,6 +37,8 @@ export async function ensureImage(
     if (wanted === undefined) warnOfForeign(context, found, text);
     return found;
   }
+  const builtin = found === undefined && (await findBuiltin(context, text));
+  if (builtin) return builtin;
   if (pull === "never") {
     const which = wanted === undefined ? "" : ` for ${formatPlatform(wanted)}`;
     throw new TspodError(
@@ -57,6 +59,14 @@ export async function ensureImage(
     );
     return found;
   }
+}
+
+/** "hello", until somebody pulls another image of that name. */
+async function findBuiltin(context: ImageContext, text: string): Promise<StoredImage | undefined> {
+  if (context.builtinProgram === undefined) return undefined;
+  if (!candidates(text, parseReference(text)).includes(builtinName)) return undefined;
+  const { ensureBuiltin } = await import("./builtin.ts");
+  return ensureBuiltin(context, await context.builtinProgram());
 }
 
 /** Built or carried here: there is no registry to ask. */

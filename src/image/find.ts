@@ -61,6 +61,9 @@ export function inspectImage(context: Store, text: string): ImageRecord {
   return record;
 }
 
+/** What `tspod run hello` means where no registry was asked. */
+export const builtinName = "localhost/hello:latest";
+
 /** The canonical names a word may stand for, the preferred first. */
 export function candidates(text: string, reference: Reference): string[] {
   const names = [formatReference(reference)];

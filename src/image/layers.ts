@@ -21,10 +21,13 @@ export interface WantedLayer {
 /** Layers in work at once: enough to keep a network and a few cores busy, few enough for a registry's patience. */
 const parallelMax = 4;
 
-/** All of them on the disk and kept there until `kept` ends. The first failure stops the others; whole ones stay. */
+/**
+ * All of them on the disk and kept there until `kept` ends. The first failure stops the others; whole ones stay.
+ * Without a source their blobs must be here.
+ */
 export async function ensureLayers(
   outer: ImageContext,
-  source: Source,
+  source: Source | null,
   layers: readonly WantedLayer[],
   kept: DisposableStack,
   what: string,
@@ -62,7 +65,7 @@ export async function ensureLayers(
 async function ensureLayer(
   context: ImageContext,
   failure: AbortController,
-  { source, layer, what }: { source: Source; layer: WantedLayer; what: string },
+  { source, layer, what }: { source: Source | null; layer: WantedLayer; what: string },
 ): Promise<Lease[]> {
   const { database, signal, paths } = context;
   const { chainId, descriptor } = layer;

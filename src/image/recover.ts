@@ -1,7 +1,61 @@
-/** What killed pulls and removals left behind. */
+/**
+ * What killed pulls and removals left behind: half-unpacked layers, layers and blobs without a row, dead leases, old
+ * beginnings of downloads. Bounded and idempotent; safe beside running pulls, for it takes a lease on what it touches.
+ */
+import { readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { removeTrees } from "../helper/index.ts";
+import { transact } from "../store/database.ts";
+import { dropDeadLeases, hasLivingOwner, tryLeaseInside } from "../store/leases.ts";
+import { hasLayer, stagePrefix, trashName } from "../store/layers.ts";
 import type { ImageContext } from "./context.ts";
 
-/** Bounded and idempotent; safe beside running pulls. */
+/** Leftovers dealt with by one command; the next takes more. */
+const leftoversMax = 64;
+/** The beginning of a download nobody came back for. */
+const ingestAgeMsMax = 7 * 24 * 3600 * 1000;
+
+/** Cheap when nothing is wrong: two directory listings and a query. */
 export async function recoverContent(context: ImageContext): Promise<void> {
-  void context;
+  const { paths, database, helper: command, mapping, signal } = context;
+  transact(database, () => dropDeadLeases(database), { durable: false });
+  const doomed: string[] = [];
+  for (const name of list(paths.layers)) {
+    if (doomed.length === leftoversMax) break;
+    const chainId = chainOf(name);
+    if (name === chainId && hasLayer(database, chainId)) continue;
+    const claim = (): ReturnType<typeof tryLeaseInside> =>
+      hasLivingOwner(database, `keep:layer:${chainId}`)
+        ? undefined
+        : tryLeaseInside(database, `make:layer:${chainId}`);
+    using lease = transact(database, claim, { durable: false });
+    // somebody may have finished it between the look and the lease
+    if (lease === undefined || (name === chainId && hasLayer(database, chainId))) continue;
+    const trash = trashName(paths, chainId);
+    renameSync(join(paths.layers, name), trash);
+    doomed.push(trash);
+  }
+  removeOldDownloads(paths.ingest);
+  if (doomed.length > 0) await removeTrees({ command, mapping, signal }, doomed);
+}
+
+/** ".tmp-<chain id>-<pid>-<time>" and "<chain id>" -> the chain id. */
+function chainOf(name: string): string {
+  return name.startsWith(stagePrefix) ? name.slice(stagePrefix.length).split("-", 1).join() : name;
+}
+
+function removeOldDownloads(ingest: string): void {
+  for (const name of list(ingest)) {
+    const path = join(ingest, name);
+    const modifiedMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Infinity;
+    if (Date.now() - modifiedMs > ingestAgeMsMax) rmSync(path, { force: true });
+  }
+}
+
+function list(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return []; // not made yet
+  }
 }

@@ -1,7 +1,26 @@
 /** Taking names away, and what no name needs any more. */
+import { renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { TspodError } from "../errors.ts";
-import type { Digest } from "../oci/index.ts";
+import { removeTrees } from "../helper/index.ts";
+import {
+  type Digest,
+  familiarReference,
+  parseReference,
+  type Reference,
+  repositoryName,
+} from "../oci/index.ts";
+import { transact } from "../store/database.ts";
+import {
+  containersOfImage,
+  deleteImageRows,
+  deleteName,
+  type Orphans,
+} from "../store/image-writes.ts";
+import { type ImageRecord, listImageRecords } from "../store/images.ts";
+import { layerPath, trashName } from "../store/layers.ts";
 import type { ImageContext } from "./context.ts";
+import { candidates, getImage } from "./find.ts";
 
 export interface RemoveOptions {
   /** Take all its names, even while containers stand on it: those keep its layers until they are gone. */
@@ -15,11 +34,101 @@ export interface RemovedImage {
   deleted: Digest | undefined;
 }
 
+/**
+ * Remove a name; with the last one, the image. An id stands for all names.
+ * Throws image.not_found, and image.in_use naming the container, or the names when an id has several.
+ */
 export async function removeImage(
   context: ImageContext,
   text: string,
-  options: RemoveOptions = {},
+  { force = false }: RemoveOptions = {},
 ): Promise<RemovedImage> {
-  void [context, options];
-  throw new TspodError("internal", `Cannot remove "${text}": not built yet`);
+  const { database } = context;
+  const work = (): { removed: RemovedImage; orphans: Orphans | undefined } => {
+    const { id } = getImage(context, text);
+    const [image] = listImageRecords(database, id);
+    if (image === undefined) throw new RangeError(`image ${id} was just found`);
+    const named = namesMeant(image, text);
+    const doomed = named ?? image.names.map(({ reference }) => reference);
+    const isWhole = doomed.length === image.names.length;
+    if (isWhole) refuseInUse(context, image, { text, force });
+    if (named === undefined && doomed.length > 1 && !force) throw severalNames(doomed, text);
+    for (const name of doomed) deleteName(database, name);
+    const isKept = !isWhole || containersOfImage(database, id).length > 0;
+    const orphans = isKept ? undefined : deleteImageRows(database, id);
+    return { removed: { untagged: doomed, deleted: isKept ? undefined : id }, orphans };
+  };
+  // the row is gone for good before its files go
+  const { removed, orphans } = transact(database, work, { durable: true });
+  if (orphans !== undefined) await removeFiles(context, orphans);
+  return removed;
+}
+
+/** The canonical names a word takes away: one, or those a digest stands for; undefined: it is an id. */
+function namesMeant({ names }: ImageRecord, text: string): string[] | undefined {
+  const all = names.map(({ reference }) => reference);
+  let reference: Reference;
+  try {
+    reference = parseReference(text);
+  } catch {
+    return undefined; // "sha256:..."
+  }
+  const { digest } = reference;
+  if (digest !== undefined) {
+    const repository = repositoryName(reference);
+    return all.filter((name) => repositoryName(parseReference(name)) === repository);
+  }
+  const named = candidates(text, reference).find((name) => all.includes(name));
+  return named === undefined ? undefined : [named];
+}
+
+function refuseInUse(
+  { database }: ImageContext,
+  { id, names }: ImageRecord,
+  { text, force }: { text: string; force: boolean },
+): void {
+  const [container, ...others] = containersOfImage(database, id);
+  if (container !== undefined && !(force && names.length > 0)) {
+    const more = others.length > 0 ? ` and ${others.length} more` : "";
+    throw new TspodError(
+      "image.in_use",
+      `Cannot remove image "${text}": container "${container.name}"${more} stands on it`,
+      { next: `tspod rm ${container.name}` },
+    );
+  }
+}
+
+function severalNames(names: readonly string[], text: string): TspodError {
+  const known = names.map((name) => familiarReference(parseReference(name)));
+  return new TspodError(
+    "image.in_use",
+    `Cannot remove image "${text}": it has several names: ${known.join(", ")}`,
+    { next: `tspod rmi ${known.join(" ")}, or tspod rmi -f ${text}` },
+  );
+}
+
+/** A kill in here leaves files without rows, which recovery finds. */
+async function removeFiles(context: ImageContext, orphans: Orphans): Promise<void> {
+  const { paths, helper: command, mapping, signal } = context;
+  const doomed: string[] = [];
+  {
+    using claimed = orphans;
+    for (const chainId of claimed.layers) {
+      const trash = trashName(paths, chainId);
+      if (moveAway(layerPath(paths, chainId), trash)) doomed.push(trash);
+    }
+    for (const hex of claimed.blobs) rmSync(join(paths.blobs, hex), { force: true });
+  }
+  await removeTrees({ command, mapping, signal }, doomed);
+}
+
+/** False: it is not there. */
+function moveAway(path: string, trash: string): boolean {
+  try {
+    renameSync(path, trash);
+    return true;
+  } catch (error) {
+    if ((error as { code?: string }).code === "ENOENT") return false;
+    throw error;
+  }
 }

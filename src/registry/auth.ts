@@ -22,7 +22,7 @@ export type FindCredentials = (endpoint: Endpoint) => Promise<Credentials | unde
 export interface Authenticator {
   /** The Authorization header for reading `endpoint`'s repository, or undefined when none is known to be needed. */
   header(endpoint: Endpoint): Promise<string | undefined>;
-  /** Learn from a 401 what it wants. False: nothing more can be tried. Throws registry.unauthorized and network errors. */
+  /** Learn from a 401 what it wants. False: nothing more can be tried. Throws registry.* errors. */
   answer(endpoint: Endpoint, response: Response, failing: Failing): Promise<boolean>;
 }
 

@@ -129,7 +129,7 @@ function createClient(limits: TransportLimits, signal: AbortSignal): KyInstance 
   });
 }
 
-/** What Bun adds to fetch: ky hands it through. Digests are of the bytes sent, so nothing may be unpacked on the way. */
+/** What Bun adds to fetch; ky hands it through. Digests are of the bytes sent: nothing is unpacked on the way. */
 function bunOptions(isInsecure: boolean): object {
   return { decompress: false, ...(isInsecure ? { tls: { rejectUnauthorized: false } } : {}) };
 }

@@ -72,6 +72,20 @@ function insertName(
     .run(reference, id, digest === "" ? null : digest);
 }
 
+/** Take one canonical name away. Call it inside a transaction. */
+export function deleteName(database: Database, reference: string): void {
+  database.query("DELETE FROM image_name WHERE reference = ?").run(reference);
+}
+
+/** Containers made from it, running or not, the oldest first. */
+export function containersOfImage(database: Database, id: Digest): { name: string }[] {
+  return database
+    .query<{ name: string }, [string]>(
+      "SELECT name FROM container WHERE image_id = ? ORDER BY created_at",
+    )
+    .all(id);
+}
+
 /** What nothing needs any more, leased to us: whoever wants it again waits until its files are gone. */
 export interface Orphans extends Disposable {
   readonly layers: readonly string[];

@@ -1,3 +1,4 @@
+/** References: the grammar and the normalisation of short names, compared with what docker does. */
 /** Image references: what is accepted, what it means, and that printing gives it back. */
 import { expect, test } from "bun:test";
 import { TspodError } from "../../src/errors.ts";
