@@ -4,7 +4,7 @@
  */
 import type { Database } from "bun:sqlite";
 import type { ContainerContext, RootfsChoice } from "./container/index.ts";
-import { helperCommand } from "./helper/index.ts";
+import { helloProgram, helperCommand } from "./helper/index.ts";
 import { chooseRootfs, hostMapping, type Mapping, readHostTexts } from "./host/index.ts";
 import type { PullEvent } from "./image/index.ts";
 import type { SpecHost } from "./spec/index.ts";
@@ -90,6 +90,8 @@ export class Engine implements ContainerContext {
   showProgress(report: (event: PullEvent) => void): void {
     this.#report = report;
   }
+
+  readonly builtinProgram = helloProgram;
 
   now(): string {
     return new Date().toISOString();

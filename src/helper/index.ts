@@ -10,6 +10,7 @@ export type {
   RuntimeState,
 } from "./contract.ts";
 export { contractVersion } from "./contract.ts";
+export { helloProgram } from "./carried.ts";
 export { control } from "./control.ts";
 export { helperCommand } from "./executable.ts";
 export { applyLayer, type LayerMapping, type LayerVerb, removeTrees } from "./layer.ts";

@@ -7,6 +7,7 @@ import { root } from "./command.ts";
 import { zig } from "./zig.ts";
 
 const helper = `${root}zig/zig-out/bin/tspod-helper`;
+const hello = `${root}zig/zig-out/bin/hello`;
 
 export async function buildDevelopment(): Promise<void> {
   await zig("build");
@@ -15,6 +16,6 @@ export async function buildDevelopment(): Promise<void> {
     .digest("hex");
   const info = await describeBuild("dev", helperSha256);
   mkdirSync(`${root}dist`, { recursive: true });
-  await bundle({ info, outfile: `${root}dist/tspod`, embed: [helper] });
+  await bundle({ info, outfile: `${root}dist/tspod`, embed: [helper, hello] });
   console.log(`dist/tspod: ${Bun.file(`${root}dist/tspod`).size} bytes`);
 }
