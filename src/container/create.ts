@@ -90,6 +90,7 @@ function place(
     transact(
       context.database,
       () => {
+        requireImage(context, image, options.image); // rmi may have been faster
         insertContainer(context.database, record);
         renameSync(temporary, containerDir);
       },
@@ -101,6 +102,13 @@ function place(
   }
   if (durable) syncDirectory(paths.containers);
   return record;
+}
+
+function requireImage({ database }: ContainerContext, image: StoredImage, name: string): void {
+  if (database.query("SELECT 1 FROM image WHERE id = ?").get(image.id) !== null) return;
+  throw new TspodError("image.not_found", `Image "${name}" has just been removed`, {
+    next: `tspod pull ${name}`,
+  });
 }
 
 function writeFiles(directory: string, built: BuiltSpec, durable: boolean): void {
