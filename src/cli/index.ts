@@ -1,6 +1,7 @@
 /** The command line: argv -> exit code. Finds the command, parses, runs, and says what went wrong. */
 import { recoverContainers } from "../container/index.ts";
 import { TspodError } from "../errors.ts";
+import { recoverContent } from "../image/index.ts";
 import { nearest } from "../lib/nearest.ts";
 import type { CliContext, Command } from "./command.ts";
 import { commandNames, loadCommand } from "./commands.ts";
@@ -48,7 +49,10 @@ async function runCommand(
       next: `usage: ${title} [FLAGS] ${command.usage}; see ${title} --help`,
     });
   }
-  if (command.usesStore !== false) await recoverContainers(context);
+  if (command.usesStore !== false) {
+    await recoverContent(context);
+    await recoverContainers(context);
+  }
   return command.run(context, parsed.flags, parsed.args);
 }
 
