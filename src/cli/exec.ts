@@ -1,10 +1,8 @@
 /** `tspod exec`. */
-import { isatty } from "node:tty";
 import { execInContainer, getContainer } from "../container/index.ts";
-import { TspodError } from "../errors.ts";
 import { defineCommand } from "./command.ts";
 import { boolean, list, value } from "./flags.ts";
-import { forwardSignals } from "./foreground.ts";
+import { forwardSignals, requireTerminal } from "./foreground.ts";
 import { defaultDetachKeys, parseDetachKeys } from "./options/detach-keys.ts";
 import { resolveEnvironment } from "./options/environment.ts";
 
@@ -25,11 +23,7 @@ export default defineCommand({
   },
   args: { min: 2, max: Infinity, completes: "running", stopsAtFirst: true },
   async run(context, flags, [name = "", ...command]) {
-    if (flags.tty && flags.interactive && !flags.detach && !isatty(0)) {
-      throw new TspodError("usage", "-t needs a terminal, and standard input is not one", {
-        next: "leave -t away, or run it from a terminal",
-      });
-    }
+    if (flags.tty && flags.interactive && !flags.detach) await requireTerminal();
     const container = getContainer(context, name);
     const helper = execInContainer(
       context,

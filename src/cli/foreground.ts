@@ -1,4 +1,5 @@
 /** While a command stays with a container (or exec), the signals it gets go on to it. */
+import { TspodError } from "../errors.ts";
 import type { RunningHelper } from "../helper/index.ts";
 import { parseSignal } from "../spec/index.ts";
 
@@ -11,4 +12,13 @@ export function forwardSignals(helper: RunningHelper): void {
     const number = parseSignal(name);
     process.on(`SIG${name}` as NodeJS.Signals, () => helper.signal(number));
   }
+}
+
+/** `-it` from a pipe is a mistake that docker refuses too. Throws usage. */
+export async function requireTerminal(): Promise<void> {
+  const { isatty } = await import("node:tty"); // 1.6 ms, for those who wait for a person anyway
+  if (isatty(0)) return;
+  throw new TspodError("usage", "-t needs a terminal, and standard input is not one", {
+    next: "leave -t away, or run it from a terminal",
+  });
 }

@@ -1,12 +1,10 @@
 /** `tspod run`: create, start, and stay until it ends unless detached. */
-import { isatty } from "node:tty";
 import { createContainer, discardContainer, startContainer } from "../container/index.ts";
 import type { ContainerRecord } from "../store/containers.ts";
-import { TspodError } from "../errors.ts";
 import type { Attach, RunningHelper } from "../helper/index.ts";
 import { defineCommand } from "./command.ts";
 import { boolean, value } from "./flags.ts";
-import { forwardSignals } from "./foreground.ts";
+import { forwardSignals, requireTerminal } from "./foreground.ts";
 import { openCidfile } from "./options/cidfile.ts";
 import {
   containerFlags,
@@ -38,11 +36,7 @@ export default defineCommand({
   notYet: containerFlagsNotYet,
   async run(context, flags, args) {
     const options = createOptions(flags, args, context.environment);
-    if (options.tty && options.interactive && !flags.detach && !isatty(0)) {
-      throw new TspodError("usage", "-t needs a terminal, and standard input is not one", {
-        next: "leave -t away, or run it from a terminal",
-      });
-    }
+    if (options.tty && options.interactive && !flags.detach) await requireTerminal();
     const attach: Attach | null = flags.detach
       ? null
       : {

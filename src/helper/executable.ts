@@ -4,7 +4,6 @@
  * that `npm run build` left in zig/zig-out.
  */
 
-import { randomUUID } from "node:crypto";
 import { lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { TspodError } from "../errors.ts";
 import { build } from "../version.ts";
@@ -40,7 +39,7 @@ function extractHelper(): string {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     if (!isMine(directory, "directory"))
       throw new Error("it belongs to, or can be written by, others");
-    const temporary = `${target}.${randomUUID()}.tmp`;
+    const temporary = `${target}.${crypto.randomUUID()}.tmp`;
     try {
       writeFileSync(temporary, readFileSync(embeddedHelper), { flag: "wx", mode: 0o700 });
       renameSync(temporary, target);
