@@ -1,5 +1,6 @@
 //! One module, one executable, steps check/test/fmt. The release's single file is put together by build.ts.
 const std = @import("std");
+const single_file = @import("single-file/steps.zig");
 
 pub fn build(b: *std.Build) void {
     const target = b.standardTargetOptions(.{ .default_target = .{ .abi = .musl } }); // static, no libc needed
@@ -34,6 +35,8 @@ pub fn build(b: *std.Build) void {
     b.getInstallStep().dependOn(&install_hello.step);
     b.step("hello", "Build the program of the built-in image").dependOn(&install_hello.step);
 
+    single_file.add(b, .{ .helper = root, .target = target, .optimize = optimize });
+
     const check = b.step("check", "Type-check without code generation");
     check.dependOn(&b.addExecutable(.{ .name = "check", .root_module = root }).step);
 
@@ -43,6 +46,6 @@ pub fn build(b: *std.Build) void {
         test_step.dependOn(&b.addRunArtifact(tests).step);
     }
 
-    const fmt = b.addFmt(.{ .paths = &.{ "build.zig", "src" }, .check = true });
+    const fmt = b.addFmt(.{ .paths = &.{ "build.zig", "src", "single-file" }, .check = true });
     b.step("fmt", "Check formatting").dependOn(&fmt.step);
 }

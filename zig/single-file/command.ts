@@ -22,5 +22,7 @@ export async function run(command: string[], options: RunOptions = {}): Promise<
     child.exited,
   ]);
   if (status === 0) return stdout;
-  throw new Error(`"${command.join(" ")}" failed with status ${status}:\n${stderr || stdout}`);
+  throw new Error(
+    `"${command.slice(0, 3).join(" ")}" failed with status ${status}:\n${stderr || stdout}`,
+  );
 }

@@ -1,0 +1,196 @@
+/**
+ * Reads and writes the little of ELF that the single file needs: 64-bit little-endian executables at fixed addresses
+ * (System V ABI, chapters 4 and 5; symbol and relocation numbers are in fuse.ts). It knows nothing of Bun.
+ */
+
+export const segmentType = { load: 1, dynamic: 2, tls: 7, stack: 0x6474e551 } as const;
+export const segmentFlag = { execute: 1, write: 2, read: 4 } as const;
+const fixedAddressExecutable = 2; // ET_EXEC
+const headerSize = 64;
+const programHeaderSize = 56;
+
+export interface Segment {
+  type: number;
+  flags: number;
+  offset: number;
+  address: number;
+  fileSize: number;
+  memorySize: number;
+  alignment: number;
+}
+
+export interface Elf {
+  name: string;
+  bytes: Uint8Array;
+  view: DataView;
+  machine: number;
+  entry: number;
+  programHeadersOffset: number;
+  segments: Segment[];
+}
+
+/** Errors: anything but an executable at fixed addresses. `name` is for messages. */
+export function readElf(name: string, bytes: Uint8Array): Elf {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const isElf64LittleEndian = view.getUint32(0) === 0x7f454c46 && view.getUint16(4) === 0x0201;
+  if (!isElf64LittleEndian || view.getUint16(16, true) !== fixedAddressExecutable) {
+    throw new Error(`${name} is not a 64-bit ELF executable at fixed addresses`);
+  }
+  const programHeadersOffset = u64(view, 32);
+  const segments = Array.from({ length: view.getUint16(56, true) }, (_, i) =>
+    readSegment(view, programHeadersOffset + i * programHeaderSize),
+  );
+  const machine = view.getUint16(18, true);
+  return { name, bytes, view, machine, entry: u64(view, 24), programHeadersOffset, segments };
+}
+
+function readSegment(view: DataView, at: number): Segment {
+  return {
+    type: view.getUint32(at, true),
+    flags: view.getUint32(at + 4, true),
+    offset: u64(view, at + 8),
+    address: u64(view, at + 16),
+    fileSize: u64(view, at + 32),
+    memorySize: u64(view, at + 40),
+    alignment: u64(view, at + 48),
+  };
+}
+
+export function writeSegment(view: DataView, at: number, segment: Segment): void {
+  view.setUint32(at, segment.type, true);
+  view.setUint32(at + 4, segment.flags, true);
+  const { offset, address, fileSize, memorySize, alignment } = segment;
+  [offset, address, address, fileSize, memorySize, alignment].forEach((value, i) =>
+    view.setBigUint64(at + 8 + i * 8, BigInt(value), true),
+  );
+}
+
+export function u64(view: DataView, at: number): number {
+  return Number(view.getBigUint64(at, true));
+}
+
+/** Where the byte at this address is in the file. Errors: the file has no such byte. */
+export function fileOffset(elf: Elf, address: number): number {
+  const segment = elf.segments.find(
+    (s) => s.type === segmentType.load && address >= s.address && address < s.address + s.fileSize,
+  );
+  if (!segment) throw new Error(`${elf.name} has nothing at address 0x${address.toString(16)}`);
+  return address - segment.address + segment.offset;
+}
+
+/** A zero-terminated string in the file. */
+export function readString(elf: Elf, offset: number): string {
+  return new TextDecoder("latin1").decode(elf.bytes.subarray(offset, elf.bytes.indexOf(0, offset)));
+}
+
+/**
+ * The addresses of a linked program's functions and variables, from its .symtab section: those that could be linked
+ * against. Ones with hidden visibility are among them, although the linker has made them local in the end.
+ */
+export function readSymbolTable(elf: Elf): Map<string, number> {
+  const { view } = elf;
+  const [sectionsOffset, sectionSize, sectionCount] = [u64(view, 40), 64, view.getUint16(60, true)];
+  const sections = Array.from({ length: sectionCount }, (_, i) => sectionsOffset + i * sectionSize);
+  const table = sections.find((at) => view.getUint32(at + 4, true) === 2); // SHT_SYMTAB
+  if (table === undefined) throw new Error(`${elf.name} has no symbol table`);
+  const strings = sections[view.getUint32(table + 40, true)];
+  if (strings === undefined) throw new Error(`${elf.name} has a symbol table without names`);
+  const symbols = new Map<string, number>();
+  const start = u64(view, table + 24);
+  for (let at = start; at < start + u64(view, table + 32); at += 24) {
+    const isGlobal = view.getUint8(at + 4) >> 4 !== 0;
+    const isHidden = (view.getUint8(at + 5) & 3) === 2;
+    const isDefined = view.getUint16(at + 6, true) !== 0;
+    if (!isDefined || !(isGlobal || isHidden)) continue;
+    symbols.set(
+      readString(elf, u64(view, strings + 24) + view.getUint32(at, true)),
+      u64(view, at + 8),
+    );
+  }
+  return symbols;
+}
+
+/** What is to be mapped where. */
+export interface Piece {
+  address: number;
+  flags: number;
+  bytes: Uint8Array;
+  /** More than `bytes.length`: the rest is zeroes. */
+  memorySize: number;
+}
+
+/** A program's own segments, as pieces. */
+export function loadedPieces(elf: Elf): Piece[] {
+  return elf.segments
+    .filter((s) => s.type === segmentType.load)
+    .map((s) => ({
+      address: s.address,
+      flags: s.flags,
+      bytes: elf.bytes.subarray(s.offset, s.offset + s.fileSize),
+      memorySize: s.memorySize,
+    }));
+}
+
+/**
+ * An executable made of these pieces, with nothing else in it: no interpreter, sections or symbols. Each is laid out
+ * in the file as its place in memory demands. Errors: pieces that share a page.
+ */
+export function assemble(machine: number, entry: number, pieces: Piece[]): Uint8Array {
+  const pageSize = machine === machineNumber.aarch64 ? 0x10000 : 0x1000; // the largest page Linux may use
+  const sorted = pieces.toSorted((a, b) => a.address - b.address);
+  let end = headerSize + (pieces.length + 1) * programHeaderSize;
+  const segments = sorted.map((piece, i): Segment => {
+    const next = sorted[i + 1];
+    if (
+      next &&
+      roundUp(piece.address + piece.memorySize, pageSize) > next.address - (next.address % pageSize)
+    ) {
+      throw new Error(`The segment at 0x${piece.address.toString(16)} overlaps the next one`);
+    }
+    const offset = roundUp(end, pageSize) + (piece.address % pageSize);
+    end = offset + piece.bytes.length;
+    const sizes = { fileSize: piece.bytes.length, memorySize: piece.memorySize };
+    return {
+      type: segmentType.load,
+      flags: piece.flags,
+      offset,
+      address: piece.address,
+      ...sizes,
+      alignment: pageSize,
+    };
+  });
+  const bytes = new Uint8Array(end);
+  sorted.forEach((piece, i) => bytes.set(piece.bytes, segments[i]?.offset));
+  const noExecutableStack = segmentFlag.read | segmentFlag.write;
+  segments.push({
+    type: segmentType.stack,
+    flags: noExecutableStack,
+    offset: 0,
+    address: 0,
+    fileSize: 0,
+    memorySize: 0,
+    alignment: 16,
+  });
+  writeHeader(new DataView(bytes.buffer), machine, entry, segments);
+  return bytes;
+}
+
+export const machineNumber = { x64: 62, aarch64: 183 } as const;
+
+function writeHeader(view: DataView, machine: number, entry: number, segments: Segment[]): void {
+  view.setUint32(0, 0x7f454c46);
+  view.setUint32(4, 0x02010100); // 64 bits, little endian, version 1, System V
+  view.setUint16(16, fixedAddressExecutable, true);
+  view.setUint16(18, machine, true);
+  view.setUint32(20, 1, true);
+  view.setBigUint64(24, BigInt(entry), true);
+  view.setBigUint64(32, BigInt(headerSize), true);
+  view.setUint16(52, headerSize, true);
+  view.setUint16(54, programHeaderSize, true);
+  view.setUint16(56, segments.length, true);
+  segments.forEach((segment, i) => writeSegment(view, headerSize + i * programHeaderSize, segment));
+}
+
+export function roundUp(value: number, multiple: number): number {
+  return Math.ceil(value / multiple) * multiple;
+}

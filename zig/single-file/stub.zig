@@ -1,0 +1,113 @@
+//! The entry point of the fused executable: Bun, and this with musl's libc linked statically, at fixed addresses.
+//!
+//! Theory of operation. fuse.ts has already done what a dynamic linker would: every import of Bun holds the address
+//! of something linked in here. So the stub only has to (1) run a native verb, if that is what the command line says,
+//! before libc, Bun or any thread exists; (2) describe Bun's segments to libc instead of its own, because the
+//! thread-local storage is Bun's; (3) jump to Bun's entry point, which calls our __libc_start_main; (4) run Bun's
+//! constructors and destructors when libc runs its own. What differs from one Bun to the next is in `config`.
+const std = @import("std");
+const builtin = @import("builtin");
+const config = @import("config");
+const elf = std.elf;
+const linux = std.os.linux;
+
+comptime {
+    _ = @import("cxx.zig");
+    _ = @import("memory.zig");
+    // libc's `environ` is the one in Bun's memory: COPY relocations move a variable into the executable.
+    for ([_][]const u8{ "environ", "__environ", "_environ", "___environ" }) |name| {
+        asm (std.fmt.comptimePrint(".globl {s}\n.set {s}, {d}", .{ name, name, config.environ_address }));
+    }
+}
+
+pub const panic = std.debug.no_panic;
+
+extern fn __errno_location() *c_int;
+extern fn tspod_native(usize, [*]const [*:0]const u8, [*:null]const ?[*:0]const u8, [*]elf.Auxv) c_int;
+
+/// `stack` is what the kernel put there: argc, argv..., null, environment..., null, auxiliary vector.
+fn prepare(stack: [*]usize) callconv(.c) usize {
+    const argc = stack[0];
+    const environ = stack + 1 + argc + 1;
+    var end = environ;
+    while (end[0] != 0) end += 1;
+    const auxiliary: [*]elf.Auxv = @ptrCast(end + 1);
+
+    const status = tspod_native(argc, @ptrCast(stack + 1), @ptrCast(environ), auxiliary);
+    if (status >= 0) linux.exit_group(status);
+
+    var i: usize = 0;
+    while (auxiliary[i].a_type != elf.AT_NULL) : (i += 1) switch (auxiliary[i].a_type) {
+        elf.AT_PHDR => auxiliary[i].a_un.a_val = config.program_headers_address,
+        elf.AT_PHNUM => auxiliary[i].a_un.a_val = config.program_headers_count,
+        elf.AT_ENTRY => auxiliary[i].a_un.a_val = config.entry_address,
+        else => {},
+    };
+    return config.entry_address;
+}
+
+export fn fuse_start() callconv(.naked) noreturn {
+    switch (builtin.cpu.arch) {
+        .x86_64 => asm volatile (
+            \\ xorl %%ebp, %%ebp
+            \\ movq %%rsp, %%rbx
+            \\ movq %%rsp, %%rdi
+            \\ andq $-16, %%rsp
+            \\ callq %[prepare:P]
+            \\ movq %%rbx, %%rsp
+            \\ xorl %%edx, %%edx
+            \\ jmpq *%%rax
+            :
+            : [prepare] "X" (&prepare),
+        ),
+        .aarch64 => asm volatile (
+            \\ mov x29, #0
+            \\ mov x30, #0
+            \\ mov x0, sp
+            \\ bl %[prepare]
+            \\ mov x16, x0
+            \\ mov x0, #0
+            \\ br x16
+            :
+            : [prepare] "X" (&prepare),
+        ),
+        else => @compileError("no entry point written for this architecture"),
+    }
+}
+
+const Hook = *const fn () callconv(.c) void;
+
+export const run_constructors: Hook linksection(".init_array") = &runConstructors;
+export const run_destructors: Hook linksection(".fini_array") = &runDestructors;
+
+extern var __stack_chk_guard: usize;
+
+fn runConstructors() callconv(.c) void {
+    if (config.stack_guard_address != 0) {
+        @as(*usize, @ptrFromInt(config.stack_guard_address)).* = __stack_chk_guard;
+    }
+    const hooks: [*]const Hook = @ptrFromInt(config.constructors_address);
+    for (hooks[0..config.constructors_count]) |hook| hook();
+}
+
+fn runDestructors() callconv(.c) void {
+    const hooks: [*]const Hook = @ptrFromInt(config.destructors_address);
+    var i: usize = config.destructors_count;
+    while (i > 0) {
+        i -= 1;
+        hooks[i]();
+    }
+}
+
+/// Bun raises the limit of open files to the hard one when it starts, and everything it starts would inherit that.
+/// The limit is the user's: it is said to be raised and stays. Other limits are set as asked.
+fn setLimit(resource: c_int, limit: *const linux.rlimit) callconv(.c) c_int {
+    if (resource == @intFromEnum(linux.rlimit_resource.NOFILE)) return 0;
+    const rc = linux.setrlimit(@enumFromInt(resource), limit);
+    if (linux.errno(rc) == .SUCCESS) return 0;
+    __errno_location().* = @intFromEnum(linux.errno(rc));
+    return -1;
+}
+comptime {
+    @export(&setLimit, .{ .name = "setrlimit" });
+}
