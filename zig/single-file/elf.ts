@@ -133,47 +133,58 @@ export function loadedPieces(elf: Elf): Piece[] {
 
 /**
  * An executable made of these pieces, with nothing else in it: no interpreter, sections or symbols. Each is laid out
- * in the file as its place in memory demands. Errors: pieces that share a page.
+ * in the file as its place in memory demands, and the header is mapped below them. Errors: pieces that share a page.
  */
 export function assemble(machine: number, entry: number, pieces: Piece[]): Uint8Array {
   const pageSize = machine === machineNumber.aarch64 ? 0x10000 : 0x1000; // the largest page Linux may use
   const sorted = pieces.toSorted((a, b) => a.address - b.address);
-  let end = headerSize + (pieces.length + 1) * programHeaderSize;
-  const segments = sorted.map((piece, i): Segment => {
-    const next = sorted[i + 1];
-    if (
-      next &&
-      roundUp(piece.address + piece.memorySize, pageSize) > next.address - (next.address % pageSize)
-    ) {
-      throw new Error(`The segment at 0x${piece.address.toString(16)} overlaps the next one`);
+  const lowest = sorted[0]?.address ?? 0;
+  const header: Piece = {
+    address: lowest - (lowest % pageSize) - pageSize,
+    flags: segmentFlag.read,
+    bytes: new Uint8Array(headerSize + (pieces.length + 2) * programHeaderSize),
+    memorySize: headerSize + (pieces.length + 2) * programHeaderSize,
+  };
+  const segments = layOut([header, ...sorted], pageSize);
+  const bytes = new Uint8Array(Math.max(...segments.map((s) => s.offset + s.fileSize)));
+  sorted.forEach((piece, i) => bytes.set(piece.bytes, segments[i + 1]?.offset));
+  writeHeader(new DataView(bytes.buffer), machine, entry, [...segments, stackSegment]);
+  return bytes;
+}
+
+function layOut(sorted: Piece[], pageSize: number): Segment[] {
+  let end = 0;
+  return sorted.map((piece, i) => {
+    const { address, flags, memorySize, bytes } = piece;
+    const next = sorted[i + 1]?.address ?? Infinity;
+    if (roundUp(address + memorySize, pageSize) > next - (next % pageSize)) {
+      throw new Error(`The segment at 0x${address.toString(16)} overlaps the next one`);
     }
-    const offset = roundUp(end, pageSize) + (piece.address % pageSize);
-    end = offset + piece.bytes.length;
-    const sizes = { fileSize: piece.bytes.length, memorySize: piece.memorySize };
+    const offset = roundUp(end, pageSize) + (address % pageSize);
+    end = offset + bytes.length;
+    const fileSize = bytes.length;
     return {
       type: segmentType.load,
-      flags: piece.flags,
+      flags,
       offset,
-      address: piece.address,
-      ...sizes,
+      address,
+      fileSize,
+      memorySize,
       alignment: pageSize,
     };
   });
-  const bytes = new Uint8Array(end);
-  sorted.forEach((piece, i) => bytes.set(piece.bytes, segments[i]?.offset));
-  const noExecutableStack = segmentFlag.read | segmentFlag.write;
-  segments.push({
-    type: segmentType.stack,
-    flags: noExecutableStack,
-    offset: 0,
-    address: 0,
-    fileSize: 0,
-    memorySize: 0,
-    alignment: 16,
-  });
-  writeHeader(new DataView(bytes.buffer), machine, entry, segments);
-  return bytes;
 }
+
+/** Only says that the stack is not executable. */
+const stackSegment: Segment = {
+  type: segmentType.stack,
+  flags: segmentFlag.read | segmentFlag.write,
+  offset: 0,
+  address: 0,
+  fileSize: 0,
+  memorySize: 0,
+  alignment: 16,
+};
 
 export const machineNumber = { x64: 62, aarch64: 183 } as const;
 

@@ -16,8 +16,16 @@ import {
   writeSegment,
 } from "./elf.ts";
 
+interface RelocationTypes {
+  absolute: number;
+  copy: number;
+  pointer: number;
+  jump: number;
+  threadOffset: number;
+}
+
 /** Relocation types: System V ABI, AMD64 supplement, table 4.9; ELF for the Arm 64-bit Architecture, section 5.7. */
-const relocationTypes = {
+const relocationTypes: Record<number, RelocationTypes> = {
   [machineNumber.x64]: { absolute: 1, copy: 5, pointer: 6, jump: 7, threadOffset: 18 },
   [machineNumber.aarch64]: {
     absolute: 257,

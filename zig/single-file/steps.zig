@@ -12,12 +12,41 @@ pub const Options = struct {
 };
 
 pub fn add(b: *std.Build, options: Options) void {
+    const launcher = b.step("launcher", "The outer part of the single file");
+    launcher.dependOn(&b.addInstallArtifact(addLauncher(b, options), .{}).step);
     const stub = b.step("stub", "The part of the single file that Bun is fused with (needs -Dbun)");
     if (b.option([]const u8, "bun", "JSON file with what the stub has to know about Bun")) |path| {
         stub.dependOn(&b.addInstallArtifact(addStub(b, options, readBun(b, path)), .{}).step);
     } else {
         stub.dependOn(&b.addFail("the stub is built by `npm run build:release`, which says -Dbun=FILE").step);
     }
+}
+
+/// The launcher without its payload, which pack.ts adds.
+fn addLauncher(b: *std.Build, options: Options) *std.Build.Step.Compile {
+    const launcher = b.addExecutable(.{ .name = "launcher", .linkage = .static, .root_module = b.createModule(.{
+        .root_source_file = b.path("single-file/launcher.zig"),
+        .target = options.target,
+        .optimize = options.optimize,
+        .single_threaded = true,
+        .strip = true,
+        .imports = &.{
+            .{ .name = "helper", .module = options.helper },
+            .{ .name = "zstd", .module = zstdModule(b, options.target) },
+        },
+    }) });
+    launcher.stack_size = 65536; // as for the helper
+    launcher.pie = false;
+    return launcher;
+}
+
+fn zstdModule(b: *std.Build, target: std.Build.ResolvedTarget) *std.Build.Module {
+    return b.createModule(.{
+        .root_source_file = b.path("single-file/zstd.zig"),
+        .target = target,
+        .optimize = .ReleaseFast,
+        .single_threaded = true,
+    });
 }
 
 /// What fuse.ts found in Bun's executable. All but the imports become the stub's `config`.

@@ -1,0 +1,131 @@
+//! The file that is shipped: runs native verbs itself, and starts the packed program for everything else.
+//!
+//! Theory of operation. The program is unpacked once into the user's cache and executed from there, relative to a
+//! verified directory. Where no cache can be written or executed, it is unpacked into memory for this one run.
+//! This never allocates more than a copy of the environment, has no threads and no libc.
+const std = @import("std");
+const helper = @import("helper");
+const cache = @import("cache.zig");
+const environment = @import("environment.zig");
+const payload = @import("payload.zig");
+const linux = std.os.linux;
+
+pub const std_options = helper.std_options;
+pub const panic = std.debug.simple_panic;
+
+const exit_failed = 125;
+const Arguments = [*:null]const ?[*:0]const u8;
+
+pub fn main(init: std.process.Init.Minimal) u8 {
+    const environ: environment.Environment = init.environ.block.slice.ptr;
+    if (helper.dispatch(init.args.vector, environ)) |status| return status;
+
+    var buffer: [linux.PATH_MAX]u8 = undefined;
+    var arena: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
+    const copy = environment.forBun(arena.allocator(), environ, ownPath(&buffer)) catch
+        return fail("There is no memory left", "");
+    ensureWorkingDirectory();
+    return start(.{ .argv = @ptrCast(init.args.vector.ptr), .environ = copy });
+}
+
+const Command = struct { argv: Arguments, environ: environment.Environment };
+
+/// Try one place after the other. Returns only when none worked.
+fn start(command: Command) u8 {
+    startFromCaches(command) catch return damaged();
+    const in_memory = startFromMemory(command) catch return damaged();
+    if (in_memory == .@"2BIG") return fail("The arguments and the environment are too long", ": make them shorter");
+    return fail(
+        "Cannot unpack tspod: no cache directory can be written and executed",
+        ": set XDG_CACHE_HOME to a directory of yours with 110 MB of space",
+    );
+}
+
+/// XDG Base Directory Specification: a relative path is to be ignored.
+fn startFromCaches(command: Command) error{Damaged}!void {
+    var buffer: [linux.PATH_MAX]u8 = undefined;
+    const home = absolute(environment.get(command.environ, "HOME"));
+    if (absolute(environment.get(command.environ, "XDG_CACHE_HOME"))) |chosen| {
+        if (std.fmt.bufPrint(&buffer, "{s}/tspod", .{chosen})) |root| try startFromCache(command, root, "/") else |_| {}
+    } else if (home) |directory| {
+        if (std.fmt.bufPrint(&buffer, "{s}/.cache/tspod", .{directory})) |root|
+            try startFromCache(command, root, directory)
+        else |_| {}
+    }
+    const shared = std.fmt.bufPrint(&buffer, "/var/tmp/tspod-{d}", .{linux.geteuid()}) catch unreachable;
+    try startFromCache(command, shared, "/var/tmp");
+}
+
+fn absolute(path: ?[:0]const u8) ?[:0]const u8 {
+    const p = path orelse return null;
+    return if (std.mem.startsWith(u8, p, "/")) p else null;
+}
+
+fn startFromCache(command: Command, root: []const u8, exists: []const u8) error{Damaged}!void {
+    const directory = cache.ensure(root, exists) catch |err| switch (err) {
+        error.Damaged => return error.Damaged,
+        error.Unusable => return,
+    };
+    defer _ = linux.close(directory);
+    if (execute(command, directory, cache.program) != .NOEXEC) return; // not from this file system
+    cache.renew(directory) catch |err| switch (err) {
+        error.Damaged => return error.Damaged,
+        error.Unusable => return,
+    };
+    _ = execute(command, directory, cache.program);
+}
+
+fn startFromMemory(command: Command) error{Damaged}!linux.E {
+    const executable = 0x10; // MFD_EXEC, Linux 6.3
+    var rc = linux.memfd_create(cache.program, linux.MFD.CLOEXEC | executable);
+    if (linux.errno(rc) == .INVAL) rc = linux.memfd_create(cache.program, linux.MFD.CLOEXEC);
+    if (linux.errno(rc) != .SUCCESS) return linux.errno(rc);
+    const fd: linux.fd_t = @intCast(rc);
+    payload.unpack(fd) catch |err| switch (err) {
+        error.Damaged => return error.Damaged,
+        error.Unwritable => return payload.unwritable_errno,
+    };
+    return execute(command, fd, "");
+}
+
+/// Returns only when it failed: why.
+fn execute(command: Command, at: linux.fd_t, path: [*:0]const u8) linux.E {
+    const flags = linux.AT.EMPTY_PATH | linux.AT.SYMLINK_NOFOLLOW;
+    return linux.errno(linux.syscall5(
+        .execveat,
+        @bitCast(@as(isize, at)),
+        @intFromPtr(path),
+        @intFromPtr(command.argv),
+        @intFromPtr(command.environ),
+        flags,
+    ));
+}
+
+/// The file the user started: /proc says it best, but may not be there.
+fn ownPath(buffer: *[linux.PATH_MAX]u8) []const u8 {
+    const rc = linux.readlink("/proc/self/exe", buffer, buffer.len);
+    if (linux.errno(rc) == .SUCCESS) return buffer[0..rc];
+    const given = linux.getauxval(std.elf.AT_EXECFN);
+    return if (given == 0) "" else std.mem.span(@as([*:0]const u8, @ptrFromInt(given)));
+}
+
+/// Bun ends before it runs any of our code when the directory it is in has been deleted.
+fn ensureWorkingDirectory() void {
+    var buffer: [linux.PATH_MAX]u8 = undefined;
+    if (linux.errno(linux.getcwd(&buffer, buffer.len)) != .NOENT) return;
+    say("tspod: The working directory has been deleted: using / instead\n");
+    _ = linux.chdir("/");
+}
+
+fn damaged() u8 {
+    return fail("This file is damaged: what is packed in it does not match its checksum", ": get it again");
+}
+
+fn fail(comptime what: []const u8, comptime remedy: []const u8) u8 {
+    say("tspod: " ++ what ++ remedy ++ "\n");
+    return exit_failed;
+}
+
+fn say(text: []const u8) void {
+    _ = linux.write(2, text.ptr, text.len);
+}

@@ -1,0 +1,148 @@
+//! What is packed into the single file and how it comes out again. pack.ts writes it; where it goes is cache.zig's.
+//!
+//! Theory of operation. The payload is a segment of its own at a fixed address: a header, a table of chunks, then each
+//! chunk as a Zstandard frame. Chunks are decoded by a few child processes straight into a shared mapping of the
+//! target. A child that dies (a full disk is SIGBUS in a mapping) is nothing but a failed attempt: only what a child
+//! has marked as done, with the right checksum, counts.
+const std = @import("std");
+const zstd = @import("zstd");
+const linux = std.os.linux;
+
+/// Far above everything else in the launcher. pack.ts puts it there.
+const address = 0x4000_0000;
+const magic = 0x31304b5044505354; // "TSPDPK01"
+const workers_max = 4;
+const chunks_max = 64;
+
+const Header = extern struct {
+    magic: u64,
+    /// Of what comes out, in bytes.
+    size: u64,
+    /// Of every chunk but the last, in bytes.
+    chunk_size: u64,
+    chunk_count: u64,
+    /// The beginning of the SHA-256 of what comes out.
+    id: [16]u8,
+};
+const Chunk = extern struct {
+    size_packed: u64,
+    /// XXH64 of what comes out, seed 0.
+    checksum: u64,
+};
+comptime {
+    std.debug.assert(@sizeOf(Header) == 48 and @sizeOf(Chunk) == 16);
+}
+
+pub const Error = error{
+    /// What comes out is not what was packed.
+    Damaged,
+    /// errno of the call that failed: there is no space, or the file cannot be written.
+    Unwritable,
+};
+pub var unwritable_errno: linux.E = .SUCCESS;
+
+fn header() *const Header {
+    return @ptrFromInt(address);
+}
+
+fn chunks() []const Chunk {
+    return @as([*]const Chunk, @ptrFromInt(address + @sizeOf(Header)))[0..header().chunk_count];
+}
+
+pub fn size() u64 {
+    return header().size;
+}
+
+pub fn idHex() [32]u8 {
+    return std.fmt.bytesToHex(header().id, .lower);
+}
+
+/// Fill an empty file.
+pub fn unpack(fd: linux.fd_t) Error!void {
+    if (header().magic != magic or header().chunk_count > chunks_max) return error.Damaged;
+    // Without its blocks a full disk would kill a child that writes to the mapping, instead of saying so here.
+    const reserved = linux.errno(linux.fallocate(fd, 0, 0, @intCast(size())));
+    if (reserved == .OPNOTSUPP or reserved == .NOSYS) {
+        try check(linux.ftruncate(fd, @intCast(size())));
+    } else if (reserved != .SUCCESS) return unwritable(reserved);
+
+    const out = try map(size(), fd);
+    defer unmap(out);
+    const done = try map(chunks_max, null);
+    defer unmap(done);
+    decodeInChildren(out, done);
+    for (chunks(), done[0..chunks().len]) |_, state| switch (@as(State, @enumFromInt(state))) {
+        .verified => {},
+        .damaged => return error.Damaged,
+        else => return unwritable(.IO), // its child died, or could not be made
+    };
+}
+
+const State = enum(u8) { untouched, verified, damaged, _ };
+
+fn decodeInChildren(out: []u8, done: []u8) void {
+    const count = @min(workers_max, cpuCount(), chunks().len);
+    var children: [workers_max]linux.pid_t = undefined;
+    var started: usize = 0;
+    while (started < count) : (started += 1) {
+        const rc = linux.fork();
+        if (linux.errno(rc) != .SUCCESS) break;
+        if (rc == 0) {
+            decodeEvery(count, started, out, done);
+            linux.exit(0);
+        }
+        children[started] = @intCast(rc);
+    }
+    for (started..count) |worker| decodeEvery(count, worker, out, done); // no more processes for us: do it here
+    for (children[0..started]) |child| {
+        var status: u32 = undefined; // means nothing: SIGCHLD may be ignored
+        while (linux.errno(linux.wait4(child, &status, 0, null)) == .INTR) {}
+    }
+}
+
+/// Chunks number `first`, `first + step` and so on.
+fn decodeEvery(step: usize, first: usize, out: []u8, done: []u8) void {
+    var packed_bytes: [*]const u8 = @ptrFromInt(address + @sizeOf(Header) + @sizeOf(Chunk) * chunks().len);
+    for (chunks(), 0..) |chunk, i| {
+        const in = packed_bytes[0..chunk.size_packed];
+        packed_bytes += chunk.size_packed;
+        if (i % step != first) continue;
+        const start = i * header().chunk_size;
+        const target = out[start..@min(start + header().chunk_size, out.len)];
+        const state: State = if (zstd.decode(target, in)) |_|
+            if (std.hash.XxHash64.hash(0, target) == chunk.checksum) .verified else .damaged
+        else |_|
+            .damaged;
+        done[i] = @intFromEnum(state);
+    }
+}
+
+fn cpuCount() usize {
+    var set: linux.cpu_set_t = @splat(0);
+    if (linux.errno(linux.syscall3(.sched_getaffinity, 0, @sizeOf(linux.cpu_set_t), @intFromPtr(&set))) != .SUCCESS) return 1;
+    var count: usize = 0;
+    for (set) |word| count += @popCount(word);
+    return @max(count, 1);
+}
+
+/// A shared mapping of a file, or of nothing.
+fn map(length: usize, fd: ?linux.fd_t) Error![]u8 {
+    const flags: linux.MAP = .{ .TYPE = .SHARED, .ANONYMOUS = fd == null };
+    const rc = linux.mmap(null, length, .{ .READ = true, .WRITE = true }, flags, fd orelse -1, 0);
+    try check(rc);
+    return @as([*]u8, @ptrFromInt(rc))[0..length];
+}
+
+fn unmap(bytes: []u8) void {
+    _ = linux.munmap(bytes.ptr, bytes.len);
+}
+
+fn check(rc: usize) Error!void {
+    const errno = linux.errno(rc);
+    if (errno != .SUCCESS) return unwritable(errno);
+}
+
+fn unwritable(errno: linux.E) Error {
+    unwritable_errno = errno;
+    return error.Unwritable;
+}

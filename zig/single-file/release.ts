@@ -1,0 +1,71 @@
+/**
+ * `npm run build:release`: dist/tspod-linux-x64 and dist/tspod-linux-arm64, one static file each.
+ *
+ * For each: Bun compiles the program for its musl build; a stub with libc in it is linked for exactly that Bun; the
+ * two are fused (fuse.ts); the result is compressed into the launcher (pack.ts).
+ */
+
+import { chmodSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import type { BuildInfo } from "../../src/version.ts";
+import { describeBuild } from "./build-info.ts";
+import { inspectBun } from "./bun-executable.ts";
+import { bundle } from "./bundle.ts";
+import { root } from "./command.ts";
+import { readElf } from "./elf.ts";
+import { fuse, stubFacts } from "./fuse.ts";
+import { ensureMuslBun, type Target, targets } from "./musl-bun.ts";
+import { pack } from "./pack.ts";
+import { zig } from "./zig.ts";
+
+/** A git host takes files of less than 50 MiB without complaint; we stay well below. */
+const sizeMaxBytes = 45_000_000;
+
+const cache = `${root}node_modules/.cache/tspod`;
+
+export async function buildRelease(names: string[]): Promise<void> {
+  const chosen = names.map((name) => {
+    const target = targets.find((t) => t.name === name);
+    if (!target)
+      throw new Error(
+        `There is no release for "${name}": say ${targets.map((t) => t.name).join(" or ")}`,
+      );
+    return target;
+  });
+  const info = await describeBuild("release", "");
+  for (const target of chosen.length > 0 ? chosen : targets) await buildTarget(target, info);
+}
+
+async function buildTarget(target: Target, info: BuildInfo): Promise<void> {
+  const work = `${cache}/work-${target.name}-${process.pid}`;
+  mkdirSync(work, { recursive: true });
+  try {
+    const program = await buildProgram(target, info, work);
+    await zig("build", "launcher", `-Dtarget=${target.zig}`, "--prefix", work);
+    const launcher = readElf("the launcher", await Bun.file(`${work}/bin/launcher`).bytes());
+    const file = await pack(launcher, program, cache);
+    if (file.length >= sizeMaxBytes)
+      throw new Error(`The release is ${file.length} bytes: more than ${sizeMaxBytes}`);
+    await publish(file, `${root}dist/tspod-linux-${target.name}`);
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+/** The fused executable: what the launcher unpacks. */
+async function buildProgram(target: Target, info: BuildInfo, work: string): Promise<Uint8Array> {
+  const executable = await ensureMuslBun(target, cache);
+  const outfile = `${work}/tspod`; // its name is in the program
+  await bundle({ info, outfile, embed: [], bun: { executable, target: target.bun } });
+  const bun = inspectBun(readElf("Bun", await Bun.file(outfile).bytes()));
+  await Bun.write(`${work}/bun.json`, JSON.stringify(stubFacts(bun)));
+  await zig("build", "stub", `-Dtarget=${target.zig}`, `-Dbun=${work}/bun.json`, "--prefix", work);
+  return fuse(bun, readElf("the stub", await Bun.file(`${work}/bin/stub`).bytes()));
+}
+
+async function publish(file: Uint8Array, path: string): Promise<void> {
+  mkdirSync(`${root}dist`, { recursive: true });
+  await Bun.write(`${path}.tmp`, file);
+  chmodSync(`${path}.tmp`, 0o755);
+  renameSync(`${path}.tmp`, path);
+  console.log(`${path.slice(root.length)}: ${file.length} bytes`);
+}
