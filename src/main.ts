@@ -1,9 +1,10 @@
 /** argv -> exit code. The only file that builds the engine or ends the process. */
 import { printWarning, runCli } from "./cli/index.ts";
 import { Engine } from "./engine.ts";
+import { userEnvironment } from "./helper/index.ts";
 
 const engine = new Engine({
-  environment: process.env,
+  environment: userEnvironment(process.env),
   warn: (message) => printWarning(message, process.env),
 });
 process.exit(await runCli(process.argv.slice(2), engine));

@@ -12,6 +12,7 @@ export type {
 export { contractVersion } from "./contract.ts";
 export { helloProgram } from "./carried.ts";
 export { control } from "./control.ts";
+export { userEnvironment } from "./environment.ts";
 export { helperCommand } from "./executable.ts";
 export { applyLayer, type LayerMapping, type LayerVerb, removeTrees } from "./layer.ts";
 export { type RunningHelper, startHelper } from "./start.ts";

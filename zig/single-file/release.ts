@@ -55,7 +55,13 @@ async function buildTarget(target: Target, info: BuildInfo): Promise<void> {
 async function buildProgram(target: Target, info: BuildInfo, work: string): Promise<Uint8Array> {
   const executable = await ensureMuslBun(target, cache);
   const outfile = `${work}/tspod`; // its name is in the program
-  await bundle({ info, outfile, embed: [], bun: { executable, target: target.bun } });
+  await zig("build", "hello", `-Dtarget=${target.zig}`, "--prefix", work);
+  await bundle({
+    info,
+    outfile,
+    embed: [`${work}/bin/hello`],
+    bun: { executable, target: target.bun },
+  });
   const bun = inspectBun(readElf("Bun", await Bun.file(outfile).bytes()));
   await Bun.write(`${work}/bun.json`, JSON.stringify(stubFacts(bun)));
   await zig("build", "stub", `-Dtarget=${target.zig}`, `-Dbun=${work}/bun.json`, "--prefix", work);
