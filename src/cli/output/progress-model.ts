@@ -1,0 +1,123 @@
+/** A pull's events -> lines of text. Pure: the clock and the terminal's size are given. */
+import type { LayerPhase, PullEvent } from "../../image/index.ts";
+import { formatSize } from "../../lib/size.ts";
+
+export interface LayerProgress {
+  /** Twelve digits of its digest. */
+  readonly name: string;
+  readonly sizeBytes: number;
+  bytes: number;
+  phase: LayerPhase | "queued" | "present";
+  /** For the speed: what was there at which moment, the oldest first, over the last seconds. */
+  samples: { atMs: number; bytes: number }[];
+}
+
+export interface PullProgress {
+  layers: Map<string, LayerProgress>;
+}
+
+const nameLength = 12;
+/** The speed is that of so long ago until now. */
+const speedWindowMs = 3_000;
+const sampleIntervalMs = 100;
+
+export function emptyProgress(): PullProgress {
+  return { layers: new Map() };
+}
+
+/** Take in one event. */
+export function advance(progress: PullProgress, event: PullEvent, nowMs: number): void {
+  if (event.kind === "layers") {
+    for (const { digest, sizeBytes, isPresent } of event.layers) {
+      const phase = isPresent ? "present" : "queued";
+      const name = digest.replace(/^sha256:/, "").slice(0, nameLength);
+      progress.layers.set(digest, { name, sizeBytes, bytes: 0, phase, samples: [] });
+    }
+  }
+  const layer = "digest" in event ? progress.layers.get(event.digest) : undefined;
+  if (layer === undefined) return;
+  if (event.kind === "phase" && layer.phase !== "present") layer.phase = event.phase;
+  if (event.kind === "downloaded") addSample(layer, event.bytes, nowMs);
+}
+
+function addSample(layer: LayerProgress, bytes: number, atMs: number): void {
+  // a restart: what was measured before says nothing any more
+  if (bytes < layer.bytes) layer.samples = [];
+  layer.bytes = bytes;
+  const last = layer.samples.at(-1);
+  if (last !== undefined && atMs - last.atMs < sampleIntervalMs) return;
+  layer.samples = layer.samples.filter((sample) => atMs - sample.atMs <= speedWindowMs);
+  layer.samples.push({ atMs, bytes });
+}
+
+/** Bytes a second, 0 when nothing is known. */
+export function speed({ samples, bytes }: LayerProgress, nowMs: number): number {
+  const [first] = samples;
+  const elapsedMs = first === undefined ? 0 : nowMs - first.atMs;
+  return first === undefined || elapsedMs < sampleIntervalMs
+    ? 0
+    : ((bytes - first.bytes) * 1000) / elapsedMs;
+}
+
+const words = {
+  ...{ queued: "waiting its turn", waiting: "another tspod is fetching it" },
+  ...{ downloading: "", unpacking: "unpacking", done: "done", present: "already here" },
+} satisfies Record<LayerProgress["phase"], string>;
+
+const barWidthMax = 40;
+const barWidthMin = 8;
+
+/** "d4e6fd67dcf7 [=====>    ]  1.2MB/3.49MB  5.1MB/s", never wider than the terminal. */
+export function layerLine(layer: LayerProgress, nowMs: number, columns: number): string {
+  const { name, sizeBytes, bytes, phase } = layer;
+  const size = formatSize(sizeBytes, { digits: 3 });
+  if (phase === "present" || phase === "queued" || phase === "waiting") {
+    return cut(`${name} ${words[phase]}`, columns);
+  }
+  const rate = speed(layer, nowMs);
+  const pace = rate > 0 ? `${formatSize(rate, { digits: 3 })}/s` : "";
+  const counts = phase === "done" ? size : `${formatSize(bytes, { digits: 3 })}/${size}`;
+  const tail = `${counts.padStart(15)}  ${phase === "downloading" ? pace : words[phase]}`;
+  const room = Math.min(columns - name.length - 30, barWidthMax);
+  return cut(`${name} ${room < barWidthMin ? "" : bar(bytes, sizeBytes, room)}${tail}`, columns);
+}
+
+function bar(bytes: number, sizeBytes: number, width: number): string {
+  const cells = width - 2;
+  const full =
+    sizeBytes === 0 ? cells : Math.floor((Math.min(bytes, sizeBytes) / sizeBytes) * cells);
+  const head = full > 0 && full < cells ? ">" : "";
+  return `[${`${"=".repeat(full - head.length)}${head}`.padEnd(cells)}]`;
+}
+
+/** The last column stays free: some terminals wrap when it is written. */
+function cut(line: string, columns: number): string {
+  return line.trimEnd().slice(0, Math.max(columns - 1, 0));
+}
+
+/** The lines of a terminal's picture: of many layers those still in work, and how many are done. */
+export function pullLines(
+  { layers }: PullProgress,
+  { nowMs, columns, rows }: { nowMs: number; columns: number; rows: number },
+): string[] {
+  const all = [...layers.values()];
+  const rowsMax = Math.max(rows - 2, 1);
+  if (all.length <= rowsMax) return all.map((layer) => layerLine(layer, nowMs, columns));
+  const isOver = ({ phase }: LayerProgress): boolean => phase === "done" || phase === "present";
+  const busy = all.filter((layer) => !isOver(layer)).slice(0, rowsMax - 1);
+  const over = all.filter(isOver).length;
+  const summary = cut(`${over} of ${all.length} layers done`, columns);
+  return [summary, ...busy.map((layer) => layerLine(layer, nowMs, columns))];
+}
+
+/** What is said once and stays, where nothing can be redrawn; undefined for what is not worth a line. */
+export function plainLine(progress: PullProgress, event: PullEvent): string | undefined {
+  if (event.kind === "resolving") return `Pulling ${event.reference}`;
+  if (event.kind === "retry") return event.message;
+  if (event.kind !== "phase") return undefined;
+  const layer = progress.layers.get(event.digest);
+  if (layer === undefined || layer.phase === "present") return undefined;
+  const size = formatSize(layer.sizeBytes, { digits: 3 });
+  if (event.phase === "done") return `${layer.name} done (${size})`;
+  return event.phase === "waiting" ? `${layer.name} ${words.waiting}` : undefined;
+}
