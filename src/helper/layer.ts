@@ -99,7 +99,7 @@ async function runVerb(
 async function feed(stdin: Bun.FileSink, input: AsyncIterable<Uint8Array>): Promise<void> {
   for await (const chunk of input) {
     try {
-      stdin.write(chunk);
+      await stdin.write(chunk); // a promise only when the pipe is full; it rejects when it is closed
       await stdin.flush();
     } catch {
       return; // EPIPE: it refused the rest

@@ -2,7 +2,7 @@
 import { TspodError } from "../errors.ts";
 import type { Lease } from "../store/leases.ts";
 import { keepLease } from "../store/leases.ts";
-import { blobPath, hasBlob, IngestFile } from "../store/content.ts";
+import { blobPath, hasBlob, IngestFile, ingestPath } from "../store/content.ts";
 import { transact } from "../store/database.ts";
 import { shareWork } from "../store/wait.ts";
 import { type Descriptor, type Digest, digestHex } from "../oci/index.ts";
@@ -50,11 +50,11 @@ export async function ensureBlob(
       async make() {
         if (source === null) throw missing(digest, what);
         const { client, endpoint } = source;
+        const incoming = ingestPath(paths, digest);
         using ingest = new IngestFile(paths, descriptor, (size) => {
           onProgress?.(size);
-          feed.advance(ingestPath, size);
+          feed.advance(incoming, size);
         });
-        const ingestPath = ingest.path;
         await fetchBlob(client, endpoint, descriptor, ingest, { what, signal });
         ingest.commit(digest);
         feed.finish(path, sizeBytes);

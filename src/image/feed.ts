@@ -18,6 +18,11 @@ export class Feed {
   #generation = 0;
   #change = Promise.withResolvers<void>();
 
+  /** How often what was there has been taken back. */
+  get generation(): number {
+    return this.#generation;
+  }
+
   /** So many bytes of `path` are good to read; fewer than before means a restart. */
   advance(path: string, sizeBytes: number): void {
     if (sizeBytes < this.#sizeBytes) this.#generation++;
@@ -45,10 +50,11 @@ export class Feed {
 
   /** From the beginning to the end, waiting for what is not there yet. Throws Restarted, or what `fail` was given. */
   async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
-    while (this.#path === undefined) await this.#more();
+    // a file nothing is in yet may be one that is being thrown away
+    while (this.#path === undefined || (this.#sizeBytes === 0 && !this.#isWhole))
+      await this.#more();
     const generation = this.#generation;
-    // the file keeps its identity when it is renamed
-    const fd = openSync(this.#path, "r");
+    const fd = this.#open(this.#path);
     try {
       for (let position = 0; ;) {
         if (this.#hasFailed) throw this.#failure;
@@ -65,6 +71,16 @@ export class Feed {
       }
     } finally {
       closeSync(fd);
+    }
+  }
+
+  /** The descriptor stays good when the file is renamed. */
+  #open(path: string): number {
+    if (this.#hasFailed) throw this.#failure;
+    try {
+      return openSync(path, "r");
+    } catch (error) {
+      throw (error as { code?: string }).code === "ENOENT" ? new Restarted() : error;
     }
   }
 

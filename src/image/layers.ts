@@ -1,5 +1,4 @@
 /** The missing layers of an image: downloaded and unpacked side by side, each once for all processes. */
-import { TspodError } from "../errors.ts";
 import type { Descriptor, Digest } from "../oci/index.ts";
 import { transact } from "../store/database.ts";
 import { keepLease, type Lease } from "../store/leases.ts";
@@ -99,8 +98,7 @@ async function ensureLayer(
         ...layer,
         ...{ blobDigest: digest, what, verified },
       });
-      // what is wrong with the bytes is said best by their digest: wait for it; else nobody needs the rest
-      unpacking.catch((error: unknown) => isAboutBytes(error) || failure.abort(error));
+      unpacking.catch((error: unknown) => failure.abort(error)); // nobody needs the rest of the download
       const blob = await bothOrNeither(download, unpacking);
       const keep = (): Lease => keepLease(database, `keep:layer:${chainId}`);
       return [blob, transact(database, keep, { durable: false })];
@@ -108,10 +106,6 @@ async function ensureLayer(
   });
   phase("done");
   return leases;
-}
-
-function isAboutBytes(error: unknown): boolean {
-  return error instanceof TspodError && error.code === "layer.invalid";
 }
 
 /**

@@ -32,6 +32,7 @@ export async function unpackLayer(
   const { chainId, diffId, verified } = layer;
   for (let restarts = 0; ; restarts++) {
     const stage = stageLayer(paths, chainId);
+    const { generation } = feed;
     try {
       const { bytes: sizeBytes, opaqueRoot } = await fill(
         context,
@@ -44,9 +45,17 @@ export async function unpackLayer(
       return;
     } catch (error) {
       await discard(context, stage, chainId);
-      if (!(error instanceof Restarted) || restarts === restartsMax) throw error;
+      // nonsense in the bytes may be the download's fault, which it finds out itself, and may have mended since
+      if (isAboutBytes(error)) await verified;
+      const isStale = error instanceof Restarted || feed.generation !== generation;
+      if (!isStale || restarts === restartsMax) throw error;
     }
   }
+}
+
+/** What is wrong with the bytes is said best by their digest. */
+function isAboutBytes(error: unknown): boolean {
+  return error instanceof TspodError && error.code === "layer.invalid";
 }
 
 async function fill(

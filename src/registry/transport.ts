@@ -71,10 +71,14 @@ const retriedStatuses = [408, 429, 500, 502, 503, 504];
 export function createTransport({ signal, onRetry, limits: given }: TransportOptions): Transport {
   const limits = { ...defaultLimits, ...given };
   const client = createClient(limits, signal);
-  /** Hosts that turned out to speak plain HTTP. */
-  const plain = new Set<string>();
+  /** What hosts that may be plain HTTP turned out to speak. */
+  const schemes = new Map<string, "http" | "https">();
 
-  async function sendTo(url: string, request: Omit<HttpRequest, "path">): Promise<Response> {
+  async function sendTo(
+    url: string,
+    request: Omit<HttpRequest, "path">,
+    isProbe = false,
+  ): Promise<Response> {
     const { endpoint, failing } = request;
     try {
       return await client(url, {
@@ -83,6 +87,8 @@ export function createTransport({ signal, onRetry, limits: given }: TransportOpt
         headers: { "user-agent": "tspod", "accept-encoding": "identity", ...request.headers },
         ...(request.body === undefined ? {} : { body: request.body }),
         ...bunOptions(endpoint.isInsecure),
+        // whoever drops a TLS greeting will do so again
+        ...(isProbe ? { retry: { shouldRetry: () => false } } : {}),
         hooks: {
           beforeRetry: [
             ({ error, retryCount }) => onRetry(retryMessage(failing, error, retryCount)),
@@ -96,16 +102,17 @@ export function createTransport({ signal, onRetry, limits: given }: TransportOpt
 
   async function send(request: HttpRequest): Promise<Response> {
     const { host, isInsecure } = request.endpoint;
-    const mayBePlain = isInsecure || isLoopback(host);
-    if (mayBePlain && plain.has(host)) return sendTo(`http://${host}${request.path}`, request);
+    const known = isInsecure || isLoopback(host) ? schemes.get(host) : "https";
+    if (known !== undefined) return sendTo(`${known}://${host}${request.path}`, request);
     try {
-      return await sendTo(`https://${host}${request.path}`, request);
+      const response = await sendTo(`https://${host}${request.path}`, request, true);
+      schemes.set(host, "https");
+      return response;
     } catch (error) {
-      if (!mayBePlain || !isNotTls((error as Error).cause)) throw error;
+      if (!isNotTls((error as Error).cause)) throw error;
     }
-    const response = await sendTo(`http://${host}${request.path}`, request);
-    plain.add(host);
-    return response;
+    schemes.set(host, "http");
+    return sendTo(`http://${host}${request.path}`, request);
   }
 
   return { limits, signal, onRetry, send, sendTo };

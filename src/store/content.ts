@@ -27,6 +27,11 @@ export function blobPath(paths: Paths, digest: Digest): string {
   return join(paths.blobs, digestHex(digest));
 }
 
+/** Where a blob is while it comes in. */
+export function ingestPath(paths: Paths, digest: Digest): string {
+  return join(paths.ingest, digestHex(digest));
+}
+
 export function hasBlob(paths: Paths, digest: Digest, sizeBytes: number): boolean {
   return statSync(blobPath(paths, digest), { throwIfNoEntry: false })?.size === sizeBytes;
 }
@@ -81,7 +86,7 @@ export class IngestFile implements Disposable {
     onWrite: (sizeBytes: number) => void,
   ) {
     this.#paths = paths;
-    this.#path = join(paths.ingest, digestHex(digest));
+    this.#path = ingestPath(paths, digest);
     this.#total = sizeBytes;
     this.#onWrite = onWrite;
     this.#fd = openSync(this.#path, "a+", 0o600);
@@ -92,10 +97,6 @@ export class IngestFile implements Disposable {
       this.sizeBytes += read;
     }
     if (this.sizeBytes > 0) onWrite(this.sizeBytes);
-  }
-
-  get path(): string {
-    return this.#path;
   }
 
   #read(buffer: Buffer): number {
