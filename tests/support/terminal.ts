@@ -1,0 +1,88 @@
+/** A person at a real terminal: a pseudo-terminal that is the program's controlling one, keys in, what is shown out. */
+import { type World, tspodFile } from "./world.ts";
+import { until } from "./wait.ts";
+
+export interface Session extends AsyncDisposable {
+  terminal: Bun.Terminal;
+  /** What has been shown since the last `sees`. */
+  shown(): string;
+  type(keys: string): void;
+  /** Wait until this is shown; forgets everything up to and with it. */
+  sees(text: string | RegExp): Promise<string>;
+  /** The exit status as a shell shows it. */
+  exit(): Promise<number>;
+  /** ICANON, ECHO and ISIG are all off: keys go through as they are. */
+  isRaw(): boolean;
+  pid: number;
+}
+
+export interface SessionOptions {
+  columns?: number;
+  rows?: number;
+  environment?: Record<string, string>;
+}
+
+/** termios(3) on Linux: ISIG, ICANON, ECHO. */
+const cooked = 0o1 | 0o2 | 0o10;
+
+/** `tspod ...words` at a terminal. */
+export function atTerminal(world: World, words: string[], options: SessionOptions = {}): Session {
+  return openSession([tspodFile, ...words], world, options);
+}
+
+/** An interactive shell at a terminal, with its own job control; `$TSPOD` is the file under test. */
+export function shellAtTerminal(world: World, options: SessionOptions = {}): Session {
+  const environment = { ...options.environment, PS1: "ready> ", TSPOD: tspodFile };
+  return openSession(["bash", "--norc", "--noprofile", "-i"], world, { ...options, environment });
+}
+
+function openSession(command: string[], world: World, options: SessionOptions): Session {
+  let text = "";
+  const decoder = new TextDecoder();
+  const terminal = new Bun.Terminal({
+    cols: options.columns ?? 80,
+    rows: options.rows ?? 24,
+    data: (_, bytes) => {
+      text += decoder.decode(bytes, { stream: true });
+    },
+  });
+  const child = Bun.spawn(command, {
+    terminal,
+    cwd: world.home,
+    env: { ...world.environment, ...options.environment },
+  });
+  const take = (wanted: string | RegExp): string | undefined => {
+    const match = typeof wanted === "string" ? indexOf(text, wanted) : wanted.exec(text);
+    if (match === null) return undefined;
+    text = text.slice(match.index + match[0].length);
+    return match[0];
+  };
+  return {
+    terminal,
+    pid: child.pid,
+    shown: () => text,
+    type: (keys) => void terminal.write(keys),
+    sees: async (wanted) => {
+      try {
+        return await until(`the terminal shows ${wanted}`, () => take(wanted));
+      } catch (error) {
+        throw new Error(`Not shown: ${wanted}\nbut: ${JSON.stringify(text)}`, { cause: error });
+      }
+    },
+    exit: async () => {
+      await until("the program ends", () => child.exitCode !== null || child.signalCode !== null);
+      return child.exitCode ?? 128 + 9;
+    },
+    isRaw: () => (terminal.localFlags & cooked) === 0,
+    [Symbol.asyncDispose]: async () => {
+      child.kill("SIGKILL");
+      await child.exited;
+      terminal.close();
+    },
+  };
+}
+
+function indexOf(text: string, wanted: string): { index: number; 0: string } | null {
+  const index = text.indexOf(wanted);
+  return index < 0 ? null : { index, 0: wanted };
+}
