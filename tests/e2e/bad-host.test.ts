@@ -1,0 +1,142 @@
+/**
+ * Hosts that lack something. Each is made for real, without privilege, in a user and mount namespace around tspod: what
+ * is missing is hidden by a mount or forbidden by that namespace's own sysctl.
+ */
+import { describe, expect } from "bun:test";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { registryPrograms, testWith } from "../support/requirements.ts";
+import { makeWorld, type Result, tspodFile, type World } from "../support/world.ts";
+
+const test = testWith(...registryPrograms);
+
+/** Run `script` (where `$TSPOD` is the file) as root of a namespace with all our ids, in which it may mount. */
+async function onHost(world: World, script: string): Promise<Result> {
+  const enter = ["unshare", "--map-root-user", "--map-auto", "--mount", "--propagation", "private"];
+  const child = Bun.spawn([...enter, "sh", "-euc", script], {
+    cwd: world.home,
+    env: { ...world.environment, TSPOD: tspodFile, ROOT: world.root },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+  return { exitCode: await child.exited, stdout, stderr };
+}
+
+function expectSentence(result: Result, ...words: RegExp[]): void {
+  expect(result.exitCode).toBe(125);
+  expect(result.stdout).toBe("");
+  for (const word of words) expect(result.stderr).toMatch(word);
+  expect(result.stderr).not.toMatch(/\n\s+at |TypeError|undefined|\[object/);
+}
+
+describe("a host", () => {
+  test("where user namespaces are forbidden", async () => {
+    await using world = await makeWorld({ images: ["tiny"] });
+    const forbid = "echo 0 > /proc/sys/user/max_user_namespaces";
+    const result = await onHost(world, `${forbid}; exec $TSPOD run --rm tiny true`);
+    expectSentence(result, /user namespace/i, /sysctl|max_user_namespaces/);
+  });
+
+  test("without newuidmap: one user, and the remedy told", async () => {
+    await using world = await makeWorld();
+    mkdirSync(join(world.home, "bin"));
+    const hide = "for f in newuidmap newgidmap; do mount --bind /dev/null $(command -v $f); done";
+    const run = "exec $TSPOD run --rm tiny sh -c 'id -u; cat /proc/self/uid_map'";
+    const result = await onHost(world, `${hide}; ${run}`);
+    expect(result.exitCode).toBe(0);
+    expect(result.stdout).toMatch(/^0\n\s+0\s+0\s+1\n$/);
+    expect(result.stderr).toMatch(/newuidmap/);
+    expect(result.stderr).toMatch(/uidmap/);
+  });
+
+  test("without subordinate ids: one user, and the remedy told once", async () => {
+    await using world = await makeWorld();
+    const hide = "for f in /etc/subuid /etc/subgid; do mount --bind /dev/null $f; done";
+    const run = "$TSPOD run --rm tiny id -u";
+    const result = await onHost(world, `${hide}; ${run}; echo again >&2; ${run}`);
+    expect(result.exitCode).toBe(0);
+    expect(result.stdout).toBe("0\n0\n");
+    const [first = "", second = ""] = result.stderr.split("again\n");
+    expect(first).toMatch(/subuid|usermod/);
+    expect(second).toBe("");
+  });
+
+  test("that refuses overlay on the store's file system: a copy instead", async () => {
+    await using world = await makeWorld();
+    mkdirSync(world.root);
+    // an overlay cannot be the upper directory of another one
+    const refuse =
+      "mkdir l u w; mount -t overlay -o lowerdir=l,upperdir=u,workdir=w,userxattr overlay $ROOT";
+    const run = "$TSPOD run --rm tiny sh -c 'echo new > /etc/new; cat /etc/new'; $TSPOD rmi tiny";
+    const result = await onHost(world, `${refuse}; ${run}`);
+    expect(result.stderr).not.toContain("Cannot");
+    expect(result.exitCode).toBe(0);
+    expect(result.stdout).toContain("new\n");
+  });
+
+  test("whose store is read-only", async () => {
+    await using world = await makeWorld({ images: ["tiny"] });
+    const bind = "mount --bind $ROOT $ROOT; mount -o remount,bind,ro $ROOT";
+    expectSentence(
+      await onHost(world, `${bind}; exec $TSPOD run --rm tiny true`),
+      /read-only|write/i,
+      /TSPOD_ROOT/,
+    );
+  });
+
+  test("whose home is read-only and whose store is not there yet", async () => {
+    await using world = await makeWorld();
+    const bind = "mount --bind $HOME $HOME; mount -o remount,bind,ro $HOME";
+    const result = await onHost(world, `${bind}; unset TSPOD_ROOT; exec $TSPOD pull tiny`);
+    expectSentence(result, /read-only|write/i, /TSPOD_ROOT/);
+  });
+
+  test("whose disk is full", async () => {
+    await using world = await makeWorld();
+    mkdirSync(world.root);
+    const small = "mount -t tmpfs -o size=1m small $ROOT";
+    const result = await onHost(
+      world,
+      `${small}; $TSPOD pull tiny; s=$?; ls $ROOT/data/layers >&2; exit $s`,
+    );
+    expectSentence(result, /space|full/i);
+  });
+
+  test("whose cache cannot be written still starts", async () => {
+    await using world = await makeWorld({ images: ["tiny"] });
+    const hide = "mkdir cache; mount -t tmpfs -o ro none cache; export XDG_CACHE_HOME=$PWD/cache";
+    const result = await onHost(world, `${hide}; exec $TSPOD run --rm tiny echo started`);
+    expect(result.stdout).toBe("started\n");
+    expect(result.exitCode).toBe(0);
+  });
+});
+
+describe("a user who", () => {
+  test("has no XDG_RUNTIME_DIR", async () => {
+    await using world = await makeWorld({ images: ["tiny"] });
+    const environment = { XDG_RUNTIME_DIR: undefined };
+    const result = await world.tspod(["run", "--rm", "tiny", "echo", "cron"], { environment });
+    expect(result).toEqual({ exitCode: 0, stdout: "cron\n", stderr: "" });
+  });
+
+  test("has a damaged database", async () => {
+    await using world = await makeWorld({ images: ["tiny"] });
+    const bad = join(world.home, "bad");
+    mkdirSync(join(bad, "data"), { recursive: true });
+    writeFileSync(join(bad, "data/tspod.db"), "this is not a database".repeat(100));
+    const environment = { TSPOD_ROOT: bad };
+    expectSentence(await world.tspod(["images"], { environment }), /tspod\.db/, /damaged|corrupt/);
+  });
+
+  test("has registries.conf with a mistake in it", async () => {
+    await using world = await makeWorld({ registriesConf: "[[registry]\nlocation = 1" });
+    expectSentence(await world.tspod(["pull", "tiny"]), /registries\.conf/);
+    expect(
+      existsSync(join(world.root, "data/ingest"))
+        ? readdirSync(join(world.root, "data/ingest"))
+        : [],
+    ).toEqual([]);
+  });
+});

@@ -1,0 +1,79 @@
+/** What a user may type wrong: one sentence, the right status, nothing on standard output, nothing left. */
+import { describe, expect } from "bun:test";
+import { registryPrograms, testWith } from "../support/requirements.ts";
+import { sharedWorld } from "../support/shared-world.ts";
+
+const test = testWith(...registryPrograms);
+const shared = sharedWorld({ images: ["tiny", "commandless"] });
+
+/** Words, then what the message must name. */
+const wrong: [string, RegExp][] = [
+  ["rnu tiny", /rnu[\s\S]*run/],
+  ["run", /image/i],
+  ["run --rm", /image/i],
+  ["run --rm Tiny true", /Tiny/],
+  ["run --rm tiny:bad:tag true", /tiny:bad:tag/],
+  ["run --rm tiny@sha256:12 true", /sha256:12/],
+  ["run --rm commandless", /command/i],
+  ["run --rm --name a/b tiny true", /a\/b/],
+  ["run --rm --name=- tiny true", /"?-"?/],
+  ["run --rm -e =x tiny true", /=x/],
+  ["run --rm -v /a:b tiny true", /b/],
+  ["run --rm -v /etc:/x:oops tiny true", /oops/],
+  ["run --rm -v :/x tiny true", /:\/x/],
+  ["run --rm --tmpfs relative tiny true", /relative/],
+  ["run --rm --env-file /does/not/exist tiny true", /\/does\/not\/exist/],
+  ["run --rm --stop-signal SIGNOPE tiny true", /SIGNOPE/],
+  ["run --rm --pull sometimes tiny true", /sometimes/],
+  ["run --rm --platform vax tiny true", /vax/],
+  ["run --rm --platform windows/amd64 tiny true", /windows\/amd64/],
+  ["run --rm --no-such-flag tiny true", /--no-such-flag/],
+  ["run --rm -Z tiny true", /-Z/],
+  ["run --rm -w relative tiny true", /relative/],
+  ["run --rm --hostname bad_host! tiny true", /bad_host!/],
+  ["logs", /container/i],
+  ["logs nobody", /nobody/],
+  ["stop -t soon nobody", /soon/],
+  ["kill -s NOPE nobody", /NOPE/],
+  ["rmi nothing", /nothing/],
+  ["ps --filter colour=red", /colour/],
+  ["ps --format {{.Nope}}", /Nope/],
+  ["ps --format {{.Names", /\{\{\.Names/],
+  ["completion tcsh", /tcsh/],
+];
+
+describe("tspod", () => {
+  test.each(wrong)("%s", async (words, names) => {
+    const { world } = shared;
+    const { exitCode, stdout, stderr } = await world.tspod(words.split(" "));
+    expect(stderr).toMatch(names);
+    expect(stderr).not.toMatch(/\n\s+at |TypeError|undefined|\[object|internal/);
+    expect(stderr.trim().split("\n").length).toBeLessThanOrEqual(4);
+    expect(stdout).toBe("");
+    expect([1, 125]).toContain(exitCode);
+    expect(await world.ok("ps", "-aq")).toBe("");
+  });
+
+  test("without a word shows help; --help and help COMMAND too", async () => {
+    const { world } = shared;
+    const help = await world.tspod(["--help"]);
+    expect(help.exitCode).toBe(0);
+    for (const command of ["run", "ps", "pull", "images", "logs", "exec"]) {
+      expect(help.stdout).toMatch(new RegExp(`^\\s+${command}\\s`, "m"));
+    }
+    const run = await world.tspod(["run", "--help"]);
+    expect(run.exitCode).toBe(0);
+    for (const flag of ["--rm", "--name", "--entrypoint", "--read-only", "--cidfile", "-v", "-e"]) {
+      expect(run.stdout).toContain(flag);
+    }
+  });
+
+  test("version and info say what they are", async () => {
+    const { world } = shared;
+    expect(await world.ok("version")).toMatch(/\d+\.\d+\.\d+/);
+    expect(await world.ok("--version")).toMatch(/\d+\.\d+\.\d+/);
+    const info = await world.ok("info");
+    expect(info).toContain(world.root);
+    expect(info).toMatch(/overlay/);
+  });
+});
