@@ -2,7 +2,7 @@
 import { describe, expect } from "bun:test";
 import { registryPrograms, testWith } from "../support/requirements.ts";
 import { sharedWorld } from "../support/shared-world.ts";
-import { atTerminal, shellAtTerminal } from "../support/terminal.ts";
+import { atTerminal, atShell } from "../support/terminal.ts";
 import { until } from "../support/wait.ts";
 
 const test = testWith(...registryPrograms);
@@ -163,7 +163,7 @@ describe("exec -it", () => {
 
 describe("at a shell's prompt, without -t", () => {
   test("Ctrl-C ends the foreground container", async () => {
-    await using session = shellAtTerminal(shared.world);
+    await using session = atShell(shared.world);
     await session.sees("ready> ");
     session.type("$TSPOD run --rm --init tiny sh -c 'echo on; sleep 1000'\r");
     await session.sees("on\r\n");
@@ -176,7 +176,7 @@ describe("at a shell's prompt, without -t", () => {
   });
 
   test("Ctrl-Z gives the prompt back, fg goes on", async () => {
-    await using session = shellAtTerminal(shared.world);
+    await using session = atShell(shared.world);
     await session.sees("ready> ");
     session.type("$TSPOD run --rm -i tiny cat\r");
     await session.sees("tiny cat\r\n");

@@ -3,7 +3,7 @@ import { sharedRegistry } from "./debian-registry.ts";
 
 /** Return an answer instead of the registry's, or nothing to let the request through. */
 export type Fault = (request: Request, through: () => Promise<Response>) => Fate;
-type Fate = Response | Promise<Response> | undefined;
+type Fate = Response | undefined | Promise<Response | undefined>;
 
 export interface FaultyRegistry extends AsyncDisposable {
   address: string;

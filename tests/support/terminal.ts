@@ -31,7 +31,7 @@ export function atTerminal(world: World, words: string[], options: SessionOption
 }
 
 /** An interactive shell at a terminal, with its own job control; `$TSPOD` is the file under test. */
-export function shellAtTerminal(world: World, options: SessionOptions = {}): Session {
+export function atShell(world: World, options: SessionOptions = {}): Session {
   const environment = { ...options.environment, PS1: "ready> ", TSPOD: tspodFile };
   return openSession(["bash", "--norc", "--noprofile", "-i"], world, { ...options, environment });
 }

@@ -1,0 +1,83 @@
+/**
+ * kill -9 of tspod, of the monitor and of the container's first process at random moments of pull and run. The next
+ * command must work, what was stored before must still be there, and nothing may be left once it has run.
+ */
+import { expect } from "bun:test";
+import { type FoundProcess, leftovers, processesOf } from "../support/leaks.ts";
+import { type Random, random } from "../support/random.ts";
+import { registryPrograms, testWith } from "../support/requirements.ts";
+import { delay, until } from "../support/wait.ts";
+import { makeWorld, type World } from "../support/world.ts";
+
+const test = testWith(...registryPrograms);
+const trials = 200;
+const timeoutMs = 600_000;
+
+/** Longer than a run or a small pull takes: some kills come too late, which is a moment too. */
+const latestKillMs = 60;
+
+const commands: { words: string[]; detached?: boolean }[] = [
+  { words: ["run", "--rm", "tiny", "sh", "-c", "echo x; sleep 0.02"] },
+  { words: ["run", "--rm", "-i", "tiny", "cat"] },
+  { words: ["run", "-d", "--rm", "tiny", "sleep", "0.02"], detached: true },
+  { words: ["run", "-d", "tiny", "sleep", "1000"], detached: true },
+  { words: ["pull", "-q", "layered"] },
+  { words: ["run", "--rm", "layered", "true"] },
+];
+
+test(
+  `kill -9, ${trials} times`,
+  async () => {
+    const chance = random();
+    await using world = await makeWorld({ images: ["tiny"] });
+    await world.ok("create", "--name", "kept", "tiny", "sh", "-c", "echo still here");
+    for (let trial = 0; trial < trials; trial += 1) {
+      const { words } = chance.pick(commands);
+      const what = await killOnce(world, words, chance);
+      await expectSound(world, `seed ${chance.seed}, trial ${trial}: ${what}`);
+    }
+    await world.ok("rm", "kept");
+  },
+  timeoutMs,
+);
+
+/** Start the command, kill one of its processes at some moment; says what was done. */
+async function killOnce(world: World, words: string[], chance: Random): Promise<string> {
+  const child = world.start(words);
+  const moment = chance.next() * latestKillMs;
+  await delay(moment);
+  const victims = processesOf(world.root);
+  const victim: FoundProcess =
+    victims.length > 0 ? chance.pick(victims) : { pid: child.pid, command: "" };
+  try {
+    process.kill(victim.pid, "SIGKILL");
+  } catch {
+    // it was faster
+  }
+  child.stdin.end();
+  await Promise.all([child.stdout.text(), child.stderr.text()]);
+  await child.exited;
+  return `${words.join(" ")}, after ${moment.toFixed(1)} ms: ${victim.pid} ${victim.command}`;
+}
+
+async function expectSound(world: World, what: string): Promise<void> {
+  const next = await world.tspod(["run", "--rm", "tiny", "echo", "sound"]);
+  expect({ what, ...next }).toEqual({ what, exitCode: 0, stdout: "sound\n", stderr: "" });
+  const names = (await world.ok("ps", "-a", "--format", "{{.Names}}")).split("\n");
+  expect({ what, kept: names.includes("kept") }).toEqual({ what, kept: true });
+  const others = names.filter((name) => name !== "kept" && name !== "");
+  if (others.length > 0) await world.tspod(["rm", "-f", ...others]);
+  let left: string[] = [];
+  try {
+    await until("only what is kept is left", () => {
+      left = leftovers(world.root).filter(
+        (line) => !/^data\/containers\/|^row of container/.test(line),
+      );
+      return left.length === 0;
+    });
+  } catch {
+    expect({ what, left }).toEqual({ what, left: [] });
+  }
+  const kept = leftovers(world.root).filter((line) => line.startsWith("data/containers/"));
+  expect({ what, count: kept.length }).toEqual({ what, count: 1 });
+}
