@@ -21,12 +21,19 @@ const loaders: Readonly<Record<string, Loader>> = {
   inspect: () => import("./inspect.ts"),
   info: () => import("./info.ts"),
   version: () => import("./version.ts"),
+  completion: () => import("./completion.ts"),
+};
+
+/** Not for people: in no list. */
+const hiddenLoaders: Readonly<Record<string, Loader>> = {
+  __complete: () => import("./complete.ts"),
 };
 
 export const commandNames: readonly string[] = Object.keys(loaders);
 
 export async function loadCommand(name: string): Promise<Command | null> {
-  const loader = Object.hasOwn(loaders, name) ? loaders[name] : undefined;
+  const all = { ...loaders, ...hiddenLoaders };
+  const loader = Object.hasOwn(all, name) ? all[name] : undefined;
   if (loader === undefined) return null;
   return (await loader()).default as Command; // each module's default export is one
 }

@@ -1,6 +1,6 @@
 /** Completion: what a shell is offered, how fast, and that the committed files are what the program prints. */
 import { describe, expect } from "bun:test";
-import { readProjectFile } from "../support/tree.ts";
+import { readProjectFile, treeRoot } from "../support/tree.ts";
 import { program, registryPrograms, testWith } from "../support/requirements.ts";
 import { sharedWorld } from "../support/shared-world.ts";
 import { atShell } from "../support/terminal.ts";
@@ -9,6 +9,32 @@ import { tspodFile } from "../support/world.ts";
 const test = testWith(...registryPrograms);
 const shared = sharedWorld({ images: ["tiny", "configured"] });
 const files = { bash: "tspod.bash", zsh: "_tspod", fish: "tspod.fish" };
+
+const interactive = [
+  {
+    shell: "bash",
+    command: ["bash", "--norc", "--noprofile", "-i"],
+    load: "PATH=$PWD:$PATH; source <(tspod completion bash)",
+  },
+  {
+    shell: "zsh",
+    command: ["zsh", "-f", "-i"],
+    load: "PATH=$PWD:$PATH; autoload -U compinit; compinit -u; source <(tspod completion zsh)",
+  },
+  {
+    shell: "fish",
+    command: ["fish", "--no-config", "-i", "-C", "function fish_prompt; echo -n 'ready> '; end"],
+    load: "set PATH $PWD $PATH; tspod completion fish | source",
+  },
+];
+
+/** What is typed before the tab key, and what it becomes. */
+const completions: [string, string][] = [
+  ["tspod logs unmist", "unmistakable"],
+  ["tspod run --rm confi", "configured"],
+  ["tspod run --entry", "--entrypoint"],
+  ["tspod versi", "version"],
+];
 
 describe("completion", () => {
   test.each(Object.entries(files))(
@@ -20,26 +46,29 @@ describe("completion", () => {
     },
   );
 
-  testWith(...registryPrograms, program("bash"))(
-    "bash takes the script and completes with it",
-    async () => {
+  test("bash, zsh and fish accept their scripts", async () => {
+    for (const [shell, file] of Object.entries(files)) {
+      if (Bun.which(shell) === null) continue; // the next test says so
+      const check = await Bun.$`${shell} -n completions/${file}`.cwd(treeRoot).nothrow().quiet();
+      expect(`${shell}: ${check.stderr}`).toBe(`${shell}: `);
+    }
+  });
+
+  for (const { shell, command, load } of interactive) {
+    testWith(...registryPrograms, program(shell))(`${shell} completes with it`, async () => {
       const { world } = shared;
       await world.ok("create", "--name", "unmistakable", "tiny", "true");
-      await using session = atShell(world);
+      await using session = atShell(world, command);
       await session.sees("ready> ");
-      session.type(`ln -s ${tspodFile} tspod; PATH=$PWD:$PATH; source <(tspod completion bash)\r`);
+      session.type(`ln -sf ${tspodFile} tspod; ${load}; echo lo''aded\r`);
+      await session.sees("loaded");
       await session.sees("ready> ");
-      session.type("tspod logs unmist\t");
-      await session.sees("unmistakable");
-      session.type("\x15tspod run --rm conf\t");
-      await session.sees("configured");
-      session.type("\x15tspod run --entry\t");
-      await session.sees("--entrypoint");
-      session.type("\x15tspod vers\t");
-      await session.sees("version");
-      session.type("\x15exit\r");
-      await session.exit();
+      for (const [typed, seen] of completions) {
+        session.type(`${typed}\t`);
+        await session.sees(seen);
+        session.type("\x15");
+      }
       await world.ok("rm", "unmistakable");
-    },
-  );
+    });
+  }
 });

@@ -31,10 +31,13 @@ export function atTerminal(world: World, words: string[], options: SessionOption
 }
 
 /** An interactive shell at a terminal, with its own job control; `$TSPOD` is the file under test. */
-export function atShell(world: World, options: SessionOptions = {}): Session {
-  const environment = { ...options.environment, PS1: "ready> ", TSPOD: tspodFile };
-  return openSession(["bash", "--norc", "--noprofile", "-i"], world, { ...options, environment });
+export function atShell(world: World, command = plainBash): Session {
+  return openSession(command, world, {
+    environment: { PS1: "ready> ", PROMPT: "ready> ", TSPOD: tspodFile },
+  });
 }
+
+const plainBash = ["bash", "--norc", "--noprofile", "-i"];
 
 function openSession(command: string[], world: World, options: SessionOptions): Session {
   let text = "";

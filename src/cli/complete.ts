@@ -1,0 +1,68 @@
+/**
+ * `tspod __complete -- WORD...`: what the scripts of `tspod completion` ask while somebody types. It makes nothing, and
+ * where there is no store there are no names.
+ */
+import { existsSync } from "node:fs";
+import { listContainers } from "../container/index.ts";
+import { listImages } from "../image/index.ts";
+import { familiarReference, parseReference } from "../oci/index.ts";
+import { type CliContext, defineCommand } from "./command.ts";
+import { commandNames, loadCommand } from "./commands.ts";
+import {
+  type Candidate,
+  completeCommand,
+  type Completion,
+  type Names,
+  words,
+} from "./completion/candidates.ts";
+import { print } from "./output/print.ts";
+
+export default defineCommand({
+  path: ["__complete"],
+  usage: "-- WORD...",
+  summary: "For the shells' completion",
+  flags: {},
+  args: { min: 0, max: Infinity, completes: "none" },
+  usesStore: false,
+  async run(context, _, typed) {
+    const answer = await complete(context, typed);
+    const lines =
+      answer.kind === "words" ? answer.words.map(([word, what]) => `${word}\t${what}`) : [];
+    await print(`${[answer.kind, ...lines].join("\n")}\n`);
+    return 0;
+  },
+});
+
+async function complete(context: CliContext, typed: string[]): Promise<Completion> {
+  const [name = "", ...rest] = typed;
+  if (rest.length === 0) return words(await describeCommands(), name);
+  if (name === "help") return words(await describeCommands(), rest[0] ?? "");
+  const command = await loadCommand(name);
+  return command === null ? words([], "") : completeCommand(command, rest, namesOf(context));
+}
+
+async function describeCommands(): Promise<Candidate[]> {
+  const commands = await Promise.all(commandNames.map(loadCommand));
+  return commandNames.map((name, index) => [name, commands[index]?.summary ?? ""] as const);
+}
+
+function namesOf(context: CliContext): Names {
+  const isThere = existsSync(context.paths.database);
+  const containers = (isWanted: (status: string) => boolean): Candidate[] =>
+    (isThere ? listContainers(context) : [])
+      .filter(({ state }) => isWanted(state.status))
+      .map(({ name, imageName }) => [name, imageName]);
+  return {
+    containers: () => containers(() => true),
+    running: () => containers((status) => status === "running"),
+    images: () =>
+      (isThere ? listImages(context) : []).flatMap(({ names }) =>
+        names.map(({ reference }) => [shortName(reference), ""] as const),
+      ),
+  };
+}
+
+/** "docker.io/library/alpine:latest" -> "alpine": what somebody types. */
+function shortName(reference: string): string {
+  return familiarReference(parseReference(reference)).replace(/:latest$/, "");
+}

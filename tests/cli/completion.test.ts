@@ -1,0 +1,63 @@
+/** Completion: what may stand at the cursor, decided from the commands' own tables. */
+import { describe, expect, test } from "bun:test";
+import { loadCommand } from "../../src/cli/commands.ts";
+import { completeCommand, type Names } from "../../src/cli/completion/candidates.ts";
+
+const names: Names = {
+  containers: () => [
+    ["web", "alpine"],
+    ["worker", "tiny"],
+  ],
+  running: () => [["web", "alpine"]],
+  images: () => [
+    ["alpine", ""],
+    ["localhost/hello", ""],
+  ],
+};
+
+/** The words offered at the end of the line, or what kind of path is. */
+async function offered(line: string): Promise<string[] | string> {
+  const [name = "", ...typed] = line.split(" ");
+  const command = await loadCommand(name);
+  if (command === null) throw new Error(`no command ${name}`);
+  const answer = completeCommand(command, typed, names);
+  return answer.kind === "words" ? answer.words.map(([word]) => word) : answer.kind;
+}
+
+describe("completeCommand()", () => {
+  test.each([
+    ["run ", ["alpine", "localhost/hello"]],
+    ["run al", ["alpine"]],
+    ["run --rm -it al", ["alpine"]],
+    ["run --name al", []],
+    ["run --name x al", ["alpine"]],
+    ["run -ite A=1 al", ["alpine"]],
+    ["run -eA=1 al", ["alpine"]],
+    ["run -- al", ["alpine"]],
+    ["run --entry", ["--entrypoint"]],
+    ["run --pull n", ["never", "newer"]],
+    ["run --pull=n", ["--pull=never", "--pull=newer"]],
+    ["run --env-file ", "files"],
+    ["run -v ", "directories"],
+    ["run alpine ", "files"],
+    ["run alpine --r", "files"],
+    ["run --stop-signal T", ["TERM"]],
+    ["stop w", ["web"]],
+    ["rm w", ["web", "worker"]],
+    ["rm web w", ["worker"]],
+    ["logs web ", []],
+    ["logs --ta", ["--tail"]],
+    ["inspect ", ["web", "worker", "alpine", "localhost/hello"]],
+    ["rmi loc", ["localhost/hello"]],
+    ["completion f", ["fish"]],
+    ["version ", []],
+    ["run --no-such=", []],
+  ])("%p", async (line, expected) => {
+    expect(await offered(line)).toEqual(expected);
+  });
+
+  test("a single dash offers the long flags, a letter the short ones", async () => {
+    expect(await offered("run -")).toContain("--rm");
+    expect(await offered("run -i")).toEqual(["-i"]);
+  });
+});
