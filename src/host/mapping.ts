@@ -3,7 +3,6 @@
  * Source: user_namespaces(7), newuidmap(1). Reads files, starts nothing.
  */
 import { accessSync, constants, readFileSync } from "node:fs";
-import { userInfo } from "node:os";
 import { type IdRange, readSubordinateIds } from "./subordinate-ids.ts";
 
 export interface IdMapping {
@@ -30,7 +29,7 @@ export function hostMapping(environment: Record<string, string | undefined>): Ma
   const gid = process.getgid?.() ?? 0;
   if (uid === 0) return rootMapping();
   const single = { uid: [oneId(uid)], gid: [oneId(gid)], tools: null };
-  const name = loginName(environment);
+  const name = loginName(uid, environment);
   const owners = [...(name === undefined ? [] : [name]), String(uid)];
   const uidRanges = readSubordinateIds("/etc/subuid", owners);
   const gidRanges = readSubordinateIds("/etc/subgid", owners);
@@ -89,12 +88,26 @@ function identityMap(path: string): IdMapping[] {
   });
 }
 
-/** The name /etc/subuid knows the caller by; a uid without an account has none. */
-function loginName(environment: Record<string, string | undefined>): string | undefined {
+/**
+ * The name /etc/subuid knows the caller by; a uid without an account has none. Read from passwd(5), because Bun's
+ * userInfo() knows only what USER says, and cron and env -i say nothing.
+ */
+function loginName(
+  uid: number,
+  environment: Record<string, string | undefined>,
+): string | undefined {
+  for (const line of readAccounts().split("\n")) {
+    const [name, , id] = line.split(":");
+    if (id !== undefined && Number(id) === uid) return name;
+  }
+  return environment.USER; // an account of LDAP or systemd-homed
+}
+
+function readAccounts(): string {
   try {
-    return userInfo().username;
+    return readFileSync("/etc/passwd", "utf8");
   } catch {
-    return environment.USER; // no passwd entry for this uid (a container, LDAP being away)
+    return ""; // a root file system with nothing in it
   }
 }
 

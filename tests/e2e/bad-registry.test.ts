@@ -52,8 +52,8 @@ describe("a registry that", () => {
   });
 
   test("sends other bytes than the digest says", async () => {
-    const result = await pullThrough(async (request, through) => {
-      if (!isBlob(request)) return undefined;
+    const result = await pullThrough(async (asked, through) => {
+      if (!isBlob(asked)) return undefined;
       const bytes = new Uint8Array(await (await through()).arrayBuffer());
       bytes[10] = (bytes[10] ?? 0) ^ 1;
       return new Response(bytes);
@@ -64,25 +64,35 @@ describe("a registry that", () => {
   test("sends another manifest than was asked for by digest", async () => {
     const digest = `sha256:${"0".repeat(64)}`;
     const result = await pullThrough(
-      (request) => (isManifest(request) ? Response.json({ schemaVersion: 2 }) : undefined),
+      (asked) => (isManifest(asked) ? Response.json({ schemaVersion: 2 }) : undefined),
       `tiny@${digest}`,
     );
     expectSentence(result, /sha256:0000/);
   });
 
-  test("always cuts a blob short", async () => {
-    const result = await pullThrough((request, through) =>
-      isBlob(request) && request.method === "GET" ? cutShort(through) : undefined,
-    );
-    expectSentence(result, "docker.io/library/tiny");
+  test("always cuts blobs short: the next pull goes on from there", async () => {
+    let isBroken = true;
+    const ranges: string[] = [];
+    await using registry = await faultyRegistry((asked) => {
+      if (!isBlob(asked) || asked.method !== "GET") return undefined;
+      if (asked.range !== undefined) ranges.push(asked.range);
+      return isBroken ? "cut" : undefined;
+    });
+    await using world = await makeWorld({ registriesConf: onlyMirror(registry.address) });
+    expectSentence(await world.tspod(["pull", "tiny"]), "docker.io/library/tiny");
+    isBroken = false;
+    ranges.length = 0;
+    await world.ok("pull", "-q", "tiny");
+    expect(ranges.length).toBeGreaterThan(0);
+    expect(readdirSync(join(world.root, "data/ingest"))).toEqual([]);
   });
 
   test("cuts a blob short once: the pull goes on where it was", async () => {
     let cuts = 0;
-    const result = await pullThrough((request, through) => {
-      if (!isBlob(request) || request.method !== "GET" || cuts > 0) return undefined;
+    const result = await pullThrough((asked) => {
+      if (!isBlob(asked) || asked.method !== "GET" || cuts > 0) return undefined;
       cuts += 1;
-      return cutShort(through);
+      return "cut";
     });
     expect(result.stderr + result.stdout).not.toContain("Cannot");
     expect(result.exitCode).toBe(0);
@@ -118,8 +128,8 @@ describe("a registry that", () => {
 
   test("sends a manifest of 100 MB", async () => {
     let sent = 0;
-    const result = await pullThrough((request) => {
-      if (!isManifest(request)) return undefined;
+    const result = await pullThrough((asked) => {
+      if (!isManifest(asked)) return undefined;
       const chunk = new Uint8Array(1 << 20).fill(32);
       const body = new ReadableStream({
         pull: (controller) => {
@@ -131,7 +141,7 @@ describe("a registry that", () => {
       const type = "application/vnd.oci.image.manifest.v1+json";
       return new Response(body, { headers: { "content-type": type } });
     });
-    expectSentence(result, /large|limit|MiB|MB/);
+    expectSentence(result, /more than \d+/);
     expect(sent).toBeLessThan(60);
   });
 
@@ -146,8 +156,8 @@ describe("a registry that", () => {
     ],
   ])("sends %s as the manifest", async (_, body) => {
     const type = "application/vnd.oci.image.manifest.v1+json";
-    const result = await pullThrough((request) =>
-      isManifest(request) ? new Response(body, { headers: { "content-type": type } }) : undefined,
+    const result = await pullThrough((asked) =>
+      isManifest(asked) ? new Response(body, { headers: { "content-type": type } }) : undefined,
     );
     expectSentence(result, "tiny");
   });
@@ -168,15 +178,3 @@ describe("a registry that", () => {
     expect(await world.ok("run", "--rm", "tiny", "echo", "second")).toBe("second");
   });
 });
-
-/** The first half of the body, then a dead connection. */
-async function cutShort(through: () => Promise<Response>): Promise<Response> {
-  const answer = await through();
-  const bytes = new Uint8Array(await answer.arrayBuffer());
-  const body = new ReadableStream({
-    start: (controller) => controller.enqueue(bytes.subarray(0, bytes.length / 2)),
-    pull: (controller) => controller.error(new Error("cut")),
-  });
-  const length = answer.headers.get("content-length") ?? `${bytes.length}`;
-  return new Response(body, { status: answer.status, headers: { "content-length": length } });
-}

@@ -42,18 +42,20 @@ const plainBash = ["bash", "--norc", "--noprofile", "-i"];
 function openSession(command: string[], world: World, options: SessionOptions): Session {
   let text = "";
   const decoder = new TextDecoder();
-  const terminal = new Bun.Terminal({
-    cols: options.columns ?? 80,
-    rows: options.rows ?? 24,
-    data: (_, bytes) => {
-      text += decoder.decode(bytes, { stream: true });
-    },
-  });
   const child = Bun.spawn(command, {
-    terminal,
+    // given as options, not as a Bun.Terminal: only then is it the controlling terminal of the program
+    terminal: {
+      cols: options.columns ?? 80,
+      rows: options.rows ?? 24,
+      data: (_, bytes) => {
+        text += decoder.decode(bytes, { stream: true });
+      },
+    },
     cwd: world.home,
     env: { ...world.environment, ...options.environment },
   });
+  const { terminal } = child;
+  if (terminal === undefined) throw new Error("Bun gave no terminal");
   const take = (wanted: string | RegExp): string | undefined => {
     const match = typeof wanted === "string" ? indexOf(text, wanted) : wanted.exec(text);
     if (match === null) return undefined;
