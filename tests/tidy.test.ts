@@ -4,8 +4,9 @@ import { basename } from "node:path";
 import { codeOf, projectFiles, readProjectFile } from "./support/tree.ts";
 
 const typescriptLinesMax = 400;
+const testLinesMax = 500; // tables of cases are long without being hard to read
 const zigLinesMax = 1500;
-const columnsMax = 120; // the formatters wrap code at 100; a comment may run over, a sentence in quotes is not cut
+const columnsMax = 130; // the formatters wrap code at 100; a comment may run over, a sentence in quotes is not cut
 
 const typescript = [...projectFiles("{src,tests,zig}/**/*.ts"), "build.ts"];
 const zig = projectFiles("zig/**/*.zig");
@@ -64,7 +65,9 @@ describe("every file", () => {
   test("has one subject's worth of lines", () => {
     const lines = (path: string): number => readProjectFile(path).split("\n").length - 1;
     const long = [
-      ...typescript.filter((path) => lines(path) > typescriptLinesMax),
+      ...typescript.filter(
+        (path) => lines(path) > (tests.includes(path) ? testLinesMax : typescriptLinesMax),
+      ),
       ...zig.filter((path) => lines(path) > zigLinesMax),
     ];
     expect(long.map((path) => `${path}: ${lines(path)} lines`)).toEqual([]);
