@@ -17,6 +17,8 @@ const verbs = [_]Verb{
     .{ .name = "true", .run = runTrue },
     .{ .name = "apply", .run = @import("layer/layer.zig").apply.run },
     .{ .name = "remove", .run = @import("layer/layer.zig").remove.run },
+    .{ .name = "run", .run = @import("run.zig").run },
+    .{ .name = "init", .run = @import("process/init.zig").run },
 };
 
 const exit_usage = 125;
@@ -47,4 +49,20 @@ test {
     _ = sys;
     _ = @import("userns.zig");
     _ = @import("layer/layer.zig");
+    _ = @import("contract.zig");
+    _ = @import("event.zig");
+    _ = @import("rootfs/root.zig");
+    _ = @import("process/caps.zig");
+    _ = @import("process/rlimits.zig");
+    _ = @import("process/user.zig");
+    _ = @import("process/seccomp_test.zig");
+    _ = @import("process/lookup.zig");
+    _ = @import("monitor/log.zig");
+    _ = @import("monitor/frame.zig");
+    _ = @import("monitor/clock.zig");
+    _ = @import("monitor/control.zig");
+    _ = @import("monitor/record.zig");
+    _ = @import("monitor/remove.zig");
+    _ = @import("client/detach.zig");
+    _ = @import("prepare.zig");
 }

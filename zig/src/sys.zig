@@ -40,6 +40,21 @@ pub fn fail(call: []const u8, sentence: []const u8) Error {
     return error.Syscall;
 }
 
+/// The same with a formatted sentence, cut at 1 KiB. The next call overwrites it.
+pub fn failFormat(call: []const u8, comptime text: []const u8, args: anytype) Error {
+    return fail(call, format(text, args));
+}
+
+/// Text for a `detail`, in one static buffer of 1 KiB: cut when longer, overwritten by the next call.
+pub fn format(comptime text: []const u8, args: anytype) []const u8 {
+    const static = struct {
+        var buffer: [1024]u8 = undefined;
+    };
+    var w: std.Io.Writer = .fixed(&static.buffer);
+    w.print(text, args) catch {}; // full: the beginning is what matters
+    return w.buffered();
+}
+
 /// clone3(2), Linux 5.3. With `stack` = 0 it returns twice, like fork.
 pub const CloneArgs = extern struct {
     flags: u64 align(8),
@@ -82,6 +97,80 @@ fn waitStatus(kind: linux.P, id: i32) Error!u32 {
         const status: u32 = @intCast(info.fields.common.second.sigchld.status);
         return if (info.code == @intFromEnum(linux.CLD.EXITED)) status else 128 + status;
     }
+}
+
+/// openat2(2), Linux 5.6.
+const OpenHow = extern struct { flags: u64, mode: u64 = 0, resolve: u64 = 0 };
+
+pub const resolve = struct {
+    pub const no_xdev: u64 = 0x01;
+    pub const no_magiclinks: u64 = 0x02;
+    pub const no_symlinks: u64 = 0x04;
+    pub const beneath: u64 = 0x08;
+    pub const in_root: u64 = 0x10;
+};
+
+pub fn openat2(dirfd: linux.fd_t, path: [*:0]const u8, flags: linux.O, mode: u32, how: u64) usize {
+    const open_how: OpenHow = .{ .flags = @as(u32, @bitCast(flags)), .mode = mode, .resolve = how };
+    const size = @sizeOf(OpenHow);
+    return linux.syscall4(.openat2, signed(dirfd), @intFromPtr(path), @intFromPtr(&open_how), size);
+}
+
+pub const at_empty_path = 0x1000;
+pub const at_recursive = 0x8000;
+const open_tree_clone = 1;
+const open_tree_cloexec = 0o2000000;
+
+/// A detached copy of the mount at `path` (open_tree(2), Linux 5.2): nobody sees it until it is moved into place.
+pub fn cloneTree(dirfd: linux.fd_t, path: [*:0]const u8, flags: u32) usize {
+    const all = flags | open_tree_clone | open_tree_cloexec;
+    return linux.syscall3(.open_tree, signed(dirfd), @intFromPtr(path), all);
+}
+
+/// mount_setattr(2), Linux 5.12.
+pub const MountAttr = extern struct { set: u64 = 0, clear: u64 = 0, propagation: u64 = 0, userns_fd: u64 = 0 };
+
+pub const attr = struct {
+    pub const rdonly = 0x01;
+    pub const nosuid = 0x02;
+    pub const nodev = 0x04;
+    pub const noexec = 0x08;
+    pub const atime_mask = 0x70;
+    pub const noatime = 0x10;
+    pub const strictatime = 0x20;
+    pub const nodiratime = 0x80;
+    pub const nosymfollow = 0x200000;
+};
+
+pub fn mountSetattr(fd: linux.fd_t, flags: u32, value: *const MountAttr) usize {
+    const size = @sizeOf(MountAttr);
+    return linux.syscall5(.mount_setattr, signed(fd), @intFromPtr(""), flags, @intFromPtr(value), size);
+}
+
+/// Attach the detached mount `mount_fd` on top of what `target_fd` is (move_mount(2), Linux 5.2).
+pub fn moveMount(mount_fd: linux.fd_t, target_fd: linux.fd_t) usize {
+    const both_empty = 0x04 | 0x40; // MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH
+    return linux.syscall5(.move_mount, signed(mount_fd), @intFromPtr(""), signed(target_fd), @intFromPtr(""), both_empty);
+}
+
+/// Mark every descriptor from `first` on as closed by execve (close_range(2), Linux 5.11; std has the flag wrong).
+pub fn closeOnExecFrom(first: linux.fd_t) void {
+    const close_range_cloexec = 4;
+    _ = linux.syscall3(.close_range, signed(first), std.math.maxInt(i32), close_range_cloexec);
+}
+
+/// Close every descriptor from `first` on (Linux 5.9).
+pub fn closeFrom(first: linux.fd_t) void {
+    _ = linux.syscall3(.close_range, signed(first), std.math.maxInt(i32), 0);
+}
+
+fn signed(fd: linux.fd_t) usize {
+    return @bitCast(@as(isize, fd));
+}
+
+/// Type, permissions, device numbers of an open file (statx(2) of the descriptor itself).
+pub fn statFd(fd: linux.fd_t, out: *linux.Statx) usize {
+    return linux.statx(fd, "", at_empty_path, linux.STATX.BASIC_STATS, out);
 }
 
 /// The name of an errno as C spells it ("ENOENT"), also for values std has no name for.

@@ -1,0 +1,133 @@
+//! control.sock: one JSON line in, one JSON line out, closed. Requests come from the container's owner (the runtime
+//! directory is private), yet are parsed as untrusted. Memory is fixed: `requests_max` at once, the next ones wait in
+//! the socket's backlog.
+const std = @import("std");
+const sys = @import("../sys.zig");
+const epolls = @import("epoll.zig");
+const linux = sys.linux;
+
+pub const requests_max = 64;
+const line_bytes_max = 512;
+
+pub const Op = enum { ping, signal, stop, wait, resize };
+
+/// src/helper/contract.ts, ControlRequest, all its fields together.
+pub const Request = struct {
+    op: Op,
+    signal: u8 = 0,
+    timeoutMs: u32 = 0,
+    rows: u16 = 0,
+    columns: u16 = 0,
+};
+
+const Slot = struct {
+    fd: linux.fd_t = -1,
+    have: usize = 0,
+    waits: bool = false,
+    line: [line_bytes_max]u8 = undefined,
+};
+
+var slots: [requests_max]Slot = @splat(.{});
+
+/// False: all slots are taken, the connection is not accepted.
+pub fn accept(epoll: epolls.Epoll, listener: linux.fd_t) bool {
+    for (&slots, 0..) |*slot, i| {
+        if (slot.fd >= 0) continue;
+        const rc = linux.accept4(listener, null, null, linux.SOCK.CLOEXEC | linux.SOCK.NONBLOCK);
+        if (linux.errno(rc) != .SUCCESS) return true;
+        slot.fd = @intCast(rc);
+        slot.have = 0;
+        slot.waits = false;
+        const ref: epolls.Ref = .{ .kind = .request, .index = @intCast(i), .fd = slot.fd };
+        epoll.add(ref, epolls.in | epolls.closed) catch close(epoll, i);
+        return true;
+    }
+    return false;
+}
+
+pub fn close(epoll: epolls.Epoll, index: usize) void {
+    if (slots[index].fd < 0) return;
+    epoll.close(slots[index].fd);
+    slots[index].fd = -1;
+}
+
+/// The request when its line is complete.
+pub fn read(epoll: epolls.Epoll, index: usize) ?Request {
+    const slot = &slots[index];
+    if (slot.fd < 0) return null;
+    const rest = slot.line[slot.have..];
+    const n = linux.recvfrom(slot.fd, rest.ptr, rest.len, linux.MSG.DONTWAIT, null, null);
+    switch (linux.errno(n)) {
+        .SUCCESS => {},
+        .AGAIN, .INTR => return null,
+        else => {
+            close(epoll, index);
+            return null;
+        },
+    }
+    if (n == 0 or slot.waits) { // it went away, or talks out of turn
+        close(epoll, index);
+        return null;
+    }
+    slot.have += n;
+    const text = slot.line[0..slot.have];
+    const end = std.mem.indexOfScalar(u8, text, '\n') orelse {
+        if (slot.have == line_bytes_max) refuse(epoll, index, .@"2BIG");
+        return null;
+    };
+    return parse(text[0..end]) orelse {
+        refuse(epoll, index, .INVAL);
+        return null;
+    };
+}
+
+fn parse(line: []const u8) ?Request {
+    var memory: [2048]u8 = undefined;
+    var fixed: std.heap.FixedBufferAllocator = .init(&memory);
+    return std.json.parseFromSliceLeaky(Request, fixed.allocator(), line, .{ .ignore_unknown_fields = true }) catch null;
+}
+
+/// Answer when the container has ended.
+pub fn wait(index: usize) void {
+    slots[index].waits = true;
+}
+
+pub fn answerWaiting(epoll: epolls.Epoll, exit_code: u32) void {
+    for (&slots, 0..) |*slot, i| {
+        if (slot.fd >= 0 and slot.waits) answer(epoll, i, "{{\"ok\":true,\"exitCode\":{d}}}\n", .{exit_code});
+    }
+}
+
+pub fn answerOk(epoll: epolls.Epoll, index: usize, pid: linux.pid_t) void {
+    answer(epoll, index, "{{\"ok\":true,\"pid\":{d}}}\n", .{pid});
+}
+
+pub fn refuse(epoll: epolls.Epoll, index: usize, errno: linux.E) void {
+    var name: [32]u8 = undefined;
+    answer(epoll, index, "{{\"ok\":false,\"errno\":\"{s}\"}}\n", .{sys.errnoName(errno, &name)});
+}
+
+fn answer(epoll: epolls.Epoll, index: usize, comptime format: []const u8, args: anytype) void {
+    var buffer: [128]u8 = undefined;
+    const line = std.fmt.bufPrint(&buffer, format, args) catch unreachable;
+    _ = linux.sendto(slots[index].fd, line.ptr, line.len, linux.MSG.NOSIGNAL | linux.MSG.DONTWAIT, null, 0);
+    close(epoll, index);
+}
+
+test "parse() takes the contract's requests and nothing else" {
+    try std.testing.expectEqual(Op.ping, parse("{\"op\":\"ping\"}").?.op);
+    const stop = parse("{\"op\":\"stop\",\"signal\":15,\"timeoutMs\":10000,\"new\":{}}").?;
+    try std.testing.expectEqual(@as(u32, 10000), stop.timeoutMs);
+    for ([_][]const u8{ "", "{}", "{\"op\":\"fly\"}", "{\"op\":\"signal\",\"signal\":-1}", "[]" }) |bad| {
+        if (parse(bad)) |_| return error.TestUnexpectedResult;
+    }
+}
+
+test "fuzz: no request crashes" {
+    try std.testing.fuzz({}, struct {
+        fn one(_: void, smith: *std.testing.Smith) !void {
+            var line: [line_bytes_max]u8 = undefined;
+            _ = parse(line[0..smith.slice(&line)]);
+        }
+    }.one, .{ .corpus = &.{"{\"op\":\"stop\",\"signal\":15,\"timeoutMs\":10000}"} });
+}

@@ -1,0 +1,47 @@
+//! epoll(7) with a packed 64-bit reference instead of a table: the kernel carries what a descriptor is for.
+const sys = @import("../sys.zig");
+const linux = sys.linux;
+
+pub const Kind = enum(u8) { signal, timer, child, stdin, stdout, stderr, attach, control, client, request };
+
+pub const Ref = packed struct(u64) { kind: Kind, index: u24 = 0, fd: linux.fd_t };
+
+pub const in = linux.EPOLL.IN;
+pub const out = linux.EPOLL.OUT;
+/// The peer closed its sending side.
+pub const closed = linux.EPOLL.RDHUP;
+
+pub const Epoll = struct {
+    fd: linux.fd_t,
+
+    pub fn open() sys.Error!Epoll {
+        return .{ .fd = try sys.checkFd("epoll_create1", "", linux.epoll_create1(linux.EPOLL.CLOEXEC)) };
+    }
+
+    pub fn add(epoll: Epoll, ref: Ref, events: u32) sys.Error!void {
+        var event = make(ref, events);
+        const rc = linux.epoll_ctl(epoll.fd, linux.EPOLL.CTL_ADD, ref.fd, &event);
+        _ = try sys.check("epoll_ctl", @tagName(ref.kind), rc);
+    }
+
+    /// Of a descriptor that was closed meanwhile: nothing happens.
+    pub fn change(epoll: Epoll, ref: Ref, events: u32) void {
+        var event = make(ref, events);
+        _ = linux.epoll_ctl(epoll.fd, linux.EPOLL.CTL_MOD, ref.fd, &event);
+    }
+
+    /// Stop watching and close. Other copies of the descriptor (a forked child's) would keep it watched otherwise.
+    pub fn close(epoll: Epoll, fd: linux.fd_t) void {
+        _ = linux.epoll_ctl(epoll.fd, linux.EPOLL.CTL_DEL, fd, null);
+        _ = linux.close(fd);
+    }
+
+    pub fn wait(epoll: Epoll, events: []linux.epoll_event) []linux.epoll_event {
+        const n = linux.epoll_wait(epoll.fd, events.ptr, @intCast(events.len), -1);
+        return if (linux.errno(n) == .SUCCESS) events[0..n] else events[0..0]; // EINTR
+    }
+
+    fn make(ref: Ref, events: u32) linux.epoll_event {
+        return .{ .events = events, .data = .{ .u64 = @bitCast(ref) } };
+    }
+};

@@ -1,0 +1,79 @@
+//! The short way of `run --rm` when nobody can observe the difference: the standard streams are the container's own,
+//! and the caller's process is the monitor. No relay, no log, no second process.
+const std = @import("std");
+const sys = @import("sys.zig");
+const event = @import("event.zig");
+const contract = @import("contract.zig");
+const prepare = @import("prepare.zig");
+const sessions = @import("session.zig");
+const launch = @import("monitor/launch.zig");
+const monitors = @import("monitor/monitor.zig");
+const client = @import("client/client.zig");
+const linux = sys.linux;
+
+const exit_failed = 125;
+const pipefs_magic = 0x50495045;
+
+var monitor: monitors.Monitor = .{};
+
+/// Anonymous pipes and /dev/null only: any other file handed in would be a handle on the host.
+pub fn isPossible(container: *const prepare.Container, attach: contract.Attach) bool {
+    if (!attach.passthrough or !attach.sigProxy or container.plan.program.terminal) return false;
+    if (container.helper.log.driver != .none) return false;
+    for (0..3) |fd| if (!isHarmless(@intCast(fd))) return false;
+    return true;
+}
+
+fn isHarmless(fd: linux.fd_t) bool {
+    var stat: linux.Statx = undefined;
+    if (linux.errno(sys.statFd(fd, &stat)) != .SUCCESS) return false;
+    if (linux.S.ISCHR(stat.mode)) return stat.rdev_major == 1 and stat.rdev_minor == 3;
+    if (!linux.S.ISFIFO(stat.mode)) return false;
+    var statfs: [32]usize = @splat(0);
+    if (linux.errno(linux.syscall2(.fstatfs, @intCast(fd), @intFromPtr(&statfs))) != .SUCCESS) return false;
+    return statfs[0] == pipefs_magic;
+}
+
+pub fn run(container: *prepare.Container, attach: contract.Attach) sys.Error!u8 {
+    const m = &monitor;
+    try m.config.set(&container.helper);
+    m.config.forwards_signals = true;
+    const mask = client.signalMask();
+    _ = linux.sigprocmask(linux.SIG.BLOCK, &mask, null);
+    const null_fd = try sys.checkFd("open", "/dev/null", linux.open("/dev/null", .{ .ACCMODE = .RDWR, .CLOEXEC = true }, 0));
+    const stdin: linux.fd_t = if (attach.stdin) 0 else null_fd;
+    const started = try launch.Launch.start(&container.plan, .{ .stdin = stdin, .stdout = 1, .stderr = 2 });
+    const result = bringUp(m, &started, container, mask) catch |err| {
+        started.abandon();
+        m.abandon();
+        return err;
+    };
+    const running = switch (result) {
+        .running => |running| running,
+        .failed => |line| {
+            m.abandon();
+            event.emit(line);
+            return exit_failed;
+        },
+    };
+    m.adopt(running.pid, running.pidfd) catch |err| {
+        started.abandon();
+        m.abandon();
+        return err;
+    };
+    event.emit(event.started(running.pid));
+    _ = linux.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), 0, 0, 0, 0);
+    // Whoever reads or writes the other ends must see the container's, not ours.
+    for (0..3) |fd| _ = linux.dup3(null_fd, @intCast(fd), 0);
+    const ending = m.run();
+    event.emit(event.exited(ending.code, ending.signal));
+    return @truncate(ending.code);
+}
+
+fn bringUp(m: *monitors.Monitor, started: *const launch.Launch, container: *prepare.Container, mask: linux.sigset_t) sys.Error!launch.Result {
+    if (m.config.auto_remove) m.userns_fd = sessions.openUserNamespace(started.pid);
+    try started.proceed(&container.plan);
+    try m.makeFiles(container.helper.log, false);
+    try m.watchSignals(mask);
+    return started.finish(&container.plan);
+}

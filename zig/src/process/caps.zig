@@ -1,0 +1,133 @@
+//! The five capability sets (capabilities(7)): their names, and putting a process into them.
+const std = @import("std");
+const sys = @import("../sys.zig");
+const contract = @import("../contract.zig");
+const linux = sys.linux;
+
+/// One bit a capability, by number.
+pub const Set = u64;
+
+pub const Sets = struct {
+    bounding: Set = 0,
+    effective: Set = 0,
+    inheritable: Set = 0,
+    permitted: Set = 0,
+    ambient: Set = 0,
+};
+
+/// Numbered as in linux/capability.h, from 0. Only ever appended to.
+const names = [_][]const u8{
+    "CHOWN",         "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER",          "FSETID",             "KILL",
+    "SETGID",        "SETUID",       "SETPCAP",         "LINUX_IMMUTABLE", "NET_BIND_SERVICE",   "NET_BROADCAST",
+    "NET_ADMIN",     "NET_RAW",      "IPC_LOCK",        "IPC_OWNER",       "SYS_MODULE",         "SYS_RAWIO",
+    "SYS_CHROOT",    "SYS_PTRACE",   "SYS_PACCT",       "SYS_ADMIN",       "SYS_BOOT",           "SYS_NICE",
+    "SYS_RESOURCE",  "SYS_TIME",     "SYS_TTY_CONFIG",  "MKNOD",           "LEASE",              "AUDIT_WRITE",
+    "AUDIT_CONTROL", "SETFCAP",      "MAC_OVERRIDE",    "MAC_ADMIN",       "SYSLOG",             "WAKE_ALARM",
+    "BLOCK_SUSPEND", "AUDIT_READ",   "PERFMON",         "BPF",             "CHECKPOINT_RESTORE",
+};
+const last = names.len - 1;
+pub const sys_admin = 21;
+
+const header_version = 0x20080522; // _LINUX_CAPABILITY_VERSION_3
+const Header = extern struct {
+    version: u32 = header_version,
+    pid: i32 = 0,
+    comptime {
+        std.debug.assert(@sizeOf(Header) == 8);
+    }
+};
+const Data = extern struct { effective: u32, permitted: u32, inheritable: u32 };
+
+/// No `capabilities` in config.json: nothing of them is touched (null).
+pub fn parse(sets: ?contract.Process.Capabilities) sys.Error!?Sets {
+    const all = sets orelse return null;
+    return .{
+        .bounding = try parseSet(all.bounding),
+        .effective = try parseSet(all.effective),
+        .inheritable = try parseSet(all.inheritable),
+        .permitted = try parseSet(all.permitted),
+        .ambient = try parseSet(all.ambient),
+    };
+}
+
+fn parseSet(list: []const []const u8) sys.Error!Set {
+    var set: Set = 0;
+    for (list) |name| {
+        const number = find(name) orelse
+            return sys.failFormat("capabilities", "\"{s}\" is no capability this helper knows", .{name});
+        set |= @as(Set, 1) << number;
+    }
+    return set;
+}
+
+/// "CAP_KILL" in any case.
+fn find(name: []const u8) ?u6 {
+    if (!std.ascii.startsWithIgnoreCase(name, "CAP_")) return null;
+    for (names, 0..) |known, number| {
+        if (std.ascii.eqlIgnoreCase(known, name[4..])) return @intCast(number);
+    }
+    return null;
+}
+
+/// Needs CAP_SETPCAP. A number the kernel does not know ends the list.
+pub fn limitBounding(bounding: Set) sys.Error!void {
+    for (0..last + 1) |number| {
+        if (bounding >> @intCast(number) & 1 != 0) continue;
+        const rc = linux.prctl(@intFromEnum(linux.PR.CAPBSET_DROP), number, 0, 0, 0);
+        if (linux.errno(rc) == .INVAL) return;
+        _ = try sys.check("capbset_drop", names[number], rc);
+    }
+}
+
+/// Permitted survives the change from uid 0 to another until the next execve.
+pub fn keepAcrossSetuid(keep: bool) sys.Error!void {
+    _ = try sys.check("keepcaps", "", linux.prctl(@intFromEnum(linux.PR.SET_KEEPCAPS), @intFromBool(keep), 0, 0, 0));
+}
+
+/// All that is permitted also in effect again, as the setup after a change of uid needs it.
+pub fn raiseAll() sys.Error!void {
+    var data: [2]Data = undefined;
+    const header: Header = .{};
+    _ = try sys.check("capget", "", linux.syscall2(.capget, @intFromPtr(&header), @intFromPtr(&data)));
+    for (&data) |*word| word.effective = word.permitted;
+    _ = try sys.check("capset", "", linux.syscall2(.capset, @intFromPtr(&header), @intFromPtr(&data)));
+}
+
+/// The final sets: only capset and prctl are called, so this works under a seccomp filter. What the caller does not
+/// hold itself is left out (runtime-spec 1.1: "MUST NOT fail").
+pub fn apply(sets: Sets) sys.Error!void {
+    var data: [2]Data = undefined;
+    const header: Header = .{};
+    _ = try sys.check("capget", "", linux.syscall2(.capget, @intFromPtr(&header), @intFromPtr(&data)));
+    for (&data, 0..) |*word, i| {
+        const held = word.permitted;
+        word.* = .{
+            .effective = half(sets.effective, i) & half(sets.permitted, i) & held,
+            .permitted = half(sets.permitted, i) & held,
+            .inheritable = half(sets.inheritable, i) & held,
+        };
+    }
+    _ = try sys.check("capset", "", linux.syscall2(.capset, @intFromPtr(&header), @intFromPtr(&data)));
+    const option = @intFromEnum(linux.PR.CAP_AMBIENT);
+    _ = linux.prctl(option, linux.PR.CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); // Linux 4.3
+    for (0..last + 1) |number| {
+        if (sets.ambient >> @intCast(number) & 1 == 0) continue;
+        const rc = linux.prctl(option, linux.PR.CAP_AMBIENT_RAISE, number, 0, 0);
+        // Not permitted or not inheritable: it cannot be ambient, and having less is safe.
+        if (linux.errno(rc) != .PERM) _ = try sys.check("ambient", names[number], rc);
+    }
+}
+
+fn half(set: Set, index: usize) u32 {
+    return @truncate(set >> @intCast(index * 32));
+}
+
+test "names have the kernel's numbers" {
+    try std.testing.expectEqual(@as(?u6, linux.CAP.CHOWN), find("CAP_CHOWN"));
+    try std.testing.expectEqual(@as(?u6, linux.CAP.KILL), find("cap_kill"));
+    try std.testing.expectEqual(@as(?u6, linux.CAP.SYS_ADMIN), find("CAP_SYS_ADMIN"));
+    try std.testing.expectEqual(@as(?u6, linux.CAP.SETFCAP), find("CAP_SETFCAP"));
+    try std.testing.expectEqual(@as(?u6, 40), find("CAP_CHECKPOINT_RESTORE"));
+    try std.testing.expectEqual(@as(?u6, null), find("KILL"));
+    try std.testing.expectEqual(sys_admin, linux.CAP.SYS_ADMIN);
+}

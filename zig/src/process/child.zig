@@ -1,0 +1,165 @@
+//! The container's first process, from clone3 to execve: raw system calls on data prepared by the parent, no
+//! allocation. What fails is told over the channel, and the process ends; nothing it made outlives its namespaces.
+const std = @import("std");
+const sys = @import("../sys.zig");
+const event = @import("../event.zig");
+const userns = @import("../userns.zig");
+const rootfs = @import("../rootfs/root.zig");
+const devices = @import("../rootfs/devices.zig");
+const report = @import("report.zig");
+const init = @import("init.zig");
+const terminal = @import("terminal.zig");
+const programs = @import("program.zig");
+const contract = @import("../contract.zig");
+const linux = sys.linux;
+
+/// Everything a container's first process does, as data.
+pub const Plan = struct {
+    maps: ?userns.Plan,
+    /// CLONE_NEW* of namespaces that are made.
+    new_namespaces: u64,
+    /// Namespaces that are joined.
+    joined: []const contract.Namespace,
+    root: rootfs.Plan,
+    program: programs.Program,
+    hostname: ?[:0]const u8,
+    domainname: ?[:0]const u8,
+    sysctls: []const Sysctl,
+    console_size: ?terminal.Size,
+    init: bool,
+};
+
+pub const Sysctl = struct { path: [:0]const u8, value: []const u8 };
+
+/// Standard streams to take; with a terminal they are made inside.
+pub const Streams = struct { stdin: linux.fd_t, stdout: linux.fd_t, stderr: linux.fd_t };
+
+pub fn run(plan: *Plan, streams: ?Streams, channel: linux.fd_t) noreturn {
+    runIn(plan, streams, channel) catch {};
+    const line = event.failed();
+    report.send(channel, .failed, line.bytes());
+    linux.exit_group(125);
+}
+
+fn runIn(plan: *Plan, streams: ?Streams, channel: linux.fd_t) sys.Error!void {
+    try programs.dieWithParent();
+    defaultSignals();
+    _ = try sys.check("setsid", "", linux.setsid());
+    if (streams) |s| try takeStreams(s);
+    // While the parent writes the maps: all that needs no id.
+    if (plan.new_namespaces & linux.CLONE.NEWNS != 0) try rootfs.separate(&plan.root);
+    const ready = try programs.getReady(&plan.program);
+    awaitGo(channel);
+
+    try programs.adjustOomScore(&plan.program);
+    if (plan.maps) |maps| try userns.becomeRoot(maps.maps);
+    if (plan.root.rootfs.kind == .@"fuse-overlayfs") {
+        report.send(channel, .fuse, "");
+        awaitGo(channel);
+    }
+    // From here on nobody may look into or trace this process, which still runs a file of the host.
+    _ = linux.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), 0, 0, 0, 0);
+    try joinNamespaces(plan.joined);
+    try setNames(plan);
+    try writeSysctls(plan.sysctls);
+    if (plan.init) plan.program.init_fd = try init.openOurselves();
+    const assembled = try rootfs.assemble(&plan.root);
+    if (plan.program.terminal) try makeTerminal(plan, assembled, channel);
+    try rootfs.seal(&plan.root, assembled.root);
+    try rootfs.enter(&plan.root, assembled.root);
+    _ = linux.close(assembled.root);
+    if (assembled.devpts) |fd| _ = linux.close(fd);
+
+    const kept = try settleDescriptors(plan, channel);
+    try programs.become(&plan.program, ready, kept, tellExecuting);
+}
+
+fn tellExecuting(channel: linux.fd_t) void {
+    report.send(channel, .executing, "");
+}
+
+/// The parent's end closing instead of a word means it is gone or failed: it tells why, not we.
+fn awaitGo(channel: linux.fd_t) void {
+    var buffer: [1 + event.line_bytes_max]u8 = undefined;
+    const message = report.receive(channel, &buffer) orelse linux.exit_group(125);
+    if (message.kind != .go) linux.exit_group(125);
+}
+
+/// Ignored signals and the mask would be inherited by the program.
+pub fn defaultSignals() void {
+    const default: linux.Sigaction = .{
+        .handler = .{ .handler = linux.SIG.DFL },
+        .mask = linux.sigemptyset(),
+        .flags = 0,
+    };
+    for (1..65) |number| _ = linux.sigaction(@enumFromInt(number), &default, null);
+    const none = linux.sigemptyset();
+    _ = linux.sigprocmask(linux.SIG.SETMASK, &none, null);
+}
+
+fn takeStreams(streams: Streams) sys.Error!void {
+    const wanted = [_]linux.fd_t{ streams.stdin, streams.stdout, streams.stderr };
+    for (wanted, 0..) |fd, i| {
+        const target: linux.fd_t = @intCast(i);
+        if (fd != target) _ = try sys.check("dup3", "a standard stream", linux.dup3(fd, target, 0));
+    }
+}
+
+/// Namespaces of others, with the new user namespace already ours: the kernel decides whether we may (setns(2)).
+fn joinNamespaces(joined: []const contract.Namespace) sys.Error!void {
+    for (joined) |namespace| {
+        const name = namespace.path.?;
+        const fd = try sys.checkFd("open", name, linux.open(name, .{ .CLOEXEC = true }, 0));
+        defer _ = linux.close(fd);
+        _ = try sys.check("setns", name, linux.setns(fd, 0));
+    }
+}
+
+fn setNames(plan: *const Plan) sys.Error!void {
+    if (plan.hostname) |name| {
+        const rc = linux.syscall2(.sethostname, @intFromPtr(name.ptr), name.len);
+        _ = try sys.check("sethostname", name, rc);
+    }
+    if (plan.domainname) |name| {
+        const rc = linux.syscall2(.setdomainname, @intFromPtr(name.ptr), name.len);
+        _ = try sys.check("setdomainname", name, rc);
+    }
+}
+
+/// Through the host's /proc, whose entries mean our namespaces and which no container has touched (CVE-2025-52881).
+fn writeSysctls(sysctls: []const Sysctl) sys.Error!void {
+    for (sysctls) |sysctl| {
+        const flags: linux.O = .{ .ACCMODE = .WRONLY, .CLOEXEC = true };
+        const fd = try sys.checkFd("sysctl", sysctl.path, linux.open(sysctl.path, flags, 0));
+        defer _ = linux.close(fd);
+        _ = try sys.check("sysctl", sysctl.path, linux.write(fd, sysctl.value.ptr, sysctl.value.len));
+    }
+}
+
+fn makeTerminal(plan: *const Plan, assembled: rootfs.Assembled, channel: linux.fd_t) sys.Error!void {
+    const devpts = assembled.devpts orelse return sys.fail("terminal", "config.json mounts no devpts");
+    const pair = try terminal.open(devpts, plan.console_size);
+    try report.sendDescriptor(channel, .terminal, pair.master);
+    _ = linux.close(pair.master);
+    try devices.bindConsole(assembled.root, pair.slave);
+    // Under --init the program's own session takes it.
+    try terminal.adopt(pair.slave, !plan.init);
+    _ = linux.close(pair.slave);
+}
+
+/// Nothing but the standard streams stays open: the channel closes with execve, or with init's program.
+fn settleDescriptors(plan: *Plan, channel: linux.fd_t) sys.Error!linux.fd_t {
+    if (!plan.init) {
+        sys.closeOnExecFrom(3);
+        return channel;
+    }
+    // 3 is the channel, 4 our executable; everything else goes.
+    const high = 10;
+    const from_exe = try sys.checkFd("fcntl", "", linux.fcntl(plan.program.init_fd.?, linux.F.DUPFD_CLOEXEC, high));
+    const from_channel = try sys.checkFd("fcntl", "", linux.fcntl(channel, linux.F.DUPFD_CLOEXEC, high));
+    _ = try sys.check("dup3", "", linux.dup3(from_channel, 3, 0));
+    _ = try sys.check("dup3", "", linux.dup3(from_exe, 4, @bitCast(linux.O{ .CLOEXEC = true })));
+    sys.closeFrom(4 + 1);
+    plan.program.init_fd = 4;
+    return 3;
+}

@@ -1,0 +1,110 @@
+//! The tiny process 1 of `--init`: starts the program, forwards signals to it, reaps whatever is orphaned, exits with
+//! the program's status. It is our own executable, run from a read-only detached mount, so that /proc/1/exe can be
+//! written by nobody; and it is not dumpable, so that nobody inside may trace it.
+const std = @import("std");
+const sys = @import("../sys.zig");
+const event = @import("../event.zig");
+const linux = sys.linux;
+
+/// What ps shows inside, and all it shows: no path of the host.
+const title = "tspod-init";
+
+/// Where `execute` leaves the descriptor that failures are reported on.
+const report_fd = 3;
+
+/// A read-only detached mount of our own executable, to be executed later. Call in the new mount namespace while the
+/// host's root is still there.
+pub fn openOurselves() sys.Error!linux.fd_t {
+    const name = "/proc/self/exe";
+    const fd = try sys.checkFd("open_tree", name, sys.cloneTree(linux.AT.FDCWD, name, 0));
+    const change: sys.MountAttr = .{ .set = sys.attr.rdonly | sys.attr.nosuid | sys.attr.nodev };
+    _ = try sys.check("mount_setattr", name, sys.mountSetattr(fd, sys.at_empty_path, &change));
+    return fd;
+}
+
+/// Become init. `file` is the program's path, `argv` its arguments. The report descriptor is `report_fd`, open.
+pub fn execute(fd: linux.fd_t, file: [:0]const u8, argv: [:null]?[*:0]const u8, envp: [:null]?[*:0]const u8) sys.Error {
+    const static = struct {
+        var words: [arguments_max + 5:null]?[*:0]const u8 = @splat(null);
+    };
+    if (argv.len > arguments_max) return sys.failFormat("execve", "more than {d} arguments", .{arguments_max});
+    const fixed = [_][*:0]const u8{ title, "native", "init", file.ptr };
+    for (fixed, 0..) |word, i| static.words[i] = word;
+    for (argv, static.words[fixed.len..][0..argv.len]) |word, *slot| slot.* = word;
+    const empty_path: linux.EXECVEAT = @bitCast(@as(u32, sys.at_empty_path));
+    const rc = linux.execveat(fd, "", &static.words, envp.ptr, empty_path);
+    _ = sys.check("execveat", "init", rc) catch |err| return err;
+    unreachable;
+}
+
+/// With `--init` a command line is longer than this only by accident.
+const arguments_max = 4096;
+
+/// `native init FILE ARGV0 ARGS...`: never returns but with the program's status.
+pub fn run(args: []const [*:0]const u8, environ: [*:null]const ?[*:0]const u8) u8 {
+    if (linux.getpid() != 1 or args.len < 2) return 125;
+    _ = linux.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), 0, 0, 0, 0);
+    _ = linux.prctl(@intFromEnum(linux.PR.SET_NAME), @intFromPtr(title), 0, 0, 0);
+    var all = linux.sigfillset();
+    var before: linux.sigset_t = undefined;
+    _ = linux.sigprocmask(linux.SIG.BLOCK, &all, &before);
+    const rc = linux.fork();
+    if (linux.errno(rc) != .SUCCESS) return 125;
+    if (rc == 0) startProgram(args, environ, &before);
+    const program: linux.pid_t = @intCast(rc);
+    for (0..report_fd + 1) |fd| _ = linux.close(@intCast(fd));
+    hideArguments(args);
+    return supervise(program, &all);
+}
+
+fn startProgram(args: []const [*:0]const u8, environ: [*:null]const ?[*:0]const u8, mask: *const linux.sigset_t) noreturn {
+    _ = linux.sigprocmask(linux.SIG.SETMASK, mask, null);
+    _ = linux.fcntl(report_fd, linux.F.SETFD, linux.FD_CLOEXEC);
+    // A session of its own, with the terminal when there is one.
+    _ = linux.setsid();
+    _ = linux.ioctl(0, linux.T.IOCSCTTY, 0);
+    const argv: [*:null]const ?[*:0]const u8 = @ptrCast(args[1..].ptr);
+    const rc = linux.execve(args[0], argv, environ);
+    _ = sys.check("execve", std.mem.span(args[1]), rc) catch {};
+    const line = event.failed();
+    var message: [event.line_bytes_max + 1]u8 = undefined;
+    message[0] = 'F';
+    @memcpy(message[1..][0..line.used], line.bytes());
+    _ = linux.write(report_fd, &message, line.used + 1);
+    linux.exit_group(125);
+}
+
+/// The words of a command line lie behind one another in memory; the kernel shows them from there.
+fn hideArguments(args: []const [*:0]const u8) void {
+    const last = args[args.len - 1];
+    const end = @intFromPtr(last) + std.mem.span(last).len;
+    const shown = @intFromPtr(args[0]) - title.len - "native".len - "init".len - 3;
+    const area: [*]u8 = @ptrFromInt(shown);
+    @memset(area[title.len .. end - shown], 0); // "tspod-init" itself stays
+}
+
+/// sigwaitinfo(2) on everything: a child that ended is reaped, any other signal goes to the program.
+fn supervise(program: linux.pid_t, all: *const linux.sigset_t) u8 {
+    while (true) {
+        var info: linux.siginfo_t = undefined;
+        const rc = linux.syscall4(.rt_sigtimedwait, @intFromPtr(all), @intFromPtr(&info), 0, @sizeOf(u64));
+        if (linux.errno(rc) != .SUCCESS) continue; // interrupted
+        const signal: linux.SIG = @enumFromInt(rc);
+        if (signal != .CHLD) {
+            _ = linux.kill(program, signal);
+            continue;
+        }
+        if (reapAll(program)) |status| return status;
+    }
+}
+
+fn reapAll(program: linux.pid_t) ?u8 {
+    while (true) {
+        var status: u32 = 0;
+        const rc = linux.waitpid(-1, &status, linux.W.NOHANG);
+        if (linux.errno(rc) != .SUCCESS or rc == 0) return null;
+        if (rc != program) continue;
+        if (linux.W.IFEXITED(status)) return linux.W.EXITSTATUS(status);
+        return @truncate(128 + @intFromEnum(linux.W.TERMSIG(status)));
+    }
+}

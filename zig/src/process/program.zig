@@ -1,0 +1,225 @@
+//! The last steps of a container's process, of its first one and of exec alike: limits, user, directory,
+//! capabilities, no_new_privs, seccomp, execve. The root file system is "/" by then.
+//!
+//! Everything is prepared in the parent; `become` allocates nothing. Order matters: a filter without no_new_privs
+//! needs CAP_SYS_ADMIN, so it goes in before the capabilities are given up, and only capset, prctl, execve and the
+//! report of a failure come after it.
+const std = @import("std");
+const sys = @import("../sys.zig");
+const contract = @import("../contract.zig");
+const caps = @import("caps.zig");
+const rlimits = @import("rlimits.zig");
+const users = @import("user.zig");
+const lookup = @import("lookup.zig");
+const seccomp = @import("seccomp.zig");
+const path = @import("../rootfs/path.zig");
+const linux = sys.linux;
+
+const default_umask = 0o022;
+
+pub const Program = struct {
+    argv: [:null]?[*:0]const u8,
+    /// With one free slot at the end for HOME.
+    envp: [:null]?[*:0]const u8,
+    has_home: bool,
+    path_variable: ?[]const u8,
+    cwd: [:0]const u8,
+    creates_cwd: bool,
+    terminal: bool,
+    user: ?[:0]const u8,
+    ids: contract.Process.User,
+    capabilities: ?caps.Sets,
+    limits: []const rlimits.Limit,
+    no_new_privs: bool,
+    oom_score_adj: ?i32,
+    seccomp: ?*const contract.Seccomp,
+    ourselves: ?lookup.Identity,
+    /// A tiny init becomes the process and starts the program: how init.zig is executed.
+    init_fd: ?linux.fd_t = null,
+
+    pub fn prepare(arena: std.mem.Allocator, process: *const contract.Process, user: ?[:0]const u8) sys.Error!Program {
+        if (process.args.len == 0) return sys.fail("lookup", "there is no command");
+        return prepareIn(arena, process, user) catch |err| switch (err) {
+            error.OutOfMemory => sys.fail("prepare", "out of memory"),
+            error.Syscall => error.Syscall,
+        };
+    }
+
+    fn prepareIn(arena: std.mem.Allocator, process: *const contract.Process, user: ?[:0]const u8) !Program {
+        const argv = try arena.allocSentinel(?[*:0]const u8, process.args.len, null);
+        for (process.args, argv) |text, *slot| slot.* = text.ptr;
+        const envp = try arena.allocSentinel(?[*:0]const u8, process.env.len + 1, null);
+        envp[process.env.len] = null;
+        for (process.env, envp[0..process.env.len]) |text, *slot| slot.* = text.ptr;
+        return .{
+            .argv = argv,
+            .envp = envp,
+            .has_home = variable(process.env, "HOME=") != null,
+            .path_variable = variable(process.env, "PATH="),
+            .cwd = process.cwd,
+            .creates_cwd = false,
+            .terminal = process.terminal,
+            .user = user,
+            .ids = process.user,
+            .capabilities = try caps.parse(process.capabilities),
+            .limits = try rlimits.parse(arena, process.rlimits),
+            .no_new_privs = process.noNewPrivileges,
+            .oom_score_adj = process.oomScoreAdj,
+            .seccomp = null,
+            .ourselves = lookup.Identity.of("/proc/self/exe"),
+        };
+    }
+};
+
+fn variable(env: []const [:0]const u8, comptime prefix: []const u8) ?[]const u8 {
+    var last: ?[]const u8 = null;
+    for (env) |text| {
+        if (std.mem.startsWith(u8, text, prefix)) last = text[prefix.len..];
+    }
+    return last;
+}
+
+/// What is done early, while the parent is still busy with the id maps.
+pub const Ready = struct { filter: ?seccomp.Filter };
+
+var workspace: seccomp.Workspace = undefined; // pages of it are touched only by whoever compiles
+
+pub fn getReady(program: *const Program) sys.Error!Ready {
+    const profile = program.seccomp orelse return .{ .filter = null };
+    try seccomp.validate(profile);
+    workspace.program.length = 0;
+    return .{ .filter = try seccomp.compile(&workspace, profile) };
+}
+
+/// Needs the host's /proc and a process that is still dumpable.
+pub fn adjustOomScore(program: *const Program) sys.Error!void {
+    const score = program.oom_score_adj orelse return;
+    var text: [12]u8 = undefined;
+    const bytes = std.fmt.bufPrint(&text, "{d}", .{score}) catch unreachable;
+    const flags: linux.O = .{ .ACCMODE = .WRONLY, .CLOEXEC = true };
+    const name = "/proc/self/oom_score_adj";
+    const fd = try sys.checkFd("open", name, linux.open(name, flags, 0));
+    defer _ = linux.close(fd);
+    _ = try sys.check("oom_score_adj", name, linux.write(fd, bytes.ptr, bytes.len));
+}
+
+var identity: users.User = .{};
+var home_variable: [1100]u8 = undefined;
+
+/// Become the program; returns only when that failed. `before_execve` runs last, to tell the parent that what follows
+/// is the program's own fault.
+pub fn become(
+    program: *Program,
+    ready: Ready,
+    context: anytype,
+    comptime before_execve: fn (@TypeOf(context)) void,
+) sys.Error!noreturn {
+    try joinNewKeyring();
+    try rlimits.apply(program.limits);
+    try findUser(program);
+    try enterDirectory(program);
+    ownStreams();
+    if (program.capabilities) |sets| try caps.limitBounding(sets.bounding);
+    try changeIds();
+    _ = linux.syscall1(.umask, program.ids.umask orelse default_umask);
+    // A change of ids clears it (prctl(2)).
+    try dieWithParent();
+
+    const name = std.mem.span(program.argv[0].?);
+    const file = try lookup.find(name, program.path_variable);
+    if (program.init_fd == null) try lookup.refuseOurselves(file, program.ourselves);
+    try caps.raiseAll();
+    if (program.no_new_privs) {
+        _ = try sys.check("no_new_privs", "", linux.prctl(@intFromEnum(linux.PR.SET_NO_NEW_PRIVS), 1, 0, 0, 0));
+    }
+    if (ready.filter) |filter| try seccomp.install(filter);
+    if (program.capabilities) |sets| try caps.apply(sets);
+    before_execve(context);
+    if (program.init_fd) |fd| return @import("init.zig").execute(fd, file, program.argv, program.envp);
+    _ = try sys.check("execve", name, linux.execve(file, program.argv.ptr, program.envp.ptr));
+    unreachable;
+}
+
+/// keyctl(2): the caller's session keys are not the container's. Kernels without keys have nothing to hide, and a
+/// full quota (EDQUOT) leaves the process with the user's empty default.
+fn joinNewKeyring() sys.Error!void {
+    const join_session_keyring = 1;
+    const rc = linux.syscall2(.keyctl, join_session_keyring, 0);
+    switch (linux.errno(rc)) {
+        .NOSYS, .PERM, .DQUOT => {},
+        else => _ = try sys.check("keyctl", "a new session keyring", rc),
+    }
+}
+
+fn findUser(program: *Program) sys.Error!void {
+    const ids = &program.ids;
+    if (program.user) |text| {
+        try users.lookup(&identity, text, ids.additionalGids);
+    } else {
+        identity.uid = ids.uid;
+        identity.gid = ids.gid;
+        for (ids.additionalGids) |gid| {
+            if (identity.group_count == users.groups_max) return sys.fail("setgroups", "too many groups");
+            identity.groups[identity.group_count] = gid;
+            identity.group_count += 1;
+        }
+    }
+    if (program.has_home) return;
+    const home = if (identity.home().len > 0) identity.home() else "/";
+    const text = std.fmt.bufPrintZ(&home_variable, "HOME={s}", .{home}) catch return;
+    for (program.envp) |*slot| if (slot.* == null) {
+        slot.* = text.ptr;
+        return;
+    };
+}
+
+/// The directory must lie inside the root: one reached through a descriptor of the host would show the host
+/// (CVE-2024-21626), which getcwd(2) tells.
+fn enterDirectory(program: *const Program) sys.Error!void {
+    if (program.creates_cwd) {
+        const root = try sys.checkFd("open", "/", linux.open("/", .{ .PATH = true, .CLOEXEC = true }, 0));
+        defer _ = linux.close(root);
+        const made = try path.ensureDirectory(root, program.cwd);
+        _ = linux.close(made.fd);
+    }
+    _ = try sys.check("chdir", program.cwd, linux.chdir(program.cwd));
+    var buffer: [linux.PATH_MAX]u8 = undefined;
+    const length = try sys.check("getcwd", program.cwd, linux.getcwd(&buffer, buffer.len));
+    if (length > 0 and buffer[0] == '/') return;
+    return sys.failFormat("chdir", "{s} lies outside of the container", .{program.cwd});
+}
+
+/// The program may open /dev/stdout again, whoever it runs as. Refused for what is not the container's: never mind.
+fn ownStreams() void {
+    if (identity.uid == 0) return;
+    for (0..3) |fd| {
+        var stat: linux.Statx = undefined;
+        if (linux.errno(sys.statFd(@intCast(fd), &stat)) != .SUCCESS) continue;
+        if (linux.S.ISFIFO(stat.mode) or isTerminal(stat)) _ = linux.fchown(@intCast(fd), identity.uid, @bitCast(@as(i32, -1)));
+    }
+}
+
+/// A pseudoterminal, by its device number (Documentation/admin-guide/devices.txt: 136-143).
+fn isTerminal(stat: linux.Statx) bool {
+    return linux.S.ISCHR(stat.mode) and stat.rdev_major >= 136 and stat.rdev_major <= 143;
+}
+
+fn changeIds() sys.Error!void {
+    try caps.keepAcrossSetuid(true);
+    const rc = linux.setgroups(identity.group_count, &identity.groups);
+    // With a single id mapped the kernel forbids it (user_namespaces(7)): there is no other group to be in.
+    if (linux.errno(rc) != .PERM) try checkId("setgroups", rc, identity.gid);
+    try checkId("setresgid", linux.setresgid(identity.gid, identity.gid, identity.gid), identity.gid);
+    try checkId("setresuid", linux.setresuid(identity.uid, identity.uid, identity.uid), identity.uid);
+    try caps.keepAcrossSetuid(false);
+}
+
+fn checkId(call: []const u8, rc: usize, id: u32) sys.Error!void {
+    if (linux.errno(rc) == .INVAL) return sys.failFormat(call, "id {d} is not mapped in the user namespace", .{id});
+    _ = try sys.check(call, "", rc);
+}
+
+pub fn dieWithParent() sys.Error!void {
+    const kill = @intFromEnum(linux.SIG.KILL);
+    _ = try sys.check("pdeathsig", "", linux.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), kill, 0, 0, 0));
+}

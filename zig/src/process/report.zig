@@ -1,0 +1,91 @@
+//! The channel between a starting process and the one that watches over it: a SEQPACKET socket, one message a
+//! packet, first byte the kind. It closes by itself when the program is executed.
+const std = @import("std");
+const sys = @import("../sys.zig");
+const event = @import("../event.zig");
+const linux = sys.linux;
+
+pub const Kind = enum(u8) {
+    /// To the child: the id maps are written.
+    go = 'g',
+    /// From the child: execve comes next; what ends it now is no failure of ours.
+    executing = 'X',
+    /// A `failed` or a `warning` event, ready to be emitted.
+    failed = 'F',
+    warning = 'W',
+    /// The master of the terminal, as a descriptor.
+    terminal = 'T',
+    /// Mount the root with fuse-overlayfs and say `go`.
+    fuse = 'O',
+    _,
+};
+
+pub const Channel = struct { parent: linux.fd_t, child: linux.fd_t };
+
+pub fn open() sys.Error!Channel {
+    var pair: [2]linux.fd_t = undefined;
+    const kind = linux.SOCK.SEQPACKET | linux.SOCK.CLOEXEC;
+    _ = try sys.check("socketpair", "", linux.socketpair(linux.AF.UNIX, kind, 0, &pair));
+    return .{ .parent = pair[0], .child = pair[1] };
+}
+
+/// Never blocks for long: the other side reads until the end. Its death is noticed by the caller elsewhere.
+pub fn send(fd: linux.fd_t, kind: Kind, text: []const u8) void {
+    var message: [1 + event.line_bytes_max]u8 = undefined;
+    message[0] = @intFromEnum(kind);
+    @memcpy(message[1..][0..text.len], text);
+    _ = linux.sendto(fd, &message, 1 + text.len, linux.MSG.NOSIGNAL, null, 0);
+}
+
+const Control = extern struct { header: linux.cmsghdr, fd: linux.fd_t, padding: u32 = 0 };
+
+pub fn sendDescriptor(fd: linux.fd_t, kind: Kind, passed: linux.fd_t) sys.Error!void {
+    const control: Control = .{
+        .header = .{
+            .len = @sizeOf(linux.cmsghdr) + @sizeOf(linux.fd_t),
+            .level = linux.SOL.SOCKET,
+            .type = linux.SCM.RIGHTS,
+        },
+        .fd = passed,
+    };
+    const byte = [1]u8{@intFromEnum(kind)};
+    const vector = [1]std.posix.iovec_const{.{ .base = &byte, .len = 1 }};
+    const message: linux.msghdr_const = .{
+        .name = null,
+        .namelen = 0,
+        .iov = &vector,
+        .iovlen = 1,
+        .control = &control,
+        .controllen = @sizeOf(Control),
+        .flags = 0,
+    };
+    _ = try sys.check("sendmsg", "", linux.sendmsg(fd, &message, linux.MSG.NOSIGNAL));
+}
+
+pub const Message = struct { kind: Kind, text: []const u8, fd: ?linux.fd_t };
+
+/// Null: the other side closed it. `buffer` holds the text.
+pub fn receive(fd: linux.fd_t, buffer: *[1 + event.line_bytes_max]u8) ?Message {
+    var control: Control = undefined;
+    var vector = [1]std.posix.iovec{.{ .base = buffer, .len = buffer.len }};
+    while (true) {
+        var message: linux.msghdr = .{
+            .name = null,
+            .namelen = 0,
+            .iov = &vector,
+            .iovlen = 1,
+            .control = &control,
+            .controllen = @sizeOf(Control),
+            .flags = 0,
+        };
+        const n = linux.recvmsg(fd, &message, linux.MSG.CMSG_CLOEXEC);
+        if (linux.errno(n) == .INTR) continue;
+        if (linux.errno(n) != .SUCCESS or n == 0) return null;
+        const has_fd = message.controllen >= @sizeOf(linux.cmsghdr) + 4 and control.header.type == linux.SCM.RIGHTS;
+        return .{
+            .kind = @enumFromInt(buffer[0]),
+            .text = buffer[1..n],
+            .fd = if (has_fd) control.fd else null,
+        };
+    }
+}

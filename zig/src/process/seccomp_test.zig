@@ -1,0 +1,117 @@
+//! Tests of seccomp.zig: the compiled program answers as the profile says, whatever the argument.
+const std = @import("std");
+const builtin = @import("builtin");
+const sys = @import("../sys.zig");
+const contract = @import("../contract.zig");
+const bpf = @import("bpf.zig");
+const seccomp = @import("seccomp.zig");
+const linux = sys.linux;
+const RET = linux.SECCOMP.RET;
+const refused: u32 = RET.ERRNO | @as(u32, @intFromEnum(linux.E.PERM));
+
+const native_audit: u32 = if (builtin.cpu.arch == .x86_64) 0xC000003E else 0xC00000B7;
+var work: seccomp.Workspace = .{};
+
+fn ask(filter: seccomp.Filter, arch: u32, nr: usize, arg0: u64) u32 {
+    var data = std.mem.zeroes(linux.SECCOMP.data);
+    data.arch = arch;
+    data.nr = @intCast(nr);
+    data.arg0 = arg0;
+    return bpf.interpret(filter.instructions, &data);
+}
+
+test "unconditional rules, unknown names, foreign architectures" {
+    const profile: contract.Seccomp = .{
+        .defaultAction = "SCMP_ACT_ERRNO",
+        .defaultErrnoRet = 38,
+        .syscalls = &.{
+            .{ .names = &.{ "read", "write", "no_such_call", "close" }, .action = "SCMP_ACT_ALLOW" },
+            .{ .names = &.{"mount"}, .action = "SCMP_ACT_KILL_PROCESS" },
+            .{ .names = &.{"mount"}, .action = "SCMP_ACT_ALLOW" }, // the first wins
+        },
+    };
+    const filter = try seccomp.compile(&work, &profile);
+    const expect = std.testing.expectEqual;
+    try expect(RET.ALLOW, ask(filter, native_audit, @intFromEnum(linux.SYS.read), 0));
+    try expect(RET.ALLOW, ask(filter, native_audit, @intFromEnum(linux.SYS.close), 0));
+    try expect(RET.KILL_PROCESS, ask(filter, native_audit, @intFromEnum(linux.SYS.mount), 0));
+    try expect(RET.ERRNO | 38, ask(filter, native_audit, @intFromEnum(linux.SYS.openat), 0));
+    try expect(RET.ERRNO | 38, ask(filter, native_audit, 100_000, 0));
+    try expect(RET.KILL_PROCESS, ask(filter, 0x40000003, 3, 0));
+}
+
+test "every comparison agrees with arithmetic, at the edges of both halves" {
+    const edges = [_]u64{
+        0,           1,           2,                  0x7fffffff,   0xfffffffe,         0xffffffff, 0x100000000, 0x100000001,
+        0x1ffffffff, 0x200000000, 0x8000000000000000, ~@as(u64, 0), 0xffffffff00000000, 0x7e020000,
+    };
+    const ops = [_][]const u8{
+        "SCMP_CMP_NE", "SCMP_CMP_LT", "SCMP_CMP_LE", "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_MASKED_EQ",
+    };
+    for (ops, 0..) |op, which| for (edges) |value| for (edges) |actual| {
+        const profile: contract.Seccomp = .{ .defaultAction = "SCMP_ACT_ERRNO", .syscalls = &.{.{
+            .names = &.{"read"},
+            .action = "SCMP_ACT_ALLOW",
+            .args = &.{.{ .index = 0, .value = value, .valueTwo = 2, .op = op }},
+        }} };
+        const holds = switch (which) {
+            0 => actual != value,
+            1 => actual < value,
+            2 => actual <= value,
+            3 => actual == value,
+            4 => actual >= value,
+            5 => actual > value,
+            else => actual & value == 2 & value,
+        };
+        const filter = try seccomp.compile(&work, &profile);
+        const answer = ask(filter, native_audit, @intFromEnum(linux.SYS.read), actual);
+        const expected: u32 = if (holds) RET.ALLOW else refused;
+        try std.testing.expectEqual(expected, answer);
+    };
+}
+
+test "conditions on one argument are alternatives, on several all must hold" {
+    const Argument = contract.Seccomp.Argument;
+    const either = [_]Argument{
+        .{ .index = 0, .value = 8, .op = "SCMP_CMP_EQ" }, .{ .index = 0, .value = 9, .op = "SCMP_CMP_EQ" },
+    };
+    const both = [_]Argument{
+        .{ .index = 0, .value = 8, .op = "SCMP_CMP_GE" }, .{ .index = 1, .value = 0, .op = "SCMP_CMP_NE" },
+    };
+    const profile: contract.Seccomp = .{ .defaultAction = "SCMP_ACT_ERRNO", .syscalls = &.{
+        .{ .names = &.{"read"}, .action = "SCMP_ACT_ALLOW", .args = &either },
+        .{ .names = &.{"write"}, .action = "SCMP_ACT_ALLOW", .args = &both },
+    } };
+    const filter = try seccomp.compile(&work, &profile);
+    const read = @intFromEnum(linux.SYS.read);
+    const write = @intFromEnum(linux.SYS.write);
+    try std.testing.expectEqual(RET.ALLOW, ask(filter, native_audit, read, 9));
+    try std.testing.expectEqual(refused, ask(filter, native_audit, read, 10));
+    try std.testing.expectEqual(refused, ask(filter, native_audit, write, 8)); // argument 1 is 0
+}
+
+test "x86: the 32-bit table and x32 are their own" {
+    if (builtin.cpu.arch != .x86_64) return error.SkipZigTest;
+    const profile: contract.Seccomp = .{
+        .defaultAction = "SCMP_ACT_ERRNO",
+        .architectures = &.{ "SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32" },
+        .syscalls = &.{.{ .names = &.{"getpid"}, .action = "SCMP_ACT_ALLOW" }},
+    };
+    const filter = try seccomp.compile(&work, &profile);
+    try std.testing.expectEqual(RET.ALLOW, ask(filter, 0xC000003E, 39, 0));
+    try std.testing.expectEqual(RET.ALLOW, ask(filter, 0x40000003, 20, 0));
+    try std.testing.expectEqual(refused, ask(filter, 0x40000003, 39, 0));
+    try std.testing.expectEqual(RET.ALLOW, ask(filter, 0xC000003E, 0x40000000 | 39, 0));
+    try std.testing.expectEqual(refused, ask(filter, 0xC000003E, 0x40000000 | 20, 0));
+}
+
+test "profiles that cannot be honoured are refused with a sentence" {
+    const notify: contract.Seccomp = .{ .defaultAction = "SCMP_ACT_NOTIFY" };
+    try std.testing.expectError(error.Syscall, seccomp.compile(&work, &notify));
+    const bad: contract.Seccomp = .{ .defaultAction = "SCMP_ACT_ALLOW", .syscalls = &.{.{
+        .names = &.{"read"},
+        .action = "SCMP_ACT_ERRNO",
+        .args = &.{.{ .index = 6, .value = 0, .op = "SCMP_CMP_EQ" }},
+    }} };
+    try std.testing.expectError(error.Syscall, seccomp.validate(&bad));
+}

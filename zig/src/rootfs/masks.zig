@@ -1,0 +1,61 @@
+//! config.json's maskedPaths and readonlyPaths: what of /proc and /sys the container shall not read or not write.
+//! Paths that do not exist are passed over: hosts differ.
+const std = @import("std");
+const sys = @import("../sys.zig");
+const path = @import("path.zig");
+const mounts = @import("mounts.zig");
+const linux = sys.linux;
+const attr = sys.attr;
+
+/// Files are hidden by the host's /dev/null, never by the container's, which it could have replaced
+/// (CVE-2025-31133); directories by one empty read-only tmpfs.
+pub fn mask(root: linux.fd_t, paths: []const [:0]const u8) sys.Error!void {
+    var empty: ?linux.fd_t = null;
+    defer if (empty) |fd| {
+        _ = linux.close(fd);
+    };
+    for (paths) |name| {
+        const target = try findOrSkip(root, name) orelse continue;
+        defer _ = linux.close(target);
+        var stat: linux.Statx = undefined;
+        _ = try sys.check("statx", name, sys.statFd(target, &stat));
+        if (!linux.S.ISDIR(stat.mode)) {
+            try cover(target, try sys.checkFd("open_tree", "/dev/null", sys.cloneTree(linux.AT.FDCWD, "/dev/null", 0)), name);
+        } else if (empty) |fd| {
+            try cover(target, try sys.checkFd("open_tree", name, sys.cloneTree(fd, "", sys.at_empty_path)), name);
+        } else {
+            const flags = attr.rdonly | attr.nosuid | attr.nodev | attr.noexec;
+            empty = try mounts.newMount("tmpfs", "tmpfs", &.{}, flags, name);
+            _ = try sys.check("mount", name, sys.moveMount(empty.?, target));
+        }
+    }
+}
+
+/// Each path becomes a read-only mount of itself.
+pub fn makeReadOnly(root: linux.fd_t, paths: []const [:0]const u8) sys.Error!void {
+    for (paths) |name| {
+        const target = try findOrSkip(root, name) orelse continue;
+        defer _ = linux.close(target);
+        const tree = try sys.checkFd("open_tree", name, sys.cloneTree(target, "", sys.at_empty_path | sys.at_recursive));
+        const change: sys.MountAttr = .{ .set = attr.rdonly };
+        const rc = sys.mountSetattr(tree, sys.at_empty_path | sys.at_recursive, &change);
+        _ = sys.check("mount_setattr", name, rc) catch |err| {
+            _ = linux.close(tree);
+            return err;
+        };
+        try cover(target, tree, name);
+    }
+}
+
+fn findOrSkip(root: linux.fd_t, name: [:0]const u8) sys.Error!?linux.fd_t {
+    const rc = path.find(root, name);
+    return switch (linux.errno(rc)) {
+        .NOENT, .NOTDIR => null,
+        else => try sys.checkFd("openat2", name, rc),
+    };
+}
+
+fn cover(target: linux.fd_t, mount_fd: linux.fd_t, name: []const u8) sys.Error!void {
+    defer _ = linux.close(mount_fd);
+    _ = try sys.check("mount", name, sys.moveMount(mount_fd, target));
+}

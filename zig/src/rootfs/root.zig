@@ -1,0 +1,115 @@
+//! The root file system from beginning to end: what helper.json says becomes a mount at config.json's `root.path`,
+//! the mounts, devices and masks go into it, and it becomes "/". Runs in the container's new mount namespace.
+const std = @import("std");
+const sys = @import("../sys.zig");
+const contract = @import("../contract.zig");
+const mounts = @import("mounts.zig");
+const masks = @import("masks.zig");
+const devices = @import("devices.zig");
+const overlay = @import("overlay.zig");
+const copy = @import("copy.zig");
+const linux = sys.linux;
+
+/// All of it as data, made before the container's process exists.
+pub const Plan = struct {
+    root_path: [:0]const u8,
+    rootfs: contract.Rootfs,
+    /// The upper layer is thrown away with the container: its overlay need not be synchronised to disk.
+    is_volatile: bool,
+    read_only: bool,
+    propagation: u32,
+    operations: []const mounts.Operation,
+    devices: []const contract.Device,
+    masked: []const [:0]const u8,
+    read_only_paths: []const [:0]const u8,
+};
+
+pub fn prepare(arena: std.mem.Allocator, spec: *const contract.Spec, rootfs: contract.Rootfs) sys.Error!Plan {
+    const operations = try mounts.prepare(arena, spec.mounts);
+    return .{
+        .root_path = spec.root.path,
+        .rootfs = rootfs,
+        .is_volatile = false,
+        .read_only = spec.root.readonly,
+        .propagation = try propagationOf(spec.linux.rootfsPropagation),
+        .operations = operations,
+        .devices = spec.linux.devices,
+        .masked = spec.linux.maskedPaths,
+        .read_only_paths = spec.linux.readonlyPaths,
+    };
+}
+
+fn propagationOf(name: ?[]const u8) sys.Error!u32 {
+    const text = name orelse return linux.MS.PRIVATE | linux.MS.REC;
+    const known = .{
+        .{ "private", linux.MS.PRIVATE },       .{ "rprivate", linux.MS.PRIVATE | linux.MS.REC },
+        .{ "slave", linux.MS.SLAVE },           .{ "rslave", linux.MS.SLAVE | linux.MS.REC },
+        .{ "shared", linux.MS.SHARED },         .{ "rshared", linux.MS.SHARED | linux.MS.REC },
+        .{ "unbindable", linux.MS.UNBINDABLE }, .{ "", linux.MS.PRIVATE | linux.MS.REC },
+    };
+    inline for (known) |pair| if (std.mem.eql(u8, text, pair[0])) return pair[1];
+    return sys.failFormat("mount", "rootfsPropagation \"{s}\" is unknown", .{text});
+}
+
+/// Cut the mount namespace off from the host's: nothing we mount may show there. Possible before the id maps exist.
+pub fn separate(plan: *const Plan) sys.Error!void {
+    const listens = mounts.wantsPropagation(plan.operations) or plan.propagation & linux.MS.PRIVATE == 0;
+    const kind: u32 = if (listens) linux.MS.SLAVE else linux.MS.PRIVATE;
+    _ = try sys.check("mount", "/", linux.mount(null, "/", null, kind | linux.MS.REC, 0));
+}
+
+/// What the rest of the start needs: a descriptor of the new root and of its devpts.
+pub const Assembled = struct { root: linux.fd_t, devpts: ?linux.fd_t };
+
+/// Mount everything. The process still sees the host's root afterwards.
+pub fn assemble(plan: *const Plan) sys.Error!Assembled {
+    const root = try mountRoot(plan);
+    const mounted = try mounts.mountAll(root, plan.operations);
+    try devices.populate(root, plan.devices, mounted.devpts != null);
+    return .{ .root = root, .devpts = mounted.devpts };
+}
+
+/// What must come after the console and the kernel parameters are set.
+pub fn seal(plan: *const Plan, root: linux.fd_t) sys.Error!void {
+    try masks.makeReadOnly(root, plan.read_only_paths);
+    try masks.mask(root, plan.masked);
+    if (!plan.read_only) return;
+    const change: sys.MountAttr = .{ .set = sys.attr.rdonly };
+    _ = try sys.check("mount_setattr", "/", sys.mountSetattr(root, sys.at_empty_path, &change));
+}
+
+fn mountRoot(plan: *const Plan) sys.Error!linux.fd_t {
+    switch (plan.rootfs.kind) {
+        .overlay => {
+            try overlay.mount(plan.root_path, plan.rootfs, plan.is_volatile);
+            return openRoot(plan.root_path);
+        },
+        .copy => try copy.fillOnce(plan.root_path, plan.rootfs.lower),
+        .directory => {},
+        .@"fuse-overlayfs" => return openRoot(plan.root_path), // the monitor mounted it (overlay.zig)
+    }
+    const target = try openRoot(plan.root_path);
+    defer _ = linux.close(target);
+    const tree = try sys.checkFd("open_tree", plan.root_path, sys.cloneTree(target, "", sys.at_empty_path | sys.at_recursive));
+    errdefer _ = linux.close(tree);
+    const private: sys.MountAttr = .{ .propagation = linux.MS.PRIVATE };
+    const rc = sys.mountSetattr(tree, sys.at_empty_path | sys.at_recursive, &private);
+    _ = try sys.check("mount_setattr", plan.root_path, rc);
+    _ = try sys.check("mount", plan.root_path, sys.moveMount(tree, target));
+    return tree;
+}
+
+fn openRoot(root_path: [:0]const u8) sys.Error!linux.fd_t {
+    const flags: linux.O = .{ .PATH = true, .DIRECTORY = true, .CLOEXEC = true };
+    return sys.checkFd("open", root_path, linux.open(root_path, flags, 0));
+}
+
+/// Make `root` the "/" of this process and let go of the host's: pivot_root(2), "pivot_root(".", ".")".
+pub fn enter(plan: *const Plan, root: linux.fd_t) sys.Error!void {
+    _ = try sys.check("fchdir", plan.root_path, linux.fchdir(root));
+    _ = try sys.check("pivot_root", plan.root_path, linux.pivot_root(".", "."));
+    _ = try sys.check("umount2", "the host's root", linux.umount2(".", linux.MNT.DETACH));
+    _ = try sys.check("chdir", "/", linux.chdir("/"));
+    if (plan.propagation == linux.MS.PRIVATE | linux.MS.REC) return; // it is that already
+    _ = try sys.check("mount", "/", linux.mount(null, "/", null, plan.propagation, 0));
+}

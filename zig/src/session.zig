@@ -1,0 +1,227 @@
+//! A program with a monitor of its own: run (detached or attached) and attached exec. Forks the monitor, waits until
+//! the program runs, and then either leaves or stays as the client.
+const std = @import("std");
+const sys = @import("sys.zig");
+const event = @import("event.zig");
+const contract = @import("contract.zig");
+const child = @import("process/child.zig");
+const report = @import("process/report.zig");
+const launch = @import("monitor/launch.zig");
+const monitors = @import("monitor/monitor.zig");
+const clients = @import("monitor/clients.zig");
+const client = @import("client/client.zig");
+const linux = sys.linux;
+
+const exit_failed = 125;
+
+pub const Options = struct {
+    plan: *child.Plan,
+    /// Null: exec, which leaves nothing on disk.
+    helper: ?*const contract.Helper,
+    attach: ?contract.Attach,
+    stdin_open: bool,
+};
+
+var monitor: monitors.Monitor = .{};
+
+/// `arena` holds everything the plan points to; the monitor gives it back once the program runs.
+pub fn run(arena: *std.heap.ArenaAllocator, options: Options) sys.Error!u8 {
+    const status = try report.open();
+    var pair: [2]linux.fd_t = .{ -1, -1 };
+    const kind = linux.SOCK.STREAM | linux.SOCK.CLOEXEC;
+    if (options.attach != null) {
+        _ = try sys.check("socketpair", "", linux.socketpair(linux.AF.UNIX, kind, 0, &pair));
+        // Before anything is started: a signal that comes early waits, and is forwarded like the others.
+        const mask = client.signalMask();
+        _ = linux.sigprocmask(linux.SIG.BLOCK, &mask, null);
+    }
+    const watcher = try sys.check("fork", "", linux.fork());
+    if (watcher == 0) {
+        _ = linux.close(status.parent);
+        if (pair[0] >= 0) _ = linux.close(pair[0]);
+        const primary: ?linux.fd_t = if (pair[1] >= 0) pair[1] else null;
+        linux.exit_group(watchOver(arena, options, status.child, primary));
+    }
+    _ = linux.close(status.child);
+    if (pair[1] >= 0) _ = linux.close(pair[1]);
+    var buffer: [1 + event.line_bytes_max]u8 = undefined;
+    const message = report.receive(status.parent, &buffer) orelse return exit_failed; // the monitor has told why
+    _ = linux.close(status.parent);
+    const attach = options.attach orelse return 0;
+    const outcome = try beClient(pair[0], attach, options.plan.program.terminal, message.fd);
+    // Its last act is to leave: with it everything of this container is gone.
+    if (outcome == .ended) _ = sys.waitExit(@intCast(watcher)) catch {};
+    return tell(outcome);
+}
+
+fn beClient(socket: linux.fd_t, attach: contract.Attach, has_terminal: bool, pidfd: ?linux.fd_t) sys.Error!client.Outcome {
+    return client.run(socket, .{
+        .stdin = attach.stdin,
+        .terminal = has_terminal,
+        .detach_keys = attach.detachKeys,
+        .signals_to = if (attach.sigProxy) pidfd else null,
+    });
+}
+
+/// The last event and the exit status of a client.
+pub fn tell(outcome: client.Outcome) u8 {
+    switch (outcome) {
+        .ended => |ending| {
+            event.emit(event.exited(ending.code, ending.signal));
+            return @truncate(ending.code);
+        },
+        .detached => {
+            event.emit(event.detached());
+            return 0;
+        },
+        .interrupted => |signal| return @truncate(128 + @as(u32, signal)),
+        .lost => {
+            sys.fail("attach", "the container's monitor is gone, or dropped us for reading too slowly") catch {};
+            event.emit(event.failed());
+            return exit_failed;
+        },
+    }
+}
+
+/// The monitor's life.
+fn watchOver(arena: *std.heap.ArenaAllocator, options: Options, status: linux.fd_t, primary: ?linux.fd_t) u8 {
+    const ending = watch(arena, options, status, primary) catch {
+        event.emit(event.failed());
+        return exit_failed;
+    };
+    return @truncate((ending orelse return exit_failed).code);
+}
+
+fn watch(arena: *std.heap.ArenaAllocator, options: Options, status: linux.fd_t, primary: ?linux.fd_t) sys.Error!?monitors.Ending {
+    leaveCaller();
+    const m = &monitor;
+    if (options.helper) |helper| try m.config.set(helper);
+    var streams: Streams = .{};
+    if (!options.plan.program.terminal) try streams.open(options.stdin_open);
+    const started = try launch.Launch.start(options.plan, streams.theirs());
+    streams.closeTheirs();
+    const result = bringUp(m, &started, options) catch |err| {
+        started.abandon();
+        m.abandon();
+        return err;
+    };
+    const running = switch (result) {
+        .running => |running| running,
+        .failed => |line| {
+            m.abandon();
+            event.emit(line);
+            return null;
+        },
+    };
+    m.terminal = running.terminal;
+    m.stdin.fd = streams.stdin;
+    m.stdout.fd = streams.stdout;
+    m.stderr.fd = streams.stderr;
+    m.adopt(running.pid, running.pidfd) catch |err| {
+        started.abandon();
+        m.abandon();
+        return err;
+    };
+    if (primary) |fd| clients.add(m.epoll, fd, true);
+    try m.watchSignals(forwardedSignals());
+    event.emit(event.started(running.pid));
+    report.sendDescriptor(status, .executing, running.pidfd) catch {};
+    _ = linux.close(status);
+    _ = linux.close(event.descriptor);
+    arena.deinit();
+    _ = linux.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), 0, 0, 0, 0);
+    return m.run();
+}
+
+fn bringUp(m: *monitors.Monitor, started: *const launch.Launch, options: Options) sys.Error!launch.Result {
+    if (m.config.auto_remove) m.userns_fd = openUserNamespace(started.pid);
+    try started.proceed(options.plan);
+    const log: contract.Log = if (options.helper) |helper| helper.log else .{ .driver = .none };
+    try m.makeFiles(log, true);
+    return started.finish(options.plan);
+}
+
+/// To delete what belongs to the container's other ids when its own process is gone.
+pub fn openUserNamespace(pid: linux.pid_t) ?linux.fd_t {
+    var name: [32]u8 = undefined;
+    const path = std.fmt.bufPrintZ(&name, "/proc/{d}/ns/user", .{pid}) catch unreachable;
+    const rc = linux.open(path, .{ .CLOEXEC = true }, 0);
+    return if (linux.errno(rc) == .SUCCESS) @intCast(rc) else null;
+}
+
+/// A session of its own and none of the caller's streams: whoever waits for their end must get it.
+fn leaveCaller() void {
+    _ = linux.setsid();
+    _ = linux.chdir("/");
+    const rc = linux.open("/dev/null", .{ .ACCMODE = .RDWR, .CLOEXEC = true }, 0);
+    if (linux.errno(rc) == .SUCCESS) {
+        for (0..3) |fd| _ = linux.dup3(@intCast(rc), @intCast(fd), 0);
+        _ = linux.close(@intCast(rc));
+    }
+    _ = linux.syscall1(.umask, 0o077);
+    const ignore: linux.Sigaction = .{ .handler = .{ .handler = linux.SIG.IGN }, .mask = linux.sigemptyset(), .flags = 0 };
+    _ = linux.sigaction(.HUP, &ignore, null);
+    _ = linux.sigaction(.PIPE, &ignore, null);
+    const none = linux.sigemptyset();
+    _ = linux.sigprocmask(linux.SIG.SETMASK, &none, null);
+}
+
+/// Asking the monitor to end (a logout, a shutdown) asks the container.
+fn forwardedSignals() linux.sigset_t {
+    var mask = linux.sigemptyset();
+    linux.sigaddset(&mask, .TERM);
+    return mask;
+}
+
+/// A program's streams: our ends do not block, its ends are as any program expects them.
+const Streams = struct {
+    stdin: ?linux.fd_t = null,
+    stdout: ?linux.fd_t = null,
+    stderr: ?linux.fd_t = null,
+    their_stdin: linux.fd_t = -1,
+    their_stdout: linux.fd_t = -1,
+    their_stderr: linux.fd_t = -1,
+
+    fn open(streams: *Streams, stdin_open: bool) sys.Error!void {
+        var pair: [2]linux.fd_t = undefined;
+        if (stdin_open) {
+            _ = try sys.check("pipe2", "", linux.pipe2(&pair, .{ .CLOEXEC = true }));
+            streams.their_stdin = pair[0];
+            streams.stdin = pair[1];
+            try monitors.setNonBlocking(pair[1]);
+        } else {
+            const rc = linux.open("/dev/null", .{ .CLOEXEC = true }, 0);
+            streams.their_stdin = try sys.checkFd("open", "/dev/null", rc);
+        }
+        _ = try sys.check("pipe2", "", linux.pipe2(&pair, .{ .CLOEXEC = true }));
+        streams.stdout = pair[0];
+        streams.their_stdout = pair[1];
+        try monitors.setNonBlocking(pair[0]);
+        _ = try sys.check("pipe2", "", linux.pipe2(&pair, .{ .CLOEXEC = true }));
+        streams.stderr = pair[0];
+        streams.their_stderr = pair[1];
+        try monitors.setNonBlocking(pair[0]);
+    }
+
+    fn theirs(streams: *const Streams) ?child.Streams {
+        if (streams.their_stdin < 0) return null;
+        return .{ .stdin = streams.their_stdin, .stdout = streams.their_stdout, .stderr = streams.their_stderr };
+    }
+
+    fn closeTheirs(streams: *Streams) void {
+        for ([_]linux.fd_t{ streams.their_stdin, streams.their_stdout, streams.their_stderr }) |fd| {
+            if (fd >= 0) _ = linux.close(fd);
+        }
+    }
+};
+
+/// Descriptors we open must never become a standard stream by accident.
+pub fn ensureStandardStreams() void {
+    while (true) {
+        const rc = linux.open("/dev/null", .{ .ACCMODE = .RDWR }, 0);
+        if (linux.errno(rc) != .SUCCESS) return;
+        if (rc <= 2) continue;
+        _ = linux.close(@intCast(rc));
+        return;
+    }
+}
