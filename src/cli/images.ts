@@ -28,7 +28,7 @@ const columns = (
     ["CREATED", "CreatedSince"],
     ["SIZE", "Size"],
   ] as const
-).map(([header, key]) => ({ header, cell: (row: ImageRow) => row[key] }));
+).map(([header, key]) => ({ header, field: key, cell: (row: ImageRow) => row[key] }));
 
 const digestColumn = { header: "DIGEST", cell: (row: ImageRow) => row.Digest };
 const shortIdLength = 12;

@@ -18,7 +18,7 @@ const columns = (
     ["PORTS", "Ports"],
     ["NAMES", "Names"],
   ] as const
-).map(([header, key]) => ({ header, cell: (row: PsRow) => row[key] }));
+).map(([header, key]) => ({ header, field: key, cell: (row: PsRow) => row[key] }));
 
 export default defineCommand({
   path: ["ps"],

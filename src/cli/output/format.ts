@@ -1,5 +1,6 @@
 /** `--format`: json, table, or a Go template, for lists and for single things. */
-import { TspodError } from "../../errors.ts";
+import { isatty } from "node:tty";
+import { safeJson } from "./safe.ts";
 import { type Column, formatTable } from "./table.ts";
 
 /** One line for each row. The template engine is loaded only when a template is given. */
@@ -8,9 +9,14 @@ export async function formatRows<Row extends object>(
   rows: readonly Row[],
   columns: Column<Row>[],
 ): Promise<string> {
-  if (format === "json") return rows.map((row) => `${JSON.stringify(row)}\n`).join("");
-  if (format === "table") return formatTable(columns, rows);
-  throw new TspodError("usage", `Cannot use the format "${format}"`, { next: "use json or table" });
+  if (format === "json") return rows.map((row) => `${safeJson(JSON.stringify(row))}\n`).join("");
+  if (format.trim() === "table" || format === "") return formatTable(columns, rows);
+  const { renderRows, renderTable } = await import("./template/render.ts");
+  if (!/^\s*table\s/.test(format)) return renderRows(format, rows, { isTerminal: isatty(1) });
+  const headers = columns.flatMap(({ field, header }) =>
+    field === undefined ? [] : [[field, header] as const],
+  );
+  return renderTable(format.replace(/^\s*table\s/, ""), rows, Object.fromEntries(headers));
 }
 
 /** Things to inspect: a JSON array, or the template once for each. */
@@ -18,6 +24,9 @@ export async function formatObjects(
   format: string | null,
   objects: readonly object[],
 ): Promise<string> {
-  if (format === null || format === "json") return `${JSON.stringify(objects, null, 4)}\n`;
-  throw new TspodError("usage", `Cannot use the format "${format}"`, { next: "use json" });
+  if (format === null || format === "json") {
+    return `${safeJson(JSON.stringify(objects, null, 4))}\n`;
+  }
+  const { renderRows } = await import("./template/render.ts");
+  return renderRows(format, objects, { isTerminal: isatty(1) });
 }

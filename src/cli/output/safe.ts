@@ -19,6 +19,13 @@ export function safeLines(text: string): string {
   );
 }
 
+/** JSON of the same value that cannot act on a terminal: JSON.stringify() leaves C1 and bidi as they are. */
+export function safeJson(json: string): string {
+  return json.replace(unsafe, (character) =>
+    character === "\n" ? character : `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
 const short: Record<string, string> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
 function escapeCharacter(character: string): string {

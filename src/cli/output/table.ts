@@ -5,6 +5,8 @@ import { safe } from "./safe.ts";
 export interface Column<Row> {
   /** "CONTAINER ID" */
   header: string;
+  /** The field a template calls it by: `table {{.ID}}` then has this header. */
+  field?: string;
   /** Untrusted text is welcome: control characters come out escaped. */
   cell: (row: Row) => string;
   /** May lose its end ("…") when the terminal is too narrow. */
