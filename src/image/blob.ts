@@ -2,10 +2,9 @@
 import { TspodError } from "../errors.ts";
 import type { Lease } from "../store/leases.ts";
 import { keepLease } from "../store/leases.ts";
-import { blobPath, hasBlob, IngestFile, ingestPath } from "../store/content.ts";
-import { transact } from "../store/database.ts";
+import { blobPath, hasBlob, IngestFile, ingestPath, putBlob } from "../store/content.ts";
 import { shareWork } from "../store/wait.ts";
-import { type Descriptor, type Digest, digestHex } from "../oci/index.ts";
+import { type Descriptor, type Digest, digestHex, digestOf } from "../oci/index.ts";
 import { fetchBlob } from "../registry/index.ts";
 import type { ImageContext } from "./context.ts";
 import { Feed } from "./feed.ts";
@@ -33,8 +32,7 @@ export async function ensureBlob(
   const { paths, database, signal } = context;
   const { digest, sizeBytes } = descriptor;
   const hex = digestHex(digest);
-  const keep = (): Lease =>
-    transact(database, () => keepLease(database, `keep:blob:${hex}`), { durable: false });
+  const keep = (): Lease => keepLease(database, `keep:blob:${hex}`);
   const path = blobPath(paths, digest);
   try {
     return await shareWork<Lease>(database, signal, {
@@ -65,6 +63,21 @@ export async function ensureBlob(
     feed.fail(error);
     throw error;
   }
+}
+
+/** Bytes that are here already (a manifest, a config), stored and kept there until the lease ends. */
+export function keepBytes(context: ImageContext, bytes: string | Uint8Array): Promise<Lease> {
+  const { paths, database, signal } = context;
+  const hex = digestHex(digestOf(bytes));
+  return shareWork<Lease>(database, signal, {
+    resource: `make:blob:${hex}`,
+    directory: paths.blobs,
+    find: () => undefined,
+    async make() {
+      putBlob(paths, bytes);
+      return keepLease(database, `keep:blob:${hex}`);
+    },
+  });
 }
 
 function missing(digest: Digest, what: string): TspodError {

@@ -10,9 +10,10 @@ import {
   mediaTypes,
   parseImageConfig,
 } from "../oci/index.ts";
-import { prepareContent, putBlob } from "../store/content.ts";
+import { prepareContent } from "../store/content.ts";
 import { insertImage } from "../store/image-writes.ts";
 import { findImageByName, type StoredImage } from "../store/images.ts";
+import { keepBytes } from "./blob.ts";
 import type { ImageContext } from "./context.ts";
 import { builtinName, getImage } from "./find.ts";
 import { ensureLayers } from "./layers.ts";
@@ -43,8 +44,8 @@ export async function ensureBuiltin(
     layers: [wire(descriptor)],
   });
   prepareContent(context.paths);
-  for (const bytes of [layer, configText, manifest]) putBlob(context.paths, bytes);
   using kept = new DisposableStack();
+  for (const bytes of [layer, configText, manifest]) kept.use(await keepBytes(context, bytes));
   const chainId = digestHex(chainIds([diffId])[0] ?? diffId);
   await ensureLayers(context, null, [{ chainId, diffId, descriptor }], kept, builtinName);
   insertImage(context.database, {

@@ -1,6 +1,5 @@
 /** The missing layers of an image: downloaded and unpacked side by side, each once for all processes. */
 import type { Descriptor, Digest } from "../oci/index.ts";
-import { transact } from "../store/database.ts";
 import { keepLease, type Lease } from "../store/leases.ts";
 import { hasLayer } from "../store/layers.ts";
 import { shareWork } from "../store/wait.ts";
@@ -76,8 +75,7 @@ async function ensureLayer(
     onWait: () => phase("waiting"),
     find() {
       if (!hasLayer(database, chainId)) return undefined;
-      const keep = (): Lease => keepLease(database, `keep:layer:${chainId}`);
-      return [transact(database, keep, { durable: false })];
+      return [keepLease(database, `keep:layer:${chainId}`)];
     },
     async make() {
       phase("downloading");
@@ -100,8 +98,7 @@ async function ensureLayer(
       });
       unpacking.catch((error: unknown) => failure.abort(error)); // nobody needs the rest of the download
       const blob = await bothOrNeither(download, unpacking);
-      const keep = (): Lease => keepLease(database, `keep:layer:${chainId}`);
-      return [blob, transact(database, keep, { durable: false })];
+      return [blob, keepLease(database, `keep:layer:${chainId}`)];
     },
   });
   phase("done");

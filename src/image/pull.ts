@@ -19,12 +19,10 @@ import {
   type Platform,
   type Reference,
 } from "../oci/index.ts";
-import { blobPath, explainWrite, prepareContent, putBlob } from "../store/content.ts";
-import { transact } from "../store/database.ts";
+import { blobPath, explainWrite, prepareContent } from "../store/content.ts";
 import { insertImage } from "../store/image-writes.ts";
 import { findImageByName, listImageRecords, type StoredImage } from "../store/images.ts";
-import { keepLease } from "../store/leases.ts";
-import { ensureBlob } from "./blob.ts";
+import { ensureBlob, keepBytes } from "./blob.ts";
 import type { ImageContext } from "./context.ts";
 import { ensureLayers, type WantedLayer } from "./layers.ts";
 import { findSource, type ResolvedManifest, resolveManifest, type Source } from "./source.ts";
@@ -115,16 +113,7 @@ async function fetchConfig(
       `Cannot use "${what}": its config has ${manifest.config.sizeBytes} bytes, more than ${imageConfigSizeBytesMax}`,
     );
   }
-  const manifestDigest = putBlob(context.paths, manifestText);
-  kept.use(
-    transact(
-      context.database,
-      () => keepLease(context.database, `keep:blob:${digestHex(manifestDigest)}`),
-      {
-        durable: false,
-      },
-    ),
-  );
+  kept.use(await keepBytes(context, manifestText));
   kept.use(await ensureBlob(context, source, { descriptor: manifest.config, what }));
   const text = readFileSync(blobPath(context.paths, manifest.config.digest), "utf8");
   return { config: parseImageConfig(text, what), text };

@@ -5,8 +5,9 @@
 import { readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { removeTrees } from "../helper/index.ts";
+import { processStart } from "../lib/process-identity.ts";
 import { transact } from "../store/database.ts";
-import { dropDeadLeases, hasLivingOwner, tryLeaseInside } from "../store/leases.ts";
+import { dropLeases, hasLivingOwner, listDeadLeases, tryLeaseInside } from "../store/leases.ts";
 import { hasLayer, stagePrefix, trashName } from "../store/layers.ts";
 import type { ImageContext } from "./context.ts";
 
@@ -18,10 +19,10 @@ const ingestAgeMsMax = 7 * 24 * 3600 * 1000;
 /** Cheap when nothing is wrong: two directory listings and a query. */
 export async function recoverContent(context: ImageContext): Promise<void> {
   const { paths, database, helper: command, mapping, signal } = context;
-  transact(database, () => dropDeadLeases(database), { durable: false });
-  const doomed: string[] = [];
+  const dead = listDeadLeases(database);
+  let moved = 0;
   for (const name of list(paths.layers)) {
-    if (doomed.length === leftoversMax) break;
+    if (moved === leftoversMax) break;
     const chainId = chainOf(name);
     if (name === chainId && hasLayer(database, chainId)) continue;
     const claim = (): ReturnType<typeof tryLeaseInside> =>
@@ -33,10 +34,12 @@ export async function recoverContent(context: ImageContext): Promise<void> {
     if (lease === undefined || (name === chainId && hasLayer(database, chainId))) continue;
     const trash = trashName(paths, chainId);
     renameSync(join(paths.layers, name), trash);
-    doomed.push(trash);
+    moved++;
   }
   removeOldDownloads(paths.ingest);
-  if (doomed.length > 0) await removeTrees({ command, mapping, signal }, doomed);
+  const doomed = list(paths.trash).map((name) => join(paths.trash, name));
+  await removeTrees({ command, mapping, signal }, doomed.slice(0, 2 * leftoversMax));
+  if (doomed.length <= leftoversMax) dropLeases(database, dead);
 }
 
 /** ".tmp-<chain id>-<pid>-<time>" and "<chain id>" -> the chain id. */
@@ -44,11 +47,14 @@ function chainOf(name: string): string {
   return name.startsWith(stagePrefix) ? name.slice(stagePrefix.length).split("-", 1).join() : name;
 }
 
+/** "<hex>" is a download, good to be resumed; "<hex>.<pid>" was being written in one go. */
 function removeOldDownloads(ingest: string): void {
   for (const name of list(ingest)) {
     const path = join(ingest, name);
     const modifiedMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Infinity;
-    if (Date.now() - modifiedMs > ingestAgeMsMax) rmSync(path, { force: true });
+    const writer = /\.(\d+)$/.exec(name)?.[1];
+    const isAbandoned = writer !== undefined && processStart(Number(writer)) === null;
+    if (isAbandoned || Date.now() - modifiedMs > ingestAgeMsMax) rmSync(path, { force: true });
   }
 }
 

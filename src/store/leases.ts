@@ -1,6 +1,7 @@
 /**
  * Leases: who is making or using a piece of content right now. A row names a process so precisely (pid, start time,
- * boot) that a dead owner is always noticed; nothing has to be cleaned up after a crash.
+ * boot) that a dead owner is always noticed. Whoever changes content holds one while at it, so the rows of dead owners
+ * are also the journal recovery works from.
  */
 import type { Database } from "bun:sqlite";
 import { isAlive, ownIdentity } from "../lib/process-identity.ts";
@@ -12,11 +13,6 @@ export type Resource = `${"make" | "keep"}:${"blob" | "layer"}:${string}`;
 /** Ends with `using`, with `release`, or with the process. */
 export interface Lease extends Disposable {
   readonly resource: Resource;
-}
-
-interface Row {
-  id: number;
-  owner: string;
 }
 
 /** Take `resource` unless a living process has it. */
@@ -35,22 +31,26 @@ export function keepLease(database: Database, resource: Resource): Lease {
   return lease(database, resource, insert(database, resource));
 }
 
-/** Whether a living process has a lease on it; rows of dead ones are dropped. Call it inside a transaction. */
+/** Whether a living process has a lease on it. */
 export function hasLivingOwner(database: Database, resource: Resource): boolean {
   const rows = database
-    .query<Row, [string]>("SELECT * FROM lease WHERE resource = ?")
+    .query<{ owner: string }, [string]>("SELECT owner FROM lease WHERE resource = ?")
     .all(resource);
-  const dead = rows.filter(({ owner }) => !isAlive(owner));
-  for (const { id } of dead) database.query("DELETE FROM lease WHERE id = ?").run(id);
-  return rows.length > dead.length;
+  return rows.some(({ owner }) => isAlive(owner));
 }
 
-/** Drop what dead processes left. Bounded by the number of rows. */
-export function dropDeadLeases(database: Database): void {
-  const rows = database.query<Row, []>("SELECT * FROM lease").all();
-  for (const { id, owner } of rows) {
-    if (!isAlive(owner)) database.query("DELETE FROM lease WHERE id = ?").run(id);
-  }
+/** Rows of dead processes: each says that something may have been left half-done. */
+export function listDeadLeases(database: Database): number[] {
+  const rows = database
+    .query<{ id: number; owner: string }, []>("SELECT id, owner FROM lease")
+    .all();
+  return rows.filter(({ owner }) => !isAlive(owner)).map(({ id }) => id);
+}
+
+/** What they left has been seen to. */
+export function dropLeases(database: Database, ids: readonly number[]): void {
+  const drop = database.query("DELETE FROM lease WHERE id = ?");
+  transact(database, () => ids.forEach((id) => drop.run(id)), { durable: false });
 }
 
 function insert(database: Database, resource: Resource): number {

@@ -1,0 +1,157 @@
+/** Several processes on one store, and processes that die: one transfer, nothing lost, nothing left. */
+import { describe, expect } from "bun:test";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { listImages, pullImage, recoverContent, removeImage } from "../../src/image/index.ts";
+import { hasBlob } from "../../src/store/content.ts";
+import type { Digest } from "../../src/oci/index.ts";
+import { helperBuilt, makeStore, type TestStore } from "../support/image-store.ts";
+import { testWith } from "../support/requirements.ts";
+import { randomLayer, scriptedImage, startScriptedRegistry } from "../support/scripted-registry.ts";
+import { treeRoot } from "../support/tree.ts";
+import { until } from "../support/wait.ts";
+
+const test = testWith(helperBuilt);
+const worker = join(treeRoot, "tests/support/pull-worker.ts");
+
+function startPull({ root }: TestStore, name: string): Bun.Subprocess<"ignore", "pipe", "pipe"> {
+  return Bun.spawn([process.execPath, worker, root, name], {
+    ...{ stdin: "ignore", stdout: "pipe", stderr: "pipe" },
+  });
+}
+
+/** Leases, half-made layers and half-fetched blobs that no process answers for. */
+function leftovers({ context, litter }: TestStore): unknown[] {
+  return [...litter(), ...context.database.query("SELECT * FROM lease").all()];
+}
+
+describe("pullImage()", () => {
+  test("ten processes pulling one image transfer it once", async () => {
+    const layers = [await randomLayer(3_000_000, 1), await randomLayer(2_000_000, 2)];
+    const image = await scriptedImage({ layers });
+    await using registry = await startScriptedRegistry(image);
+    await using store = makeStore();
+    const name = `${registry.address}/team/app:1`;
+    const pulls = Array.from({ length: 10 }, () => startPull(store, name));
+    const ends = await Promise.all(
+      pulls.map(async (child) => ({
+        ...{ status: await child.exited, said: await child.stdout.text() },
+        ...{ complaint: await child.stderr.text() },
+      })),
+    );
+    const good = { status: 0, said: `${image.digests.config}\n`, complaint: "" };
+    expect(ends).toEqual(ends.map(() => good));
+    const once = image.blobs.reduce((sum, blob) => sum + blob.length, image.config.length);
+    expect(registry.blobBytesSent).toBe(once);
+    expect(leftovers(store)).toEqual([]);
+    expect(listImages(store.context).length).toBe(1);
+  });
+
+  test("who waits takes over when the one who fetches dies, and resumes", async () => {
+    const compress = (tar: Uint8Array): Uint8Array => tar;
+    const image = await scriptedImage({ layers: [await randomLayer(8_000_000)], compress });
+    const hex = (image.digests.layers[0] ?? "").slice(7);
+    let isStalling = true;
+    await using registry = await startScriptedRegistry(image, ({ path }) =>
+      path.endsWith(hex) && isStalling
+        ? { body: image.blobs[0] ?? "", breakAt: { bytes: 6_000_000, how: "stall" } }
+        : undefined,
+    );
+    await using store = makeStore();
+    const name = `${registry.address}/team/app:1`;
+    const first = startPull(store, name);
+    const ingest = join(store.context.paths.ingest, hex);
+    await until(
+      "the first has fetched half",
+      () => (statSync(ingest, { throwIfNoEntry: false })?.size ?? 0) > 5_000_000,
+    );
+    const pulling = pullImage(store.context, name);
+    await until("the second waits", () =>
+      store.events.some((event) => event.kind === "phase" && event.phase === "waiting"),
+    );
+    isStalling = false;
+    first.kill("SIGKILL");
+    await pulling;
+    const range = registry.requests.at(-1)?.headers.range ?? "";
+    expect(Number(/^bytes=(\d+)-$/.exec(range)?.[1])).toBeGreaterThan(5_000_000);
+    await first.exited;
+    await recoverContent(store.context);
+    expect(leftovers(store)).toEqual([]);
+  });
+
+  test("killed at thirty moments: the next one finishes, and nothing is left after it", async () => {
+    const layers = [await randomLayer(600_000, 1), await randomLayer(400_000, 2)];
+    const image = await scriptedImage({ layers });
+    await using registry = await startScriptedRegistry(image);
+    const name = `${registry.address}/team/app:1`;
+    const trials = 30;
+    for (let trial = 0; trial < trials; trial++) {
+      await using store = makeStore();
+      const child = startPull(store, name);
+      await killAfter(child, store, trial);
+      const pulled = await pullImage(store.context, name);
+      for (const chain of pulled.layers) {
+        const tree = join(store.context.paths.layers, chain, "diff");
+        const [file = ""] = readdirSync(tree);
+        expect(readFileSync(join(tree, file)).length).toBeGreaterThan(300_000);
+      }
+      const wanted = [image.digests.config, ...image.digests.layers] as Digest[];
+      const sizes = [image.config.length, ...image.blobs.map(({ length }) => length)];
+      const missing = wanted.filter(
+        (digest, i) => !hasBlob(store.context.paths, digest, sizes[i] ?? 0),
+      );
+      expect(missing).toEqual([]);
+      await recoverContent(store.context);
+      expect(leftovers(store)).toEqual([]);
+    }
+  }, 120_000);
+});
+
+/** The moment is given by what has happened on the disk, and within that by luck. */
+async function killAfter(
+  child: Bun.Subprocess<"ignore", "pipe", "pipe">,
+  { context }: TestStore,
+  trial: number,
+): Promise<void> {
+  const { paths } = context;
+  const count = (directory: string): number =>
+    existsSync(directory) ? readdirSync(directory).length : 0;
+  const moments = [
+    () => count(paths.ingest) > 0,
+    () => count(paths.blobs) > 0,
+    () => count(paths.blobs) > 1,
+    () => count(paths.layers) > 0,
+    () => count(paths.layers) > 1,
+    () => readdirSync(paths.layers).some((name) => !name.startsWith(".")),
+  ];
+  const moment = moments[trial % moments.length] ?? (() => true);
+  const isOver = child.exited.then(() => true);
+  await until(`moment ${trial}`, async () => {
+    const ended = await Promise.race([isOver, Promise.resolve(false)]);
+    return ended || (existsSync(paths.layers) && moment());
+  });
+  child.kill("SIGKILL");
+  await child.exited;
+}
+
+describe("removeImage() beside pullImage()", () => {
+  test("pulled and removed by two at once, the image is whole or gone", async () => {
+    const image = await scriptedImage({ layers: [await randomLayer(200_000)] });
+    await using registry = await startScriptedRegistry(image);
+    await using store = makeStore();
+    const name = `${registry.address}/team/app:1`;
+    for (let round = 0; round < 10; round++) {
+      await pullImage(store.context, name);
+      const child = startPull(store, name);
+      await removeImage(store.context, name);
+      expect(await child.exited).toBe(0);
+      for (const { layers, manifestDigest } of listImages(store.context)) {
+        expect(
+          layers.filter((chain) => !existsSync(join(store.context.paths.layers, chain))),
+        ).toEqual([]);
+        expect(existsSync(join(store.context.paths.blobs, manifestDigest.slice(7)))).toBe(true);
+      }
+    }
+    expect(leftovers(store)).toEqual([]);
+  }, 60_000);
+});

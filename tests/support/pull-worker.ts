@@ -1,0 +1,8 @@
+/** A process that pulls one image into a store and says its id: for tests of several at once, and of killed ones. */
+import { pullImage } from "../../src/image/index.ts";
+import { makeStore } from "./image-store.ts";
+
+const [root = "", name = ""] = process.argv.slice(2);
+const { context } = makeStore({ root });
+const image = await pullImage(context, name);
+console.log(image.id);
