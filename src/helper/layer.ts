@@ -38,7 +38,7 @@ export async function applyLayer(
 ): Promise<LayerDone> {
   const sync = options.sync === true ? ["--sync"] : [];
   const args = ["apply", ...mapOptions(options.mapping), "--dir", options.directory, ...sync];
-  return runVerb(options, args, `unpack the layer`, tar);
+  return runVerb(options, args, "unpack the layer", tar);
 }
 
 /** Delete trees whose owners are only expressible inside the mapping. Missing ones are fine; symbolic links stay links. */
@@ -78,7 +78,9 @@ async function runVerb(
   signal.addEventListener("abort", kill, { once: true });
   const answer = child.stdout.text();
   try {
-    if (input !== undefined && child.stdin !== undefined) await feed(child.stdin, input);
+    if (input !== undefined && child.stdin !== undefined) {
+      await feed(child.stdin, input, signal);
+    }
     const reply = parseReply(await answer);
     await child.exited;
     signal.throwIfAborted();
@@ -95,12 +97,21 @@ async function runVerb(
   }
 }
 
-/** One chunk at a time: what the helper has not taken is not asked for. When it has ended, its answer says why. */
-async function feed(stdin: Bun.FileSink, input: AsyncIterable<Uint8Array>): Promise<void> {
+/**
+ * One chunk at a time: what the helper has not taken is not asked for. When it has ended, its answer says why.
+ * A broken pipe is an exception the first time; after that Bun's sink swallows everything and answers `true`.
+ */
+async function feed(
+  stdin: Bun.FileSink,
+  input: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): Promise<void> {
   for await (const chunk of input) {
+    if (signal.aborted) return;
     try {
       await stdin.write(chunk); // a promise only when the pipe is full; it rejects when it is closed
-      await stdin.flush();
+      const flushed: unknown = await stdin.flush(); // not the number it is declared to be
+      if (typeof flushed !== "number") return;
     } catch {
       return; // EPIPE: it refused the rest
     }
