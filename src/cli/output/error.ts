@@ -1,5 +1,6 @@
 /** Errors and warnings on standard error: a sentence, and what to do next. */
 import { writeSync } from "node:fs";
+import { isatty } from "node:tty";
 import { TspodError } from "../../errors.ts";
 import { safe } from "./safe.ts";
 
@@ -8,25 +9,57 @@ type Environment = Record<string, string | undefined>;
 /** Tell the user; the exit code. A stack is shown only with TSPOD_DEBUG=1. */
 export function printError(error: unknown, environment: Environment): number {
   const known = error instanceof TspodError ? error : unexpected(error);
-  const next = known.next === undefined ? "" : `  ${safe(known.next)}\n`;
-  printRaw(`Error: ${safe(known.message)}\n${next}`);
-  if (environment.TSPOD_DEBUG) printRaw(`${Bun.inspect(error)}\n`);
+  printRaw(formatMessage("Error", known, { isColoured: wantsColour(environment) }));
+  if (isSet(environment.TSPOD_DEBUG)) printRaw(`${Bun.inspect(error, { colors: false })}\n`);
   return known.exitCode;
 }
 
-export function printWarning(message: string, _: Environment): void {
-  printRaw(`Warning: ${safe(message)}\n`);
+export function printWarning(message: string, environment: Environment): void {
+  printRaw(formatMessage("Warning", { message }, { isColoured: wantsColour(environment) }));
 }
 
-function unexpected(error: unknown): TspodError {
-  const { message, code } = error as { message?: string; code?: string };
+export interface Message {
+  message: string;
+  /** Each line of it becomes one, indented. */
+  next?: string | undefined;
+}
+
+/** "Error: sentence\n  next\n". What the sentence quotes cannot act on the terminal. Pure. */
+export function formatMessage(
+  kind: "Error" | "Warning",
+  { message, next }: Message,
+  options: { isColoured: boolean },
+): string {
+  const label = options.isColoured ? `\x1b[1;${colours[kind]}m${kind}:\x1b[0m` : `${kind}:`;
+  const lines = next === undefined ? [] : next.split("\n");
+  return [`${label} ${safe(message)}`, ...lines.map((line) => `  ${safe(line)}`), ""].join("\n");
+}
+
+/** SGR red and yellow; two words need no library (chalk costs 3 ms). */
+const colours = { Error: 31, Warning: 33 };
+
+/** https://no-color.org: set and not empty means no colour. */
+function wantsColour(environment: Environment): boolean {
+  return !isSet(environment.NO_COLOR) && environment.TERM !== "dumb" && isatty(2);
+}
+
+function isSet(value: string | undefined): boolean {
+  return value !== undefined && value !== "";
+}
+
+/** What nobody thought of, as an error of ours: the full disk has a remedy, the rest is a fault of tspod. */
+export function unexpected(error: unknown): TspodError {
+  const { message, code } = (error ?? {}) as { message?: unknown; code?: unknown }; // anything can be thrown
   if (code === "SQLITE_FULL" || code === "ENOSPC" || code === "EDQUOT") {
     return new TspodError("store.full", "No space left on the disk", {
       next: "free some, or set TSPOD_ROOT to a directory with room",
+      cause: error,
     });
   }
-  return new TspodError("internal", `${message ?? String(error)}`, {
+  const sentence = typeof message === "string" && message !== "" ? message : String(error);
+  return new TspodError("internal", sentence, {
     next: "this is a fault of tspod; TSPOD_DEBUG=1 shows where",
+    cause: error,
   });
 }
 
