@@ -3,7 +3,7 @@
  * A half-made directory is named after its creator, so recovery knows whom to ask.
  */
 import { SQLiteError } from "bun:sqlite";
-import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { TspodError } from "../errors.ts";
 import { type EnsureOptions, ensureImage, type StoredImage } from "../image/index.ts";
 import { syncDirectory, writeFileAtomic } from "../lib/atomic-file.ts";
@@ -86,7 +86,7 @@ function place(
   // a container that dies with its command need not survive a power cut
   const durable = !options.autoRemove;
   try {
-    writeFiles(temporary, built, durable);
+    writeFiles(temporary, built, { durable, rootMode: topMode(image, paths.layers) });
     transact(
       context.database,
       () => {
@@ -111,9 +111,20 @@ function requireImage({ database }: ContainerContext, image: StoredImage, name: 
   });
 }
 
-function writeFiles(directory: string, built: BuiltSpec, durable: boolean): void {
+/** The upper directory is what "/" looks like in the container: its mode is the image's. */
+function topMode(image: StoredImage, layers: string): number {
+  const [top] = image.layers;
+  return top === undefined ? 0o755 : statSync(`${layers}/${top}/diff`).mode & 0o7777;
+}
+
+function writeFiles(
+  directory: string,
+  built: BuiltSpec,
+  { durable, rootMode }: { durable: boolean; rootMode: number },
+): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   for (const name of ["rootfs", "upper", "work"]) mkdirSync(`${directory}/${name}`, 0o700);
+  chmodSync(`${directory}/upper`, rootMode);
   for (const [name, text] of Object.entries(built.files)) {
     writeFileSync(`${directory}/${name}`, text, { mode: 0o644 });
   }
