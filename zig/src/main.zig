@@ -18,6 +18,8 @@ const verbs = [_]Verb{
     .{ .name = "apply", .run = @import("layer/layer.zig").apply.run },
     .{ .name = "remove", .run = @import("layer/layer.zig").remove.run },
     .{ .name = "run", .run = @import("run.zig").run },
+    .{ .name = "exec", .run = @import("exec.zig").run },
+    .{ .name = "attach", .run = @import("attach.zig").run },
     .{ .name = "init", .run = @import("process/init.zig").run },
 };
 
@@ -65,4 +67,5 @@ test {
     _ = @import("monitor/remove.zig");
     _ = @import("client/detach.zig");
     _ = @import("prepare.zig");
+    _ = @import("attach.zig");
 }

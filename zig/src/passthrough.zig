@@ -42,7 +42,8 @@ pub fn run(container: *prepare.Container, attach: contract.Attach) sys.Error!u8 
     _ = linux.sigprocmask(linux.SIG.BLOCK, &mask, null);
     const null_fd = try sys.checkFd("open", "/dev/null", linux.open("/dev/null", .{ .ACCMODE = .RDWR, .CLOEXEC = true }, 0));
     const stdin: linux.fd_t = if (attach.stdin) 0 else null_fd;
-    const started = try launch.Launch.start(&container.plan, .{ .stdin = stdin, .stdout = 1, .stderr = 2 });
+    const target: launch.Target = .{ .container = &container.plan };
+    var started = try launch.Launch.start(target, .{ .stdin = stdin, .stdout = 1, .stderr = 2 });
     const result = bringUp(m, &started, container, mask) catch |err| {
         started.abandon();
         m.abandon();
@@ -70,10 +71,10 @@ pub fn run(container: *prepare.Container, attach: contract.Attach) sys.Error!u8 
     return @truncate(ending.code);
 }
 
-fn bringUp(m: *monitors.Monitor, started: *const launch.Launch, container: *prepare.Container, mask: linux.sigset_t) sys.Error!launch.Result {
+fn bringUp(m: *monitors.Monitor, started: *launch.Launch, container: *prepare.Container, mask: linux.sigset_t) sys.Error!launch.Result {
     if (m.config.auto_remove) m.userns_fd = sessions.openUserNamespace(started.pid);
-    try started.proceed(&container.plan);
+    try started.proceed(.{ .container = &container.plan });
     try m.makeFiles(container.helper.log, false);
     try m.watchSignals(mask);
-    return started.finish(&container.plan);
+    return started.finish(.{ .container = &container.plan });
 }

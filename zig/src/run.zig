@@ -34,7 +34,7 @@ fn runIn(args: []const [*:0]const u8) sys.Error!u8 {
         if (passthrough.isPossible(&container, options)) return passthrough.run(&container, options);
     }
     return sessions.run(&arena_state, .{
-        .plan = &container.plan,
+        .target = .{ .container = &container.plan },
         .helper = &container.helper,
         .attach = attach,
         .stdin_open = container.helper.stdinOpen,

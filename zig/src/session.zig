@@ -15,7 +15,7 @@ const linux = sys.linux;
 const exit_failed = 125;
 
 pub const Options = struct {
-    plan: *child.Plan,
+    target: launch.Target,
     /// Null: exec, which leaves nothing on disk.
     helper: ?*const contract.Helper,
     attach: ?contract.Attach,
@@ -48,7 +48,7 @@ pub fn run(arena: *std.heap.ArenaAllocator, options: Options) sys.Error!u8 {
     const message = report.receive(status.parent, &buffer) orelse return exit_failed; // the monitor has told why
     _ = linux.close(status.parent);
     const attach = options.attach orelse return 0;
-    const outcome = try beClient(pair[0], attach, options.plan.program.terminal, message.fd);
+    const outcome = try beClient(pair[0], attach, options.target.hasTerminal(), message.fd);
     // Its last act is to leave: with it everything of this container is gone.
     if (outcome == .ended) _ = sys.waitExit(@intCast(watcher)) catch {};
     return tell(outcome);
@@ -97,8 +97,8 @@ fn watch(arena: *std.heap.ArenaAllocator, options: Options, status: linux.fd_t, 
     const m = &monitor;
     if (options.helper) |helper| try m.config.set(helper);
     var streams: Streams = .{};
-    if (!options.plan.program.terminal) try streams.open(options.stdin_open);
-    const started = try launch.Launch.start(options.plan, streams.theirs());
+    if (!options.target.hasTerminal()) try streams.open(options.stdin_open);
+    var started = try launch.Launch.start(options.target, streams.theirs());
     streams.closeTheirs();
     const result = bringUp(m, &started, options) catch |err| {
         started.abandon();
@@ -133,12 +133,12 @@ fn watch(arena: *std.heap.ArenaAllocator, options: Options, status: linux.fd_t, 
     return m.run();
 }
 
-fn bringUp(m: *monitors.Monitor, started: *const launch.Launch, options: Options) sys.Error!launch.Result {
+fn bringUp(m: *monitors.Monitor, started: *launch.Launch, options: Options) sys.Error!launch.Result {
     if (m.config.auto_remove) m.userns_fd = openUserNamespace(started.pid);
-    try started.proceed(options.plan);
+    try started.proceed(options.target);
     const log: contract.Log = if (options.helper) |helper| helper.log else .{ .driver = .none };
     try m.makeFiles(log, true);
-    return started.finish(options.plan);
+    return started.finish(options.target);
 }
 
 /// To delete what belongs to the container's other ids when its own process is gone.

@@ -5,7 +5,20 @@ const sys = @import("../sys.zig");
 const event = @import("../event.zig");
 const report = @import("../process/report.zig");
 const child = @import("../process/child.zig");
+const joined = @import("../process/joined.zig");
 const linux = sys.linux;
+
+/// What is started: a container, or a further process in one that runs.
+pub const Target = union(enum) {
+    container: *child.Plan,
+    joined: *joined.Plan,
+
+    pub fn hasTerminal(target: Target) bool {
+        return switch (target) {
+            inline else => |plan| plan.program.terminal,
+        };
+    }
+};
 
 pub const Running = struct {
     pid: linux.pid_t,
@@ -24,18 +37,25 @@ pub const Launch = struct {
     channel: linux.fd_t,
 
     /// The parent's copies of `streams` stay open: closing them is the caller's.
-    pub fn start(plan: *child.Plan, streams: ?child.Streams) sys.Error!Launch {
+    pub fn start(target: Target, streams: ?child.Streams) sys.Error!Launch {
         const channel = try report.open();
         errdefer _ = linux.close(channel.parent);
         var pidfd: linux.fd_t = -1;
+        const namespaces = switch (target) {
+            .container => |plan| plan.new_namespaces,
+            .joined => 0,
+        };
         const args: sys.CloneArgs = .{
-            .flags = linux.CLONE.PIDFD | plan.new_namespaces,
+            .flags = linux.CLONE.PIDFD | namespaces,
             .pidfd = @intFromPtr(&pidfd),
         };
         const rc = sys.clone3(&args);
         if (linux.errno(rc) == .SUCCESS and rc == 0) {
             _ = linux.close(channel.parent);
-            child.run(plan, streams, channel.child);
+            switch (target) {
+                .container => |plan| child.run(plan, streams, channel.child),
+                .joined => |plan| joined.run(plan, streams, channel.child),
+            }
         }
         _ = linux.close(channel.child);
         return .{
@@ -46,19 +66,24 @@ pub const Launch = struct {
     }
 
     /// Write the id maps and let the child go on.
-    pub fn proceed(launch: *const Launch, plan: *const child.Plan) sys.Error!void {
+    pub fn proceed(launch: *const Launch, target: Target) sys.Error!void {
+        const plan = switch (target) {
+            .container => |plan| plan,
+            .joined => return, // it waits for nothing
+        };
         if (plan.maps) |*maps| try maps.write(launch.pid);
         report.send(launch.channel, .go, "");
     }
 
     /// Follow the child until it executed its program. Warnings are passed on.
-    pub fn finish(launch: *const Launch, plan: *const child.Plan) Result {
+    pub fn finish(launch: *Launch, target: Target) Result {
         var buffer: [1 + event.line_bytes_max]u8 = undefined;
         var terminal: ?linux.fd_t = null;
         var failure: ?event.Line = null;
         var is_executing = false;
         while (report.receive(launch.channel, &buffer)) |message| switch (message.kind) {
             .terminal => terminal = message.fd,
+            .process => launch.follow(message),
             .executing => is_executing = true,
             .warning => sys.writeAll(event.descriptor, message.text) catch {},
             .failed => {
@@ -67,7 +92,7 @@ pub const Launch = struct {
                 failure = line;
             },
             .fuse => {
-                @import("../rootfs/fuse.zig").mount(launch.pidfd, &plan.root) catch {
+                @import("../rootfs/fuse.zig").mount(launch.pidfd, &target.container.root) catch {
                     failure = event.failed();
                     launch.abandon();
                     break;
@@ -85,6 +110,14 @@ pub const Launch = struct {
         if (failure) |line| return .{ .failed = line };
         sys.fail("start", "the container's process was killed before it could start") catch {};
         return .{ .failed = event.failed() };
+    }
+
+    /// From here on the real process is watched: the one that joined the namespaces has done its work.
+    fn follow(launch: *Launch, message: report.Message) void {
+        _ = sys.waitExitFd(launch.pidfd) catch {};
+        _ = linux.close(launch.pidfd);
+        launch.pid = @bitCast(message.text[0..4].*);
+        launch.pidfd = message.fd.?;
     }
 
     /// Kill and reap it: with it go its namespaces and everything mounted in them.

@@ -97,7 +97,7 @@ pub fn defaultSignals() void {
     _ = linux.sigprocmask(linux.SIG.SETMASK, &none, null);
 }
 
-fn takeStreams(streams: Streams) sys.Error!void {
+pub fn takeStreams(streams: Streams) sys.Error!void {
     const wanted = [_]linux.fd_t{ streams.stdin, streams.stdout, streams.stderr };
     for (wanted, 0..) |fd, i| {
         const target: linux.fd_t = @intCast(i);

@@ -34,6 +34,7 @@ pub const Program = struct {
     oom_score_adj: ?i32,
     seccomp: ?*const contract.Seccomp,
     ourselves: ?lookup.Identity,
+    dies_with_parent: bool = true,
     /// A tiny init becomes the process and starts the program: how init.zig is executed.
     init_fd: ?linux.fd_t = null,
 
@@ -123,7 +124,7 @@ pub fn become(
     try changeIds();
     _ = linux.syscall1(.umask, program.ids.umask orelse default_umask);
     // A change of ids clears it (prctl(2)).
-    try dieWithParent();
+    if (program.dies_with_parent) try dieWithParent();
 
     const name = std.mem.span(program.argv[0].?);
     const file = try lookup.find(name, program.path_variable);

@@ -15,6 +15,8 @@ pub const Kind = enum(u8) {
     warning = 'W',
     /// The master of the terminal, as a descriptor.
     terminal = 'T',
+    /// The process that a joined one really is: its descriptor and its pid.
+    process = 'P',
     /// Mount the root with fuse-overlayfs and say `go`.
     fuse = 'O',
     _,
@@ -40,6 +42,15 @@ pub fn send(fd: linux.fd_t, kind: Kind, text: []const u8) void {
 const Control = extern struct { header: linux.cmsghdr, fd: linux.fd_t, padding: u32 = 0 };
 
 pub fn sendDescriptor(fd: linux.fd_t, kind: Kind, passed: linux.fd_t) sys.Error!void {
+    return sendWith(fd, &.{@intFromEnum(kind)}, passed);
+}
+
+pub fn sendProcess(fd: linux.fd_t, pid: linux.pid_t, pidfd: linux.fd_t) sys.Error!void {
+    const number: [4]u8 = @bitCast(pid);
+    return sendWith(fd, &(.{@intFromEnum(Kind.process)} ++ number), pidfd);
+}
+
+fn sendWith(fd: linux.fd_t, bytes: []const u8, passed: linux.fd_t) sys.Error!void {
     const control: Control = .{
         .header = .{
             .len = @sizeOf(linux.cmsghdr) + @sizeOf(linux.fd_t),
@@ -48,8 +59,7 @@ pub fn sendDescriptor(fd: linux.fd_t, kind: Kind, passed: linux.fd_t) sys.Error!
         },
         .fd = passed,
     };
-    const byte = [1]u8{@intFromEnum(kind)};
-    const vector = [1]std.posix.iovec_const{.{ .base = &byte, .len = 1 }};
+    const vector = [1]std.posix.iovec_const{.{ .base = bytes.ptr, .len = bytes.len }};
     const message: linux.msghdr_const = .{
         .name = null,
         .namelen = 0,
