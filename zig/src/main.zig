@@ -20,6 +20,7 @@ const verbs = [_]Verb{
     .{ .name = "run", .run = @import("run.zig").run },
     .{ .name = "exec", .run = @import("exec.zig").run },
     .{ .name = "attach", .run = @import("attach.zig").run },
+    .{ .name = "probe", .run = @import("probe.zig").run },
     .{ .name = "init", .run = @import("process/init.zig").run },
 };
 
