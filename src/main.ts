@@ -1,4 +1,4 @@
-/** argv -> exit code. The only file that builds the engine or ends the process. */
+/** argv -> exit code. The only file that builds the engine. */
 import { printWarning, runCli } from "./cli/index.ts";
 import { Engine } from "./engine.ts";
 import { userEnvironment } from "./helper/index.ts";
@@ -7,4 +7,4 @@ const engine = new Engine({
   environment: userEnvironment(process.env),
   warn: (message) => printWarning(message, process.env),
 });
-process.exit(await runCli(process.argv.slice(2), engine));
+engine.leave(await runCli(process.argv.slice(2), engine));

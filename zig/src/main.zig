@@ -15,6 +15,7 @@ const Verb = struct { name: []const u8, run: *const fn ([]const Argument, Enviro
 
 const verbs = [_]Verb{
     .{ .name = "true", .run = runTrue },
+    .{ .name = "exit", .run = runExit },
     .{ .name = "apply", .run = @import("layer/layer.zig").apply.run },
     .{ .name = "remove", .run = @import("layer/layer.zig").remove.run },
     .{ .name = "run", .run = @import("run.zig").run },
@@ -46,6 +47,12 @@ pub fn main(init: std.process.Init.Minimal) u8 {
 /// Does nothing: the floor that a benchmark measures.
 fn runTrue(_: []const Argument, _: Environment) u8 {
     return 0;
+}
+
+/// `exit STATUS`: what the TypeScript side becomes to end without the work its runtime does at exit.
+fn runExit(args: []const Argument, _: Environment) u8 {
+    if (args.len != 1) return exit_usage;
+    return std.fmt.parseInt(u8, std.mem.span(args[0]), 10) catch exit_usage;
 }
 
 test {
