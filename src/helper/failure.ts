@@ -18,7 +18,8 @@ export function describeFailure(failure: Failure): TspodError {
   return new TspodError(code, message, next === undefined ? {} : { next });
 }
 
-function meaning({ call, detail, errno }: Failure): Meaning {
+function meaning(failure: Failure): Meaning {
+  const { call, detail, errno } = failure;
   switch (call) {
     case "lookup":
       return {
@@ -31,45 +32,65 @@ function meaning({ call, detail, errno }: Failure): Meaning {
     case "user":
       return {
         code: "container.start_failed",
-        message: `Cannot find the user "${detail}" in the container's /etc/passwd and /etc/group`,
+        message: `Cannot run as the user asked for: ${detail}`,
         next: "use a numeric id, e.g. -u 1000:1000, or a name the image knows",
       };
     case "chdir":
       return {
         code: "container.start_failed",
-        message: `Cannot use "${detail}" as the working directory (${errno})`,
+        message: `Cannot use the working directory: ${errno === "" ? detail : `"${detail}" (${errno})`}`,
         next: "give a directory with -w",
       };
     case "newuidmap":
     case "newgidmap":
       return {
         code: "host.no_newuidmap",
-        message: `${call} refused the user namespace map${detail === "" ? "" : `: ${detail}`}`,
+        message: `${call} ${errno === "" ? detail : `failed with ${errno}`}`,
         next: `check that ${call} is set-user-ID root and that /etc/subuid and /etc/subgid list you`,
       };
     case "clone3":
     case "unshare":
+    case "uid_map":
+    case "gid_map":
       return namespaceMeaning(errno);
-    case "overlay":
-      return {
-        code: "host.overlay_refused",
-        message: `The kernel refused an overlay mount (${errno}${detail === "" ? "" : `, ${detail}`})`,
-        next: "see tspod info; TSPOD_ROOT on another file system, or fuse-overlayfs, may help",
-      };
     case "mount":
-      if (errno === "ENOENT") {
-        return {
-          code: "volume.source_missing",
-          message: `Cannot mount "${detail}": it does not exist`,
-          next: "create it first",
-        };
-      }
+    case "open_tree":
+      return mountMeaning(failure);
   }
-  const what = detail === "" ? call : `${call} "${detail}"`;
+  return otherwise(failure);
+}
+
+/** An empty errno means that the detail is a sentence already. */
+function otherwise({ call, detail, errno }: Failure): Meaning {
+  const isFull = errno === "ENOSPC" || errno === "EDQUOT";
+  const what = [call, detail === "" ? "" : `"${detail}"`].filter(Boolean).join(" ");
   return {
-    code: errno === "ENOSPC" || errno === "EDQUOT" ? "store.full" : "container.start_failed",
-    message: errno === "" ? what : `Cannot start the container: ${what} failed with ${errno}`,
+    code: isFull ? "store.full" : "container.start_failed",
+    message:
+      errno === ""
+        ? `Cannot start the container: ${detail}`
+        : `Cannot start the container: ${what} failed with ${errno}`,
+    ...(isFull ? { next: "free some space, or set TSPOD_ROOT to a directory with room" } : {}),
   };
+}
+
+function mountMeaning(failure: Failure): Meaning {
+  const { call, detail, errno } = failure;
+  if (call === "mount" && detail.endsWith("/rootfs") && errno !== "") {
+    return {
+      code: "host.overlay_refused",
+      message: `The kernel refused to mount the container's layers (${errno})`,
+      next: "TSPOD_ROOTFS=fuse-overlayfs or TSPOD_ROOTFS=copy gets by without its overlay",
+    };
+  }
+  if (call === "open_tree" && errno === "ENOENT") {
+    return {
+      code: "volume.source_missing",
+      message: `Cannot mount "${detail}": it does not exist`,
+      next: "create it first",
+    };
+  }
+  return otherwise(failure);
 }
 
 function execveMeaning(detail: string, errno: string): Meaning {
