@@ -19,10 +19,10 @@ export function nearestFew(word: string, candidates: Iterable<string>, count: nu
     .map(({ candidate }) => candidate);
 }
 
-/** One slip in three letters is a typo, more is another word. Leading dashes of flags are no letters. */
+/** Two slips in five letters are a typo, more is another word. Leading dashes of flags are no letters. */
 function threshold(word: string, candidate: string): number {
   const letters = Math.max(bare(word).length, bare(candidate).length);
-  return letters < 2 ? 0 : Math.max(1, Math.floor(letters / 3));
+  return letters < 2 ? 0 : Math.max(1, Math.floor(letters * 0.4));
 }
 
 /** Letter case decides ties only; an unfinished word (two letters or more) costs one slip. */

@@ -22,6 +22,7 @@ describe("nearest()", () => {
 
   test.each([
     ["rnu", "run"],
+    ["imga", "image"],
     ["imgaes", "images"],
     ["insp", "inspect"],
     ["pul", "pull"],

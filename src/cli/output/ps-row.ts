@@ -18,6 +18,8 @@ export interface PsRow {
   Mounts: string;
   Size: string;
   LocalVolumes: string;
+  /** `{{.Label "com.example.owner"}}`; JSON leaves it away. */
+  Label(name: string): string;
 }
 
 const shortIdLength = 12;
@@ -47,6 +49,7 @@ export function psRow(
     Mounts: asked.mounts.map(({ destination }) => destination).join(","),
     Size: "",
     LocalVolumes: String(asked.mounts.filter(({ kind }) => kind === "volume").length),
+    Label: (name) => (Object.hasOwn(container.labels, name) ? (container.labels[name] ?? "") : ""),
   };
 }
 
