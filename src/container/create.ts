@@ -5,7 +5,7 @@
 import { SQLiteError } from "bun:sqlite";
 import { chmodSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { TspodError } from "../errors.ts";
-import { type EnsureOptions, ensureImage, type StoredImage } from "../image/index.ts";
+import { builtinName, type EnsureOptions, ensureImage, type StoredImage } from "../image/index.ts";
 import { syncDirectory, writeFileAtomic } from "../lib/atomic-file.ts";
 import { ownIdentity } from "../lib/process-identity.ts";
 import { buildSpec, type BuiltSpec, type CreateOptions } from "../spec/index.ts";
@@ -57,7 +57,7 @@ function place(
 ): ContainerRecord {
   const { paths } = context;
   const containerDir = containerDirectory(paths, id);
-  const built = buildSpec(image.config, options, context.host, {
+  const built = buildSpec(image.config, withStartTime(options, image), context.host, {
     id,
     name,
     containerDir,
@@ -102,6 +102,13 @@ function place(
   }
   if (durable) syncDirectory(paths.containers);
   return record;
+}
+
+/** The built-in image's program tells how long all of it took: this process began then (ms since 1970). */
+function withStartTime(options: CreateOptions, image: StoredImage): CreateOptions {
+  if (image.reference !== builtinName) return options;
+  const start = `TSPOD_START_MS=${Math.floor(performance.timeOrigin)}`;
+  return { ...options, environment: [start, ...options.environment] };
 }
 
 function requireImage({ database }: ContainerContext, image: StoredImage, name: string): void {

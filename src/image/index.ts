@@ -10,7 +10,7 @@ export type { ImageName, ImageRecord, StoredImage } from "../store/images.ts";
 export type { PullOptions } from "./pull.ts";
 export type { RemovedImage, RemoveOptions } from "./remove.ts";
 export { type EnsureOptions, ensureImage, type PullPolicy } from "./ensure.ts";
-export { findImage, getImage, inspectImage, listImages } from "./find.ts";
+export { builtinName, findImage, getImage, inspectImage, listImages } from "./find.ts";
 
 export async function pullImage(
   context: ImageContext,

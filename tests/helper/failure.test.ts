@@ -4,7 +4,7 @@ import { describeFailure } from "../../src/helper/failure.ts";
 
 test.each<[string, string, string, string, number, string]>([
   ["lookup", "nosuch", "ENOENT", 'Cannot find "nosuch" in the container\'s PATH', 127, "full path"],
-  ["execve", "/x", "ENOENT", 'Cannot find "/x" in the container', 127, "#!"],
+  ["execve", "/x", "ENOENT", 'Cannot find "/x" in the container', 127, "first line"],
   ["execve", "/etc", "EACCES", 'Cannot execute "/etc"', 126, "mode"],
   ["execve", "/x", "ENOEXEC", "not a program for this machine", 126, "architecture"],
   ["user", 'no user "bob" in the image', "", 'no user "bob" in the image', 125, "numeric id"],
