@@ -35,8 +35,6 @@ pub fn build(b: *std.Build) void {
     b.getInstallStep().dependOn(&install_hello.step);
     b.step("hello", "Build the program of the built-in image").dependOn(&install_hello.step);
 
-    single_file.add(b, .{ .helper = root, .target = target, .optimize = optimize });
-
     const check = b.step("check", "Type-check without code generation");
     check.dependOn(&b.addExecutable(.{ .name = "check", .root_module = root }).step);
 
@@ -45,6 +43,8 @@ pub fn build(b: *std.Build) void {
         const tests = b.addTest(.{ .root_module = module, .filters = filters });
         test_step.dependOn(&b.addRunArtifact(tests).step);
     }
+
+    single_file.add(b, .{ .helper = root, .target = target, .optimize = optimize, .test_step = test_step });
 
     const fmt = b.addFmt(.{ .paths = &.{ "build.zig", "src", "single-file" }, .check = true });
     b.step("fmt", "Check formatting").dependOn(&fmt.step);

@@ -5,6 +5,8 @@ import { root } from "./command.ts";
 
 export interface BundleOptions {
   info: BuildInfo;
+  /** Default: src/main.ts. */
+  entry?: string | undefined;
   outfile: string;
   /** Files that the program finds at /$bunfs/root/<their name>. */
   embed: string[];
@@ -18,7 +20,7 @@ export interface BundleOptions {
  */
 export async function bundle(options: BundleOptions): Promise<void> {
   const result = await Bun.build({
-    entrypoints: [`${root}src/main.ts`, ...options.embed],
+    entrypoints: [options.entry ?? `${root}src/main.ts`, ...options.embed],
     root,
     target: "bun",
     format: "esm",
@@ -41,5 +43,5 @@ export async function bundle(options: BundleOptions): Promise<void> {
       }),
     },
   });
-  if (!result.success) throw new Error(`Cannot bundle src/main.ts:\n${result.logs.join("\n")}`);
+  if (!result.success) throw new Error(`Cannot bundle the program:\n${result.logs.join("\n")}`);
 }

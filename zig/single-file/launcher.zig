@@ -23,7 +23,7 @@ pub fn main(init: std.process.Init.Minimal) u8 {
     var buffer: [linux.PATH_MAX]u8 = undefined;
     var arena: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
     const copy = environment.forBun(arena.allocator(), environ, ownPath(&buffer)) catch
-        return fail("There is no memory left", "");
+        return fail("There is no memory left: end another program", .{});
     ensureWorkingDirectory();
     return start(.{ .argv = @ptrCast(init.args.vector.ptr), .environ = copy });
 }
@@ -32,28 +32,30 @@ const Command = struct { argv: Arguments, environ: environment.Environment };
 
 /// Try one place after the other. Returns only when none worked.
 fn start(command: Command) u8 {
-    startFromCaches(command) catch return damaged();
+    const in_cache = startFromCaches(command) catch return damaged();
     const in_memory = startFromMemory(command) catch return damaged();
-    if (in_memory == .@"2BIG") return fail("The arguments and the environment are too long", ": make them shorter");
-    return fail(
-        "Cannot unpack tspod: no cache directory can be written and executed",
-        ": set XDG_CACHE_HOME to a directory of yours with 110 MB of space",
-    );
+    if (in_memory == .@"2BIG") return fail("The arguments and the environment are too long: make them shorter", .{});
+    return fail("Cannot unpack into a cache directory (E{t}) or into memory (E{t}): " ++
+        "set XDG_CACHE_HOME to a directory of yours with 110 MB of space, where programs may be executed", .{ in_cache, in_memory });
 }
 
+/// Why the first of them, which is the one the user knows, was of no use.
 /// XDG Base Directory Specification: a relative path is to be ignored.
-fn startFromCaches(command: Command) error{Damaged}!void {
+fn startFromCaches(command: Command) error{Damaged}!linux.E {
     var buffer: [linux.PATH_MAX]u8 = undefined;
-    const home = absolute(environment.get(command.environ, "HOME"));
+    var why: linux.E = .SUCCESS;
     if (absolute(environment.get(command.environ, "XDG_CACHE_HOME"))) |chosen| {
-        if (std.fmt.bufPrint(&buffer, "{s}/tspod", .{chosen})) |root| try startFromCache(command, root, "/") else |_| {}
-    } else if (home) |directory| {
-        if (std.fmt.bufPrint(&buffer, "{s}/.cache/tspod", .{directory})) |root|
-            try startFromCache(command, root, directory)
-        else |_| {}
+        if (std.fmt.bufPrint(&buffer, "{s}/tspod", .{chosen})) |root| {
+            why = try startFromCache(command, root, "/");
+        } else |_| {}
+    } else if (absolute(environment.get(command.environ, "HOME"))) |home| {
+        if (std.fmt.bufPrint(&buffer, "{s}/.cache/tspod", .{home})) |root| {
+            why = try startFromCache(command, root, home);
+        } else |_| {}
     }
     const shared = std.fmt.bufPrint(&buffer, "/var/tmp/tspod-{d}", .{linux.geteuid()}) catch unreachable;
-    try startFromCache(command, shared, "/var/tmp");
+    const why_shared = try startFromCache(command, shared, "/var/tmp");
+    return if (why == .SUCCESS) why_shared else why;
 }
 
 fn absolute(path: ?[:0]const u8) ?[:0]const u8 {
@@ -61,18 +63,19 @@ fn absolute(path: ?[:0]const u8) ?[:0]const u8 {
     return if (std.mem.startsWith(u8, p, "/")) p else null;
 }
 
-fn startFromCache(command: Command, root: []const u8, exists: []const u8) error{Damaged}!void {
+fn startFromCache(command: Command, root: []const u8, exists: []const u8) error{Damaged}!linux.E {
     const directory = cache.ensure(root, exists) catch |err| switch (err) {
         error.Damaged => return error.Damaged,
-        error.Unusable => return,
+        error.Unusable => return cache.errno,
     };
     defer _ = linux.close(directory);
-    if (execute(command, directory, cache.program) != .NOEXEC) return; // not from this file system
+    const why = execute(command, directory, cache.program);
+    if (why != .NOEXEC) return why; // such as EACCES: programs are not executed from this file system
     cache.renew(directory) catch |err| switch (err) {
         error.Damaged => return error.Damaged,
-        error.Unusable => return,
+        error.Unusable => return cache.errno,
     };
-    _ = execute(command, directory, cache.program);
+    return execute(command, directory, cache.program);
 }
 
 fn startFromMemory(command: Command) error{Damaged}!linux.E {
@@ -118,11 +121,12 @@ fn ensureWorkingDirectory() void {
 }
 
 fn damaged() u8 {
-    return fail("This file is damaged: what is packed in it does not match its checksum", ": get it again");
+    return fail("This file is damaged: what is packed in it does not match its checksum: get it again", .{});
 }
 
-fn fail(comptime what: []const u8, comptime remedy: []const u8) u8 {
-    say("tspod: " ++ what ++ remedy ++ "\n");
+fn fail(comptime what: []const u8, values: anytype) u8 {
+    var buffer: [512]u8 = undefined;
+    say(std.fmt.bufPrint(&buffer, "tspod: " ++ what ++ "\n", values) catch "tspod: Cannot start\n");
     return exit_failed;
 }
 

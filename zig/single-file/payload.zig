@@ -59,7 +59,7 @@ pub fn idHex() [32]u8 {
 
 /// Fill an empty file.
 pub fn unpack(fd: linux.fd_t) Error!void {
-    if (header().magic != magic or header().chunk_count > chunks_max) return error.Damaged;
+    if (header().magic != magic or header().chunk_count > chunks_max or !isWhole()) return error.Damaged;
     // Without its blocks a full disk would kill a child that writes to the mapping, instead of saying so here.
     const reserved = linux.errno(linux.fallocate(fd, 0, 0, @intCast(size())));
     if (reserved == .OPNOTSUPP or reserved == .NOSYS) {
@@ -76,6 +76,17 @@ pub fn unpack(fd: linux.fd_t) Error!void {
         .damaged => return error.Damaged,
         else => return unwritable(.IO), // its child died, or could not be made
     };
+}
+
+/// A file that was cut short is mapped all the same, and reading what is missing would be SIGBUS. The kernel reads
+/// the last byte for us, and says EFAULT instead (process_vm_readv(2)).
+fn isWhole() bool {
+    var last: usize = address + @sizeOf(Header) + @sizeOf(Chunk) * chunks().len + zstd.slack - 1;
+    for (chunks()) |chunk| last += chunk.size_packed;
+    var byte: u8 = undefined;
+    const to = [_]std.posix.iovec{.{ .base = @ptrCast(&byte), .len = 1 }};
+    const from = [_]std.posix.iovec_const{.{ .base = @ptrFromInt(last), .len = 1 }};
+    return linux.errno(linux.process_vm_readv(linux.getpid(), &to, &from, 0)) != .FAULT;
 }
 
 const State = enum(u8) { untouched, verified, damaged, _ };

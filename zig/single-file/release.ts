@@ -20,9 +20,10 @@ import { zig } from "./zig.ts";
 /** A git host takes files of less than 50 MiB without complaint; we stay well below. */
 const sizeMaxBytes = 45_000_000;
 
-const cache = `${root}node_modules/.cache/tspod`;
+export const cache = `${root}node_modules/.cache/tspod`;
 
-export async function buildRelease(names: string[]): Promise<void> {
+/** No names: all of them. */
+export async function buildRelease(names: string[], directory = `${root}dist`): Promise<void> {
   const chosen = names.map((name) => {
     const target = targets.find((t) => t.name === name);
     if (!target)
@@ -32,10 +33,10 @@ export async function buildRelease(names: string[]): Promise<void> {
     return target;
   });
   const info = await describeBuild("release", "");
-  for (const target of chosen.length > 0 ? chosen : targets) await buildTarget(target, info);
+  for (const target of chosen.length > 0 ? chosen : targets) await buildTarget(target, info, directory);
 }
 
-async function buildTarget(target: Target, info: BuildInfo): Promise<void> {
+async function buildTarget(target: Target, info: BuildInfo, directory: string): Promise<void> {
   const work = `${cache}/work-${target.name}-${process.pid}`;
   mkdirSync(work, { recursive: true });
   try {
@@ -45,19 +46,25 @@ async function buildTarget(target: Target, info: BuildInfo): Promise<void> {
     const file = await pack(launcher, program, cache);
     if (file.length >= sizeMaxBytes)
       throw new Error(`The release is ${file.length} bytes: more than ${sizeMaxBytes}`);
-    await publish(file, `${root}dist/tspod-linux-${target.name}`);
+    await publish(file, directory, `tspod-linux-${target.name}`);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
 }
 
-/** The fused executable: what the launcher unpacks. */
-async function buildProgram(target: Target, info: BuildInfo, work: string): Promise<Uint8Array> {
+/** The fused executable: what the launcher unpacks. `entry` may be another program, to test what it runs on. */
+export async function buildProgram(
+  target: Target,
+  info: BuildInfo,
+  work: string,
+  entry?: string,
+): Promise<Uint8Array> {
   const executable = await ensureMuslBun(target, cache);
   const outfile = `${work}/tspod`; // its name is in the program
   await zig("build", "hello", `-Dtarget=${target.zig}`, "--prefix", work);
   await bundle({
     info,
+    entry,
     outfile,
     embed: [`${work}/bin/hello`],
     bun: { executable, target: target.bun },
@@ -68,10 +75,11 @@ async function buildProgram(target: Target, info: BuildInfo, work: string): Prom
   return fuse(bun, readElf("the stub", await Bun.file(`${work}/bin/stub`).bytes()));
 }
 
-async function publish(file: Uint8Array, path: string): Promise<void> {
-  mkdirSync(`${root}dist`, { recursive: true });
-  await Bun.write(`${path}.tmp`, file);
-  chmodSync(`${path}.tmp`, 0o755);
-  renameSync(`${path}.tmp`, path);
-  console.log(`${path.slice(root.length)}: ${file.length} bytes`);
+async function publish(file: Uint8Array, directory: string, name: string): Promise<void> {
+  mkdirSync(directory, { recursive: true });
+  const temporary = `${directory}/${name}.tmp`;
+  await Bun.write(temporary, file);
+  chmodSync(temporary, 0o755);
+  renameSync(temporary, `${directory}/${name}`);
+  console.log(`${name}: ${file.length} bytes`);
 }

@@ -1,11 +1,12 @@
 //! The build steps of the release's single file: `stub` (linked with musl's libc at a fixed address, see stub.zig),
-//! `launcher` and `test-single-file`. They only compile; zig/single-file/release.ts puts the pieces together.
+//! `launcher`, `unzstd` (a test tool) and unit tests. They only compile; zig/single-file/release.ts puts the pieces together.
 const std = @import("std");
 
 /// Above Bun, below 2 GB as non-PIC code wants it. fuse.ts checks that nothing overlaps.
 const stub_address = 0x1000_0000;
 
 pub const Options = struct {
+    test_step: *std.Build.Step,
     helper: *std.Build.Module,
     target: std.Build.ResolvedTarget,
     optimize: std.builtin.OptimizeMode,
@@ -14,6 +15,14 @@ pub const Options = struct {
 pub fn add(b: *std.Build, options: Options) void {
     const launcher = b.step("launcher", "The outer part of the single file");
     launcher.dependOn(&b.addInstallArtifact(addLauncher(b, options), .{}).step);
+    const unzstd = b.step("unzstd", "The Zstandard decoder as a program, with safety checks, for tests");
+    unzstd.dependOn(&b.addInstallArtifact(addUnzstd(b, options), .{}).step);
+    const tests = b.addTest(.{ .root_module = b.createModule(.{
+        .root_source_file = b.path("single-file/tests.zig"),
+        .target = options.target,
+        .optimize = .Debug,
+    }) });
+    options.test_step.dependOn(&b.addRunArtifact(tests).step);
     const stub = b.step("stub", "The part of the single file that Bun is fused with (needs -Dbun)");
     if (b.option([]const u8, "bun", "JSON file with what the stub has to know about Bun")) |path| {
         stub.dependOn(&b.addInstallArtifact(addStub(b, options, readBun(b, path)), .{}).step);
@@ -32,7 +41,7 @@ fn addLauncher(b: *std.Build, options: Options) *std.Build.Step.Compile {
         .strip = true,
         .imports = &.{
             .{ .name = "helper", .module = options.helper },
-            .{ .name = "zstd", .module = zstdModule(b, options.target) },
+            .{ .name = "zstd", .module = zstdModule(b, options, .ReleaseFast) },
         },
     }) });
     launcher.stack_size = 65536; // as for the helper
@@ -40,11 +49,21 @@ fn addLauncher(b: *std.Build, options: Options) *std.Build.Step.Compile {
     return launcher;
 }
 
-fn zstdModule(b: *std.Build, target: std.Build.ResolvedTarget) *std.Build.Module {
+fn addUnzstd(b: *std.Build, options: Options) *std.Build.Step.Compile {
+    return b.addExecutable(.{ .name = "unzstd", .root_module = b.createModule(.{
+        .root_source_file = b.path("single-file/unzstd.zig"),
+        .target = options.target,
+        .optimize = .ReleaseSafe,
+        .single_threaded = true,
+        .imports = &.{.{ .name = "zstd", .module = zstdModule(b, options, .ReleaseSafe) }},
+    }) });
+}
+
+fn zstdModule(b: *std.Build, options: Options, optimize: std.builtin.OptimizeMode) *std.Build.Module {
     return b.createModule(.{
         .root_source_file = b.path("single-file/zstd.zig"),
-        .target = target,
-        .optimize = .ReleaseFast,
+        .target = options.target,
+        .optimize = optimize,
         .single_threaded = true,
     });
 }
@@ -110,6 +129,6 @@ fn addStub(b: *std.Build, options: Options, bun: Bun) *std.Build.Step.Compile {
     stub.entry = .{ .symbol_name = "fuse_start" };
     stub.image_base = stub_address;
     stub.pie = false;
-    for (bun.imports) |name| stub.forceUndefinedSymbol(name); // one that nothing defines fails the link
+    for (bun.imports) |name| stub.forceUndefinedSymbol(name); // fuse.ts refuses what nothing defines
     return stub;
 }
