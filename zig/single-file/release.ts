@@ -61,12 +61,13 @@ export async function buildProgram(
 ): Promise<Uint8Array> {
   const executable = await ensureMuslBun(target, cache);
   const outfile = `${work}/tspod`; // its name is in the program
-  await zig("build", "hello", `-Dtarget=${target.zig}`, "--prefix", work);
+  const carried = `${root}zig/zig-out/${target.name}`; // its path is in the program, too
+  await zig("build", "hello", `-Dtarget=${target.zig}`, "--prefix", carried);
   await bundle({
     info,
     entry,
     outfile,
-    embed: [`${work}/bin/hello`],
+    embed: [`${carried}/bin/hello`],
     bun: { executable, target: target.bun },
   });
   const bun = inspectBun(readElf("Bun", await Bun.file(outfile).bytes()));
