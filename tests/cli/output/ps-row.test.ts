@@ -19,7 +19,7 @@ function row(differs: Partial<Container> = {}, isTruncated = true) {
     options: { network: "private", mounts: [] },
     autoRemove: false,
     createdAt: created,
-    creator: "" as Container["creator"], // nobody: ps does not ask
+    creator: "",
     state: { status: "created" },
     ...differs,
   };
