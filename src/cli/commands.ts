@@ -9,6 +9,7 @@ const loaders: Readonly<Record<string, Loader>> = {
   create: () => import("./create.ts"),
   start: () => import("./start.ts"),
   exec: () => import("./exec.ts"),
+  attach: () => import("./attach.ts"),
   ps: () => import("./ps.ts"),
   logs: () => import("./logs.ts"),
   stop: () => import("./stop.ts"),

@@ -1,4 +1,5 @@
 /** The door of container. What only some commands need is loaded when it is first called. */
+export { attachContainer } from "./attach.ts";
 export type { ContainerContext, RootfsChoice } from "./context.ts";
 export { createContainer } from "./create.ts";
 export { execInContainer, type ExecOptions } from "./exec.ts";

@@ -1,0 +1,32 @@
+/** `tspod attach`. */
+import { attachContainer, discardContainer, getContainer } from "../container/index.ts";
+import { defineCommand } from "./command.ts";
+import { boolean, value } from "./flags.ts";
+import { forwardSignals } from "./foreground.ts";
+import { defaultDetachKeys, parseDetachKeys } from "./options/detach-keys.ts";
+
+export default defineCommand({
+  path: ["attach"],
+  usage: "CONTAINER",
+  summary: "Stay with a running container: its output here, our input there",
+  flags: {
+    noStdin: boolean("--no-stdin", "Do not forward standard input"),
+    detachKeys: value("--detach-keys", "KEYS", `Keys that leave it running (${defaultDetachKeys})`),
+    sigProxy: boolean("--sig-proxy", "Forward signals to the container (always on)"),
+  },
+  args: { min: 1, max: 1, completes: "running" },
+  async run(context, flags, [name = ""]) {
+    const container = getContainer(context, name);
+    const helper = attachContainer(context, container, {
+      stdin: !flags.noStdin,
+      detachKeys: parseDetachKeys(flags.detachKeys ?? defaultDetachKeys),
+      sigProxy: true,
+      passthrough: false,
+    });
+    forwardSignals(helper);
+    await helper.started;
+    const code = await helper.ended;
+    if (code !== null && container.autoRemove) await discardContainer(context, container);
+    return code ?? 0;
+  },
+});
