@@ -68,7 +68,7 @@ function imageRows(image: ImageRecord, isTruncated: boolean): ImageRow[] {
     ID: isTruncated ? image.id.replace("sha256:", "").slice(0, shortIdLength) : image.id,
     CreatedAt: image.createdAt,
     CreatedSince: Number.isNaN(created) ? "N/A" : `${formatDuration(Date.now() - created)} ago`,
-    Size: formatSize(image.sizeBytes),
+    Size: formatSize(image.sizeBytes, { digits: 3 }),
     Platform: image.platform,
   };
   const names = image.names.length > 0 ? image.names : [{ reference: "", digest: "" }];

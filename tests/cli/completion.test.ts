@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { loadCommand } from "../../src/cli/commands.ts";
 import { completeCommand, type Names } from "../../src/cli/completion/candidates.ts";
+import { random } from "../support/random.ts";
 
 const names: Names = {
   containers: () => [
@@ -60,4 +61,35 @@ describe("completeCommand()", () => {
     expect(await offered("run -")).toContain("--rm");
     expect(await offered("run -i")).toEqual(["-i"]);
   });
+});
+
+test("completeCommand() answers whatever has been typed", async () => {
+  const dice = random(11);
+  const pieces = [
+    "-",
+    "--",
+    "=",
+    "-it",
+    "--name",
+    "--pull",
+    "--env-file",
+    "web",
+    "alpine",
+    "é",
+    " ",
+  ];
+  const kinds = new Set<string>();
+  const commands = await Promise.all(["run", "exec", "rm", "logs", "version"].map(loadCommand));
+  for (let round = 0; round < 5000; round++) {
+    const command = dice.pick(commands);
+    if (command === null) throw new Error("a command is gone");
+    const typed = Array.from({ length: dice.below(6) }, () =>
+      Array.from({ length: dice.below(3) }, () => dice.pick(pieces)).join(""),
+    );
+    const answer = completeCommand(command, typed, names);
+    kinds.add(answer.kind);
+    if (answer.kind !== "words") continue;
+    for (const [word] of answer.words) expect(word).toStartWith(typed.at(-1) ?? "");
+  }
+  expect([...kinds].sort()).toEqual(["files", "words"]);
 });

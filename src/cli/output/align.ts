@@ -18,7 +18,7 @@ export const dockerAlign = { paddingCells: 3, columnCellsMin: 10 } satisfies Ali
 export function alignCells(lines: string[][], options: AlignOptions = {}): string[] {
   const { paddingCells, columnCellsMin } = { ...dockerAlign, ...options };
   const widths = lines.map((cells) => cells.map((cell) => Bun.stringWidth(cell)));
-  const columns = Math.max(0, ...lines.map((cells) => cells.length - 1));
+  const columns = lines.reduce((most, cells) => Math.max(most, cells.length - 1), 0);
   const padded = lines.map(() => "");
   for (let column = 0; column < columns; column++) {
     for (let first = 0; first < lines.length; first++) {

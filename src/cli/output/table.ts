@@ -41,7 +41,7 @@ export function formatTable<Row>(
 function shrink<Row>(lines: string[][], columns: Column<Row>[], options: TableOptions): void {
   const { paddingCells, columnCellsMin } = { ...dockerAlign, ...options };
   const widths = columns.map((_, index) =>
-    Math.max(0, ...lines.map((line) => Bun.stringWidth(line[index] ?? ""))),
+    lines.reduce((widest, line) => Math.max(widest, Bun.stringWidth(line[index] ?? "")), 0),
   );
   const occupied = (width: number, index: number): number =>
     index < widths.length - 1 ? Math.max(width + paddingCells, columnCellsMin) : width;

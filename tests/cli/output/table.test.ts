@@ -96,6 +96,11 @@ describe("alignCells()", () => {
     ]);
   });
 
+  test("has room for very many lines", () => {
+    const lines = Array.from({ length: 200_000 }, (_, index) => [`${index}`, "x"]);
+    expect(alignCells(lines)[199_999]).toBe("199999    x");
+  });
+
   test("of nothing is nothing", () => {
     expect(alignCells([])).toEqual([]);
   });
