@@ -97,20 +97,8 @@ export class Engine implements ContainerContext {
     return new Date().toISOString();
   }
 
-  /**
-   * End the process. With an open database not by exit(): closing the last connection of a moment copies the
-   * write-ahead log into the database and waits for the disk, 5 to 30 ms that no command's user need wait for.
-   * What is committed is committed; every so many commits one of them does that copying (see database.ts).
-   */
-  leave(code: number): never {
-    if (this.#database !== undefined) {
-      const [program = "", ...verb] = this.helper;
-      try {
-        process.execve?.(program, [program, ...verb, "exit", String(code)], {});
-      } catch {
-        // no helper to become: the slow way is right too
-      }
-    }
-    process.exit(code);
+  /** Whether anything was asked of the store. */
+  get isStoreOpen(): boolean {
+    return this.#database !== undefined;
   }
 }
