@@ -8,7 +8,7 @@ export interface Platform {
   readonly variant?: string;
 }
 
-const partPattern = /^[A-Za-z0-9_.-]{1,64}$/;
+const partPattern = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 
 /** What machines and people call the architectures, in Go's names. */
 const aliases: Record<string, { architecture: string; variant?: string }> = {

@@ -90,17 +90,20 @@ export class IngestFile implements Disposable {
     this.#total = sizeBytes;
     this.#onWrite = onWrite;
     this.#fd = openSync(this.#path, "a+", 0o600);
-    if (fstatSync(this.#fd).size > sizeBytes) ftruncateSync(this.#fd, 0);
-    const buffer = Buffer.allocUnsafe(chunkSizeBytes);
-    for (let read = this.#read(buffer); read > 0; read = this.#read(buffer)) {
-      this.#hash.update(buffer.subarray(0, read));
-      this.sizeBytes += read;
-    }
+    const { size } = fstatSync(this.#fd);
+    if (size > sizeBytes) ftruncateSync(this.#fd, 0);
+    else this.#readBack(size);
     if (this.sizeBytes > 0) onWrite(this.sizeBytes);
   }
 
-  #read(buffer: Buffer): number {
-    return readSync(this.#fd, buffer, 0, buffer.length, this.sizeBytes);
+  #readBack(sizeBytes: number): void {
+    const buffer = Buffer.allocUnsafe(Math.min(chunkSizeBytes, sizeBytes));
+    while (this.sizeBytes < sizeBytes) {
+      const read = readSync(this.#fd, buffer, 0, buffer.length, this.sizeBytes);
+      if (read === 0) return;
+      this.#hash.update(buffer.subarray(0, read));
+      this.sizeBytes += read;
+    }
   }
 
   write(chunk: Uint8Array): void {
