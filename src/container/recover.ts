@@ -5,6 +5,7 @@
 import { readdirSync, rmSync } from "node:fs";
 import { isAlive } from "../lib/process-identity.ts";
 import { deleteContainer, listAutoRemove, listIds, readState } from "../store/containers.ts";
+import { requirePrivateRuntime } from "../store/runtime-directory.ts";
 import { transact } from "../store/database.ts";
 import type { ContainerContext } from "./context.ts";
 import { discardFiles, emptyTrash } from "./remove.ts";
@@ -15,6 +16,7 @@ const leftoversMax = 64;
 const temporaryPrefix = ".tmp.";
 
 export async function recoverContainers(context: ContainerContext): Promise<void> {
+  requirePrivateRuntime(context.paths);
   removeUnfinished(context);
   const abandoned = listAutoRemove(context.database).filter(
     ({ id, creator }) => !isAlive(creator) && readState(context.paths, id).status !== "running",
