@@ -30,6 +30,7 @@ const doors: Record<string, string[]> = {
   store: [
     "paths.ts",
     "database.ts",
+    "runtime-directory.ts",
     "images.ts",
     "containers.ts",
     "volumes.ts",
