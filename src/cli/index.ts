@@ -14,6 +14,8 @@ export async function runCli(argv: readonly string[], context: CliContext): Prom
   try {
     return await dispatch(argv, context);
   } catch (error) {
+    // whoever read our output has seen enough (`tspod logs web | head`)
+    if ((error as NodeJS.ErrnoException).code === "EPIPE") return 0;
     return printError(error, context.environment);
   }
 }
