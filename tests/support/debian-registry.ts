@@ -37,7 +37,10 @@ storage: { filesystem: { rootdirectory: ${directory}/storage }, delete: { enable
 http: { addr: "127.0.0.1:0", secret: tests }
 `,
   );
-  const server = Bun.spawn(["docker-registry", "serve", join(directory, "config.yml")], {
+  // a test run that is killed takes its registry with it (PR_SET_PDEATHSIG)
+  const dieWithUs = ["setpriv", "--pdeathsig", "KILL", "--"];
+  const serve = ["docker-registry", "serve", join(directory, "config.yml")];
+  const server = Bun.spawn([...dieWithUs, ...serve], {
     stdin: "ignore",
     stdout: "ignore",
     stderr: Bun.file(log),
