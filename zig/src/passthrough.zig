@@ -71,7 +71,12 @@ pub fn run(container: *prepare.Container, attach: contract.Attach) sys.Error!u8 
     return @truncate(ending.code);
 }
 
-fn bringUp(m: *monitors.Monitor, started: *launch.Launch, container: *prepare.Container, mask: linux.sigset_t) sys.Error!launch.Result {
+fn bringUp(
+    m: *monitors.Monitor,
+    started: *launch.Launch,
+    container: *prepare.Container,
+    mask: linux.sigset_t,
+) sys.Error!launch.Result {
     if (m.config.auto_remove) m.userns_fd = sessions.openUserNamespace(started.pid);
     try started.proceed(.{ .container = &container.plan });
     try m.makeFiles(container.helper.log, false);

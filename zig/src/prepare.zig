@@ -38,12 +38,21 @@ fn planOf(arena: std.mem.Allocator, spec: *const contract.Spec, helper: *const c
         .sysctls = try sysctlsOf(arena, config),
         .console_size = null,
         .init = helper.init,
+        .own_path = if (helper.init) try ownPath(arena) else "",
     };
     if (spec.process.consoleSize) |size| plan.console_size = .{ .rows = size.height, .columns = size.width };
     plan.root.is_volatile = helper.autoRemove;
     plan.program.creates_cwd = helper.createCwd;
     if (config.seccomp) |*profile| plan.program.seccomp = profile;
     return plan;
+}
+
+/// Where the file we run from lies; "" when it was deleted or never had a name.
+fn ownPath(arena: std.mem.Allocator) sys.Error![:0]const u8 {
+    var buffer: [linux.PATH_MAX]u8 = undefined;
+    const name = "/proc/self/exe";
+    const length = try sys.check("readlink", name, linux.readlink(name, &buffer, buffer.len));
+    return arena.dupeZ(u8, buffer[0..length]) catch return outOfMemory();
 }
 
 const Namespaces = struct { new: u64, joined: []const contract.Namespace };

@@ -104,15 +104,23 @@ const Tree = struct {
     const true_but_once = false;
 
     fn moveUp(tree: *Tree, directory: linux.fd_t, name: [*:0]const u8) void {
-        var buffer: [32]u8 = undefined;
-        const target = std.fmt.bufPrintZ(&buffer, ".deleted-{d}", .{tree.moved}) catch unreachable;
-        tree.moved += 1;
-        var rc = linux.renameat(directory, name, tree.top, target);
+        var rc = tree.rename(directory, name);
         if (linux.errno(rc) == .ACCES) { // moving a directory writes to it: its ".." changes
             _ = linux.fchmodat(directory, name, 0o700);
-            rc = linux.renameat(directory, name, tree.top, target);
+            rc = tree.rename(directory, name);
         }
         if (linux.errno(rc) == .SUCCESS) tree.changed = true else tree.failed = true;
+    }
+
+    /// To a name of the top that is free: an earlier attempt may have left some.
+    fn rename(tree: *Tree, directory: linux.fd_t, name: [*:0]const u8) usize {
+        while (true) {
+            var buffer: [32]u8 = undefined;
+            const target = std.fmt.bufPrintZ(&buffer, ".deleted-{d}", .{tree.moved}) catch unreachable;
+            tree.moved += 1;
+            const rc = linux.renameat2(directory, name, tree.top, target, .{ .NOREPLACE = true });
+            if (linux.errno(rc) != .EXIST) return rc;
+        }
     }
 };
 

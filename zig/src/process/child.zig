@@ -27,6 +27,8 @@ pub const Plan = struct {
     sysctls: []const Sysctl,
     console_size: ?terminal.Size,
     init: bool,
+    /// Where our own executable lies, for init.
+    own_path: [:0]const u8,
 };
 
 pub const Sysctl = struct { path: [:0]const u8, value: []const u8 };
@@ -35,13 +37,15 @@ pub const Sysctl = struct { path: [:0]const u8, value: []const u8 };
 pub const Streams = struct { stdin: linux.fd_t, stdout: linux.fd_t, stderr: linux.fd_t };
 
 pub fn run(plan: *Plan, streams: ?Streams, channel: linux.fd_t) noreturn {
-    runIn(plan, streams, channel) catch {};
+    var current = channel;
+    runIn(plan, streams, &current) catch {};
     const line = event.failed();
-    report.send(channel, .failed, line.bytes());
+    report.send(current, .failed, line.bytes());
     linux.exit_group(125);
 }
 
-fn runIn(plan: *Plan, streams: ?Streams, channel: linux.fd_t) sys.Error!void {
+fn runIn(plan: *Plan, streams: ?Streams, current: *linux.fd_t) sys.Error!void {
+    const channel = current.*;
     try programs.dieWithParent();
     defaultSignals();
     _ = try sys.check("setsid", "", linux.setsid());
@@ -62,7 +66,7 @@ fn runIn(plan: *Plan, streams: ?Streams, channel: linux.fd_t) sys.Error!void {
     try joinNamespaces(plan.joined);
     try setNames(plan);
     try writeSysctls(plan.sysctls);
-    if (plan.init) plan.program.init_fd = try init.openOurselves();
+    if (plan.init) plan.program.init_fd = try init.openOurselves(plan.own_path, plan.program.ourselves);
     const assembled = try rootfs.assemble(&plan.root);
     if (plan.program.terminal) try makeTerminal(plan, assembled, channel);
     try rootfs.seal(&plan.root, assembled.root);
@@ -70,8 +74,8 @@ fn runIn(plan: *Plan, streams: ?Streams, channel: linux.fd_t) sys.Error!void {
     _ = linux.close(assembled.root);
     if (assembled.devpts) |fd| _ = linux.close(fd);
 
-    const kept = try settleDescriptors(plan, channel);
-    try programs.become(&plan.program, ready, kept, tellExecuting);
+    current.* = try settleDescriptors(plan, channel);
+    try programs.become(&plan.program, ready, current.*, tellExecuting);
 }
 
 fn tellExecuting(channel: linux.fd_t) void {

@@ -55,6 +55,10 @@ pub const Identity = struct {
         var stat: linux.Statx = undefined;
         const rc = linux.statx(linux.AT.FDCWD, path, 0, linux.STATX.BASIC_STATS, &stat);
         if (linux.errno(rc) != .SUCCESS) return null;
+        return from(&stat);
+    }
+
+    pub fn from(stat: *const linux.Statx) Identity {
         return .{ .dev_major = stat.dev_major, .dev_minor = stat.dev_minor, .ino = stat.ino };
     }
 };
