@@ -151,7 +151,9 @@ export type ControlReply =
  * `attach.sock`: a stream socket in the runtime directory, frames in both directions:
  * one byte of type, three zero bytes, length in bytes (u32 little endian), then that many bytes (at most 64 KiB).
  * To the monitor: 0 stdin bytes · 1 end of stdin · 2 resize (rows u16, columns u16).
- * To the client: 3 stdout bytes · 4 stderr bytes · 5 ended (exit code u32).
+ * 6 nobody reads our stdout (u32 1) or stderr (2) any more: the monitor closes that stream, as a pipe would be; only
+ * the client that came with the container may say so.
+ * To the client: 3 stdout bytes · 4 stderr bytes · 5 ended (u32: exit code, and in its second byte the signal or 0).
  */
 export const attachFrame = {
   stdin: 0,
@@ -160,6 +162,7 @@ export const attachFrame = {
   stdout: 3,
   stderr: 4,
   ended: 5,
+  outputClosed: 6,
 } as const;
 
 /**

@@ -1,6 +1,7 @@
 /** Standard streams and the log: exact bytes, whatever the container writes and however slowly it is read. */
 import { describe, expect } from "bun:test";
 import { readFileSync } from "node:fs";
+import { helperCommand } from "../../src/helper/index.ts";
 import { attached, Container, runtimeTest } from "./runtime-fixture.ts";
 import { until } from "../support/wait.ts";
 
@@ -55,6 +56,21 @@ describe("output", () => {
       expect(Bun.hash(stdout)).toBe(Bun.hash(expected));
     });
   }
+
+  runtimeTest("a reader that goes away ends the writer, as in a pipe", async () => {
+    await using container = new Container(["sh", "-c", "yes; exit 7"], {
+      helper: { attach: attached },
+    });
+    const events = `${container.base}/events`;
+    const command = [...helperCommand(), "run", container.directory].join(" ");
+    const pipeline = Bun.spawn(["sh", "-c", `${command} 3>${events} | head -n 1`], {
+      ...{ stdin: "ignore", stdout: "pipe" },
+    });
+    expect(await new Response(pipeline.stdout).text()).toBe("y\n");
+    await pipeline.exited;
+    await until("the container has ended", () => readFileSync(events, "utf8").includes("exited"));
+    expect(readFileSync(events, "utf8")).toContain('{"event":"exited","code":7}');
+  });
 
   runtimeTest("the log holds every byte: binary, long lines, no newline at the end", async () => {
     const script =

@@ -68,6 +68,8 @@ const Client = struct {
     out_end: usize = 0,
     /// A frame that waits for room in `out_buffer`.
     resizes: bool = false,
+    /// The streams whose readers are gone and of which the monitor knows.
+    told_closed: [2]bool = @splat(false),
     outcome: ?Outcome = null,
 
     fn send(c: *Client, kind: frame.Type, payload: []const u8) void {
@@ -140,6 +142,17 @@ const Client = struct {
         std.mem.writeInt(u16, payload[0..2], size.rows, .little);
         std.mem.writeInt(u16, payload[2..4], size.columns, .little);
         c.send(.resize, &payload);
+    }
+
+    /// `tspod run ... | head -1`: the container shall notice, as it would without us in between.
+    fn tellClosed(c: *Client) void {
+        for ([_]*const outputs.Output{ &c.stdout, &c.stderr }, &c.told_closed, 1..) |output, *told, number| {
+            if (!output.is_closed or told.* or c.isSending()) continue;
+            told.* = true;
+            var payload: [4]u8 = undefined;
+            std.mem.writeInt(u32, &payload, @intCast(number), .little);
+            c.send(.output_closed, &payload);
+        }
     }
 
     fn takeSignal(c: *Client) void {
@@ -279,5 +292,6 @@ fn wait(c: *Client) void {
     if (fds[2].revents != 0) c.takeSignal();
     if (fds[0].revents != 0 and !c.isSending()) c.readStdin();
     if (c.resizes and !c.isSending()) c.sendSize();
+    c.tellClosed();
     if (fds[1].revents & ~out != 0 and !c.isWriting()) c.readSocket();
 }

@@ -21,6 +21,8 @@ pub const Request = union(enum) {
     stdin: usize,
     end_of_stdin,
     resize: terminal.Size,
+    /// 1 or 2.
+    output_closed: u32,
     gone,
 };
 
@@ -196,6 +198,10 @@ pub fn read(epoll: epolls.Epoll, index: usize, space: []u8) Request {
             .rows = std.mem.readInt(u16, slot.small[0..2], .little),
             .columns = std.mem.readInt(u16, slot.small[2..4], .little),
         } },
+        .output_closed => if (slot.is_primary)
+            .{ .output_closed = std.mem.readInt(u32, &slot.small, .little) }
+        else
+            .nothing,
         else => leave(epoll, index), // only the monitor sends the other kinds
     };
 }

@@ -11,6 +11,8 @@ pub const Type = enum(u8) {
     stderr = 4,
     /// exit code (lowest byte of a u32), number of the signal that ended it or 0 (next byte)
     ended = 5,
+    /// 1 (stdout) or 2 (stderr), u32: who read it is gone. Only the client that came with the container may say so.
+    output_closed = 6,
     _,
 };
 
@@ -35,7 +37,7 @@ pub fn parse(bytes: *const [header_bytes]u8) ?Header {
     const is_fine = switch (kind) {
         .stdin, .stdout, .stderr => true,
         .end_of_stdin => length == 0,
-        .resize, .ended => length == 4,
+        .resize, .ended, .output_closed => length == 4,
         _ => false,
     };
     return if (is_fine) .{ .kind = kind, .length = length } else null;

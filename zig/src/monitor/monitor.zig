@@ -254,6 +254,12 @@ pub const Monitor = struct {
             .stdin => |count| m.stdin.filled(m.epoll, count),
             .end_of_stdin => m.stdin.finish(m.epoll),
             .resize => |size| if (m.terminal) |fd| terminal.setSize(fd, size),
+            // As with a pipe: the container's next write fails. A terminal is no pipe.
+            .output_closed => |number| if (m.terminal == null) switch (number) {
+                1 => m.closeOutput(&m.stdout),
+                2 => m.closeOutput(&m.stderr),
+                else => {},
+            },
             .gone => m.holdBack(clients.holdsBack()),
         }
         clients.setReading(m.epoll, !m.stdin.isBusy());

@@ -64,6 +64,7 @@ fn runIn(plan: *Plan, streams: ?Streams, current: *linux.fd_t) sys.Error!void {
     // From here on nobody may look into or trace this process, which still runs a file of the host.
     _ = linux.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), 0, 0, 0, 0);
     try joinNamespaces(plan.joined);
+    if (plan.new_namespaces & linux.CLONE.NEWNET != 0) try raiseLoopback();
     try setNames(plan);
     try writeSysctls(plan.sysctls);
     if (plan.init) plan.program.init_fd = try init.openOurselves(plan.own_path, plan.program.ourselves);
@@ -117,6 +118,20 @@ fn joinNamespaces(joined: []const contract.Namespace) sys.Error!void {
         defer _ = linux.close(fd);
         _ = try sys.check("setns", name, linux.setns(fd, 0));
     }
+}
+
+/// A new network namespace has a loopback interface that is down (network_namespaces(7)).
+fn raiseLoopback() sys.Error!void {
+    const siocsifflags = 0x8914;
+    const iff_up = 1;
+    const Request = extern struct { name: [16]u8, flags: u16, rest: [22]u8 = @splat(0) };
+    comptime std.debug.assert(@sizeOf(Request) == 40); // struct ifreq
+    const kind = linux.SOCK.DGRAM | linux.SOCK.CLOEXEC;
+    const fd = try sys.checkFd("socket", "lo", linux.socket(linux.AF.INET, kind, 0));
+    defer _ = linux.close(fd);
+    var request: Request = .{ .name = @splat(0), .flags = iff_up };
+    @memcpy(request.name[0..2], "lo");
+    _ = try sys.check("SIOCSIFFLAGS", "lo", linux.ioctl(fd, siocsifflags, @intFromPtr(&request)));
 }
 
 fn setNames(plan: *const Plan) sys.Error!void {
