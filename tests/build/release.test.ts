@@ -241,6 +241,7 @@ describe("where it cannot unpack", () => {
     "mount -t tmpfs -o $1 none /var/tmp; mkdir -p $2; mount -t tmpfs -o $1 none $2; exec $3 version";
   testWith(isBuilt, unshare).each([
     ["full disks", "size=30m"],
+    ["disks that are too small for a single page", "size=4k"],
     ["disks that nothing is executed from", "noexec"],
     ["read-only disks", "ro"],
   ])("with %s it runs from memory", async (_, mountOptions) => {

@@ -3,13 +3,19 @@
  * object, name -> result. Started with "child" it only says so.
  */
 import { Database } from "bun:sqlite";
+import { Chalk } from "chalk";
+import { Cli, Command } from "clipanion";
+import ky from "ky";
 import { createHash } from "node:crypto";
 import { lookup } from "node:dns/promises";
 import { mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PassThrough } from "node:stream";
 import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync } from "node:zlib";
 import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { parse } from "smol-toml";
+import { extract, pack } from "tar-stream";
 
 const checks: Record<string, () => unknown> = {
   gzip: () => gunzipSync(gzipSync("x".repeat(1e5))).length,
@@ -60,6 +66,38 @@ const checks: Record<string, () => unknown> = {
     const unix = join(tmpdir(), `probe-${process.pid}.sock`);
     using _server = Bun.serve({ unix, fetch: () => new Response("u") });
     return (await fetch("http://x/", { unix })).text();
+  },
+  /** None of them may need code made out of strings: the program refuses that. */
+  packages: async () => {
+    class Hello extends Command {
+      static override paths = [["hello"]];
+      execute = async () => 42;
+    }
+    const cli = new Cli();
+    cli.register(Hello);
+    using server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("k") });
+    const archive = pack();
+    archive.entry({ name: "a" }, "content");
+    archive.finalize();
+    const names: string[] = [];
+    for await (const entry of archive.pipe(new PassThrough()).pipe(extract())) {
+      names.push(entry.header.name);
+      entry.resume();
+    }
+    return [
+      await cli.run(["hello"]),
+      await ky(String(server.url)).text(),
+      names,
+      new Chalk({ level: 1 }).red("r"),
+      parse("[a]\nb = 1"),
+    ];
+  },
+  "code from strings": () => {
+    try {
+      return new Function("return 1")() as unknown;
+    } catch (error) {
+      return (error as Error).name;
+    }
   },
   "stack trace": () => {
     try {

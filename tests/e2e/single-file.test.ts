@@ -2,8 +2,7 @@
 import { describe, expect } from "bun:test";
 import { copyFileSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { program, registryPrograms, testWith } from "../support/requirements.ts";
-import { treeRoot } from "../support/tree.ts";
+import { registryPrograms, testWith } from "../support/requirements.ts";
 import { makeWorld, tspodFile } from "../support/world.ts";
 
 const test = testWith(...registryPrograms);
@@ -76,23 +75,6 @@ describe("the file", () => {
     });
     expect(await child.stdout.text()).toBe("calm\n");
   });
-
-  testWith(program("qemu-aarch64-static", "qemu-user-static"))(
-    "for arm64 starts under qemu",
-    async () => {
-      const file = join(treeRoot, "dist/tspod-linux-arm64");
-      expect(statSync(file).size).toBeLessThan(sizeMaxBytes);
-      await using world = await makeWorld();
-      const child = Bun.spawn(["qemu-aarch64-static", file, "version"], {
-        env: world.environment,
-        stdout: "pipe",
-        stderr: "pipe",
-      });
-      const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
-      expect(stderr).toBe("");
-      expect(stdout).toMatch(/\d+\.\d+\.\d+/);
-    },
-  );
 });
 
 /** elf(5), 64-bit: the p_type of every program header. */

@@ -25,8 +25,14 @@ pub fn main(init: std.process.Init.Minimal) u8 {
     const copy = environment.forBun(arena.allocator(), environ, ownPath(&buffer)) catch
         return fail("There is no memory left: end another program", .{});
     ensureWorkingDirectory();
+    // A limit of file sizes is to be an error, not a signal that ends us (setrlimit(2), RLIMIT_FSIZE).
+    const ignore: linux.Sigaction = .{ .handler = .{ .handler = linux.SIG.IGN }, .mask = @splat(0), .flags = 0 };
+    _ = linux.sigaction(.XFSZ, &ignore, &size_action);
     return start(.{ .argv = @ptrCast(init.args.vector.ptr), .environ = copy });
 }
+
+/// What SIGXFSZ did when we were started, and will do in the program.
+var size_action: linux.Sigaction = undefined;
 
 const Command = struct { argv: Arguments, environ: environment.Environment };
 
@@ -93,6 +99,7 @@ fn startFromMemory(command: Command) error{Damaged}!linux.E {
 
 /// Returns only when it failed: why.
 fn execute(command: Command, at: linux.fd_t, path: [*:0]const u8) linux.E {
+    _ = linux.sigaction(.XFSZ, &size_action, null);
     const flags = linux.AT.EMPTY_PATH | linux.AT.SYMLINK_NOFOLLOW;
     return linux.errno(linux.syscall5(
         .execveat,
