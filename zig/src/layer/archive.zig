@@ -15,7 +15,7 @@ const tar = @import("tar.zig");
 
 /// A long name or one entry's pax records: Go's archive/tar has the same limit (1 MiB).
 pub const special_bytes_max = 1 << 20;
-const source_bytes = 1 << 20;
+const source_bytes = 256 << 10;
 
 pub const Error = tar.Error || pax.Error || sys.Error || error{
     Truncated,
