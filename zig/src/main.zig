@@ -18,6 +18,7 @@ const verbs = [_]Verb{
     .{ .name = "exit", .run = runExit },
     .{ .name = "apply", .run = @import("layer/layer.zig").apply.run },
     .{ .name = "remove", .run = @import("layer/layer.zig").remove.run },
+    .{ .name = "copy", .run = @import("layer/layer.zig").copy.run },
     .{ .name = "run", .run = @import("run.zig").run },
     .{ .name = "exec", .run = @import("exec.zig").run },
     .{ .name = "attach", .run = @import("attach.zig").run },

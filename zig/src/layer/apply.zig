@@ -16,6 +16,7 @@ const archive = @import("archive.zig");
 const directories = @import("directories.zig");
 const kernel = @import("kernel.zig");
 const metadata = @import("metadata.zig");
+const names = @import("names.zig");
 const paths = @import("path.zig");
 const pax = @import("pax.zig");
 const reply = @import("reply.zig");
@@ -99,7 +100,7 @@ const Applier = struct {
         self.remover = try .init(work.arena);
         self.result = .{};
         self.mtime = .{ .seconds = 0 };
-        if (!try isEmpty(root)) return error.NotEmpty;
+        if (!try names.isEmpty(root)) return error.NotEmpty;
         // A default ACL or a setgid bit would be inherited by everything inside.
         _ = linux.fremovexattr(@intCast(root), "system.posix_acl_default");
         _ = try sys.check("fchmod", "", linux.fchmod(root, 0o700));
@@ -363,16 +364,4 @@ fn lookForLink(parent: linux.fd_t, name: [:0]const u8) sys.Error!?linux.Statx {
     if (linux.errno(rc) == .NOENT) return null;
     _ = try sys.check("statx", "", rc);
     return if (kernel.isWhiteout(stat)) null else stat;
-}
-
-fn isEmpty(directory: linux.fd_t) sys.Error!bool {
-    var names: [512]u8 align(8) = undefined;
-    var end: usize = 0;
-    var count: usize = 0;
-    const length = try sys.check("getdents64", "", linux.getdents64(directory, &names, names.len));
-    while (end < length) : (count += 1) {
-        const entry: *const linux.dirent64 = @ptrCast(@alignCast(&names[end]));
-        end += entry.reclen;
-    }
-    return count <= 2;
 }

@@ -1,17 +1,22 @@
-//! The layer room's door: its verbs. Everything else in this directory is its own business.
+//! The layer room's door: its verbs, and what the root file system's room needs of them. The rest is its own business.
 pub const apply = @import("apply.zig");
+pub const copy = @import("copy.zig");
+pub const names = @import("names.zig");
 pub const remove = @import("remove.zig");
+pub const reply = @import("reply.zig");
 
 test {
     _ = apply;
+    _ = copy;
     _ = remove;
     _ = @import("archive.zig");
     _ = @import("directories.zig");
     _ = @import("kernel.zig");
     _ = @import("metadata.zig");
+    _ = names;
     _ = @import("path.zig");
     _ = @import("pax.zig");
-    _ = @import("reply.zig");
+    _ = reply;
     _ = @import("tar.zig");
     _ = @import("tree.zig");
 }

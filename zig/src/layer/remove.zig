@@ -6,22 +6,21 @@
 //! with something mounted in it is refused. What is missing already is fine: the verb can be killed and run again.
 const std = @import("std");
 const kernel = @import("kernel.zig");
+const names = @import("names.zig");
 const reply = @import("reply.zig");
 const sys = @import("../sys.zig");
 const userns = @import("../userns.zig");
 const linux = sys.linux;
 
 const levels_max = 32;
-const names_bytes = 16 << 10;
 const name_bytes_max = 255;
 
 const Level = struct {
     fd: linux.fd_t,
     /// Our name in the level above.
     name: [name_bytes_max:0]u8,
-    start: usize,
-    end: usize,
-    names: [names_bytes]u8 align(@alignOf(linux.dirent64)),
+    entries: names.Iterator,
+    buffer: names.Buffer,
 };
 
 pub const Remover = struct {
@@ -47,13 +46,13 @@ pub const Remover = struct {
         self.push(fd, "");
         while (true) {
             const level = &self.levels[self.depth - 1];
-            if (try nextName(level)) |entry| {
+            if (try level.entries.next()) |entry| {
                 try self.removeEntry(level, entry);
                 continue;
             }
             if (self.depth == 1 and self.moved > 0) {
                 self.moved = 0;
-                _ = try sys.check("lseek", "", linux.lseek(level.fd, 0, linux.SEEK.SET));
+                try level.entries.rewind();
                 continue;
             }
             self.depth -= 1;
@@ -69,8 +68,7 @@ pub const Remover = struct {
         level.fd = fd;
         @memcpy(level.name[0..name.len], name);
         level.name[name.len] = 0;
-        level.start = 0;
-        level.end = 0;
+        level.entries = .{ .fd = fd, .buffer = &level.buffer };
         self.depth += 1;
     }
 
@@ -79,9 +77,8 @@ pub const Remover = struct {
         self.depth = 0;
     }
 
-    fn removeEntry(self: *Remover, level: *Level, entry: *const linux.dirent64) sys.Error!void {
-        const name_pointer: [*:0]const u8 = @ptrCast(&entry.name);
-        const name = std.mem.span(name_pointer);
+    fn removeEntry(self: *Remover, level: *Level, entry: names.Entry) sys.Error!void {
+        const name = entry.name;
         if (entry.type != linux.DT.DIR and try self.unlink(level.fd, name) == .done) return;
         if (self.depth == levels_max) return self.moveUp(level.fd, name);
         const rc = openBelow(level.fd, name);
@@ -160,21 +157,6 @@ fn loosen(parent: linux.fd_t, name: [:0]const u8) bool {
     var buffer: [32]u8 = undefined;
     const path = std.fmt.bufPrintZ(&buffer, "/proc/self/fd/{d}", .{fd}) catch unreachable;
     return linux.errno(linux.chmod(path, 0o700)) == .SUCCESS;
-}
-
-fn nextName(level: *Level) sys.Error!?*const linux.dirent64 {
-    while (true) {
-        if (level.start == level.end) {
-            level.start = 0;
-            level.end = try sys.check("getdents64", "", linux.getdents64(level.fd, &level.names, level.names.len));
-            if (level.end == 0) return null;
-        }
-        const entry: *const linux.dirent64 = @ptrCast(@alignCast(&level.names[level.start]));
-        level.start += entry.reclen;
-        const name_pointer: [*:0]const u8 = @ptrCast(&entry.name);
-        const name = std.mem.span(name_pointer);
-        if (!std.mem.eql(u8, name, ".") and !std.mem.eql(u8, name, "..")) return entry;
-    }
 }
 
 const Work = struct { directories: []const [*:0]const u8, gpa: std.mem.Allocator };

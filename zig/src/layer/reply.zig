@@ -140,7 +140,8 @@ fn systemSentence(failure: sys.Failure) []const u8 {
     };
 }
 
-fn sentence(err: anyerror) []const u8 {
+/// Why an archive or a tree was refused, as half a sentence.
+pub fn sentence(err: anyerror) []const u8 {
     return switch (err) {
         error.Truncated => "the archive ends in the middle of an entry",
         error.BadChecksum => "not a tar header, or a damaged one: its checksum is wrong",

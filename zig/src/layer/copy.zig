@@ -1,0 +1,367 @@
+//! `native copy [map options] --to DIR LOWER...`: what an overlay of these directories (topmost first) would show,
+//! as a plain tree in DIR. For hosts that refuse overlayfs, and for single directories (tmpcopyup).
+//!
+//! Theory of operation: directories wait in a list. Each is opened by its path in the copy and, topmost first, in
+//! every lower that can still show through; a name counts where it is met first. A whiteout hides its name, an opaque
+//! directory or anything that is not one hides the lowers below. Content is shared by reflink where the file system
+//! can (FICLONE, ioctl_ficlone(2)), else copied in the kernel (copy_file_range(2)), else by read and write.
+//! Owners, modes, times, hard links within one lower and the attributes an image may set are kept; mounts inside a
+//! lower are not entered.
+const std = @import("std");
+const directories = @import("directories.zig");
+const kernel = @import("kernel.zig");
+const metadata = @import("metadata.zig");
+const names = @import("names.zig");
+const paths = @import("path.zig");
+const reply = @import("reply.zig");
+const sys = @import("../sys.zig");
+const trees = @import("tree.zig");
+const userns = @import("../userns.zig");
+const linux = sys.linux;
+
+/// overlayfs takes no more lower layers (OVL_MAX_STACK).
+const lowers_max = 500;
+/// XATTR_SIZE_MAX and XATTR_LIST_MAX (linux/limits.h).
+const xattr_bytes_max = 64 << 10;
+const content_bytes = 256 << 10;
+
+pub const Error = directories.Error || trees.Error;
+
+/// A directory to be merged: its path, and how many lowers can show through.
+const Pending = struct { path: [:0]const u8, visible: usize };
+
+/// A file met before under another name.
+const LinkKey = struct { lower: usize, inode: u64 };
+
+pub const Copier = struct {
+    arena: std.mem.Allocator,
+    tree: trees.Tree,
+    lowers: []const linux.fd_t,
+    directories: directories.Directories,
+    writer: metadata.Writer,
+    result: reply.Done = .{},
+    pending: std.ArrayList(Pending) = .empty,
+    links: std.AutoHashMapUnmanaged(LinkKey, [:0]const u8) = .empty,
+    /// Names of the directory being merged, and the memory they live in.
+    seen: std.StringHashMapUnmanaged(void) = .empty,
+    seen_arena: std.heap.ArenaAllocator,
+    buffers: *Buffers,
+    can_clone: bool = true,
+    can_copy_range: bool = true,
+    /// What is being worked on, for a sentence when it fails.
+    current: []const u8 = "",
+
+    const Buffers = struct {
+        entries: names.Buffer,
+        xattr_names: [xattr_bytes_max]u8,
+        xattr_value: [xattr_bytes_max]u8,
+        content: [content_bytes]u8,
+        target: paths.Buffer,
+    };
+
+    /// `destination` is an empty directory; `lowers` are directories, topmost first. None is closed here.
+    pub fn init(
+        arena: std.mem.Allocator,
+        destination: linux.fd_t,
+        lowers: []const linux.fd_t,
+    ) error{OutOfMemory}!Copier {
+        return .{
+            .arena = arena,
+            .tree = .{ .root = destination, .inventions = .{ .context = undefined, .add = neverInvented } },
+            .lowers = lowers,
+            .directories = .{ .arena = arena },
+            .writer = .init(),
+            .seen_arena = .init(arena),
+            .buffers = try arena.create(Buffers),
+        };
+    }
+
+    pub fn copyAll(self: *Copier) Error!void {
+        _ = kernel.umask(0);
+        try self.pending.append(self.arena, .{ .path = "", .visible = self.lowers.len });
+        while (self.pending.pop()) |directory| try self.mergeDirectory(directory);
+        try self.directories.finish(&self.tree, &self.writer);
+        self.result.lost_owners = self.writer.lost_owners;
+        self.result.dropped_xattrs = self.writer.dropped_xattrs;
+    }
+
+    fn mergeDirectory(self: *Copier, directory: Pending) Error!void {
+        self.current = directory.path;
+        const path: [:0]const u8 = if (directory.path.len == 0) "." else directory.path;
+        const to = try sys.checkFd("openat2", "", self.tree.open(path, open_directory));
+        defer _ = linux.close(to);
+        self.seen.clearRetainingCapacity();
+        _ = self.seen_arena.reset(.retain_capacity);
+        self.seen = .empty;
+        const first_child = self.pending.items.len;
+        var is_described = false;
+        var visible: usize = directory.visible;
+        for (self.lowers[0..directory.visible], 0..) |lower, index| {
+            const rc = kernel.openat2(lower, path, open_directory, resolve_below);
+            switch (linux.errno(rc)) {
+                .NOENT, .XDEV => continue,
+                .NOTDIR, .LOOP => {
+                    visible = index;
+                    break;
+                },
+                else => _ = try sys.check("openat2", "", rc),
+            }
+            const from: linux.fd_t = @intCast(rc);
+            defer _ = linux.close(from);
+            if (!is_described) try self.describeDirectory(from, to, directory.path);
+            is_described = true;
+            try self.mergeNames(from, index, to, directory.path);
+            if (isOpaque(from)) {
+                visible = index + 1;
+                break;
+            }
+        }
+        if (!is_described) try self.describeAsMount(to, directory.path);
+        for (self.pending.items[first_child..]) |*child| child.visible = visible;
+    }
+
+    /// The topmost directory's owner, mode, time and attributes are the copy's.
+    fn describeDirectory(self: *Copier, from: linux.fd_t, to: linux.fd_t, path: []const u8) Error!void {
+        var source: linux.Statx = undefined;
+        var made: linux.Statx = undefined;
+        _ = try sys.check("statx", "", kernel.lookAt(from, "", &source));
+        _ = try sys.check("statx", "", kernel.lookAt(to, "", &made));
+        try self.directories.put(made.ino, path, .{
+            .owner = .{ .uid = source.uid, .gid = source.gid },
+            .mode = source.mode & 0o7777,
+            .mtime = timeOf(source),
+        });
+        try self.copyXattrs(from, to);
+    }
+
+    /// Something is mounted there and hides what the directory is like.
+    fn describeAsMount(self: *Copier, to: linux.fd_t, path: []const u8) Error!void {
+        var made: linux.Statx = undefined;
+        _ = try sys.check("statx", "", kernel.lookAt(to, "", &made));
+        const owner: metadata.Owner = .{ .uid = 0, .gid = 0 };
+        try self.directories.put(made.ino, path, .{ .owner = owner, .mode = 0o755, .mtime = .{ .seconds = 0 } });
+    }
+
+    fn mergeNames(self: *Copier, from: linux.fd_t, lower: usize, to: linux.fd_t, path: []const u8) Error!void {
+        var iterator: names.Iterator = .{ .fd = from, .buffer = &self.buffers.entries };
+        while (try iterator.next()) |entry| {
+            const known = try self.seen.getOrPut(self.seen_arena.allocator(), entry.name);
+            if (known.found_existing) continue;
+            known.key_ptr.* = try self.seen_arena.allocator().dupe(u8, entry.name);
+            self.current = entry.name;
+            var stat: linux.Statx = undefined;
+            _ = try sys.check("statx", "", kernel.lookAt(from, entry.name, &stat));
+            if (kernel.isWhiteout(stat)) continue;
+            self.result.entries += 1;
+            if (try self.copyLink(stat, lower, to, entry.name, path)) continue;
+            switch (stat.mode & linux.S.IFMT) {
+                linux.S.IFDIR => try self.copyDirectory(to, entry.name, path),
+                linux.S.IFREG => try self.copyFile(from, to, entry.name, stat),
+                linux.S.IFLNK => try self.copySymlink(from, to, entry.name, stat),
+                else => try self.copyNode(to, entry.name, stat),
+            }
+        }
+    }
+
+    fn copyDirectory(self: *Copier, to: linux.fd_t, name: [:0]const u8, path: []const u8) Error!void {
+        _ = try sys.check("mkdirat", "", linux.mkdirat(to, name, 0o700));
+        try self.pending.append(self.arena, .{ .path = try self.joined(path, name), .visible = 0 });
+    }
+
+    /// True when it is another name of a file copied before.
+    fn copyLink(
+        self: *Copier,
+        stat: linux.Statx,
+        lower: usize,
+        to: linux.fd_t,
+        name: [:0]const u8,
+        path: []const u8,
+    ) Error!bool {
+        if (stat.nlink < 2 or kernel.isDirectory(stat)) return false;
+        const found = try self.links.getOrPut(self.arena, .{ .lower = lower, .inode = stat.ino });
+        if (!found.found_existing) {
+            found.value_ptr.* = try self.joined(path, name);
+            return false;
+        }
+        const rc = linux.linkat(self.tree.root, found.value_ptr.*, to, name, 0);
+        if (linux.errno(rc) == .NOENT) return false; // the first one was a device and could not be made
+        _ = try sys.check("linkat", "", rc);
+        return true;
+    }
+
+    fn copyFile(self: *Copier, from: linux.fd_t, to: linux.fd_t, name: [:0]const u8, stat: linux.Statx) Error!void {
+        const source = try sys.checkFd("openat", "", linux.openat(from, name, open_file, 0));
+        defer _ = linux.close(source);
+        const target = try sys.checkFd("openat", "", linux.openat(to, name, new_file, stat.mode & 0o777));
+        defer _ = linux.close(target);
+        if (stat.size > 0) try self.copyContent(source, target, stat);
+        self.result.bytes += stat.size;
+        try self.writer.setOwnerAndMode(target, ownerOf(stat), stat.mode & 0o7777, true);
+        try self.copyXattrs(source, target);
+        try metadata.setTimes(target, timeOf(stat));
+    }
+
+    fn copyContent(self: *Copier, source: linux.fd_t, target: linux.fd_t, stat: linux.Statx) sys.Error!void {
+        if (self.can_clone) {
+            const rc = linux.ioctl(target, ficlone, @intCast(source));
+            if (linux.errno(rc) == .SUCCESS) return;
+            if (linux.errno(rc) == .NOSPC or linux.errno(rc) == .DQUOT) _ = try sys.check("ioctl", "", rc);
+            self.can_clone = false;
+        }
+        const is_sparse = stat.blocks * 512 < stat.size;
+        if (!is_sparse) return self.copyRange(source, target, stat.size);
+        var offset: u64 = 0;
+        while (offset < stat.size) {
+            const rc = linux.lseek(source, @intCast(offset), seek_data);
+            if (linux.errno(rc) == .NXIO) break; // nothing but a hole is left
+            offset = try sys.check("lseek", "", rc);
+            const end = try sys.check("lseek", "", linux.lseek(source, @intCast(offset), seek_hole));
+            for ([_]linux.fd_t{ source, target }) |fd| {
+                _ = try sys.check("lseek", "", linux.lseek(fd, @intCast(offset), linux.SEEK.SET));
+            }
+            try self.copyRange(source, target, end - offset);
+            offset = end;
+        }
+        _ = try sys.check("ftruncate", "", linux.ftruncate(target, @intCast(stat.size)));
+    }
+
+    /// `length` bytes from both files' positions on, fewer when the source ends.
+    fn copyRange(self: *Copier, source: linux.fd_t, target: linux.fd_t, length: u64) sys.Error!void {
+        var left = length;
+        while (self.can_copy_range and left > 0) {
+            const rc = linux.copy_file_range(source, null, target, null, @min(left, 1 << 30), 0);
+            switch (linux.errno(rc)) {
+                .SUCCESS => {},
+                .INTR => continue,
+                .XDEV, .OPNOTSUPP, .INVAL, .NOSYS => {
+                    self.can_copy_range = false;
+                    break;
+                },
+                else => _ = try sys.check("copy_file_range", "", rc),
+            }
+            if (rc == 0) break; // the end, or a file system that cannot and does not say so
+            left -= rc;
+        }
+        while (left > 0) {
+            const buffer = &self.buffers.content;
+            const rc = linux.read(source, buffer, @min(left, buffer.len));
+            if (linux.errno(rc) == .INTR) continue;
+            const count = try sys.check("read", "", rc);
+            if (count == 0) return;
+            try sys.writeAll(target, buffer[0..count]);
+            left -= count;
+        }
+    }
+
+    fn copySymlink(self: *Copier, from: linux.fd_t, to: linux.fd_t, name: [:0]const u8, stat: linux.Statx) Error!void {
+        const buffer = &self.buffers.target;
+        const length = try sys.check("readlinkat", "", linux.readlinkat(from, name, buffer, buffer.len));
+        if (length == buffer.len) return error.PathTooLong;
+        buffer[length] = 0;
+        _ = try sys.check("symlinkat", "", linux.symlinkat(buffer[0..length :0], to, name));
+        try self.writer.setOwnerAt(to, name, ownerOf(stat));
+        try metadata.setTimesAt(to, name, timeOf(stat));
+    }
+
+    /// Fifos, sockets and, for real root, devices.
+    fn copyNode(self: *Copier, to: linux.fd_t, name: [:0]const u8, stat: linux.Statx) Error!void {
+        const device = kernel.deviceNumber(stat.rdev_major, stat.rdev_minor);
+        const rc = linux.mknodat(to, name, stat.mode & ~@as(u32, 0o6000), device);
+        if (linux.errno(rc) == .PERM) {
+            self.result.skipped_devices += 1;
+            return;
+        }
+        _ = try sys.check("mknodat", "", rc);
+        try self.writer.setOwnerAt(to, name, ownerOf(stat));
+        try metadata.setTimesAt(to, name, timeOf(stat));
+    }
+
+    /// Those an image may set, and our own note of a lost owner.
+    fn copyXattrs(self: *Copier, from: linux.fd_t, to: linux.fd_t) sys.Error!void {
+        const list = &self.buffers.xattr_names;
+        const rc = linux.flistxattr(from, list, list.len);
+        if (linux.errno(rc) == .OPNOTSUPP or rc == 0) return;
+        const length = try sys.check("flistxattr", "", rc);
+        var iterator = std.mem.splitScalar(u8, list[0..length], 0);
+        while (iterator.next()) |name| {
+            if (name.len == 0) continue;
+            if (!metadata.isWelcome(name) and !std.mem.eql(u8, name, metadata.owner_xattr)) continue;
+            const value = &self.buffers.xattr_value;
+            const terminated: [*:0]const u8 = @ptrCast(name.ptr); // the list's names end in NUL
+            const size = linux.fgetxattr(from, terminated, value, value.len);
+            if (linux.errno(size) != .SUCCESS) continue; // gone, or not ours to read
+            if (!try metadata.setXattr(to, name, value[0..size])) self.writer.dropped_xattrs += 1;
+        }
+    }
+
+    fn joined(self: *Copier, path: []const u8, name: []const u8) Error![:0]const u8 {
+        if (path.len + 1 + name.len >= paths.path_bytes_max) return error.PathTooLong;
+        const slash = if (path.len == 0) "" else "/";
+        return std.fmt.allocPrintSentinel(self.arena, "{s}{s}{s}", .{ path, slash, name }, 0);
+    }
+};
+
+/// lseek(2), Linux 3.1.
+const seek_data = 3;
+const seek_hole = 4;
+
+/// FICLONE (linux/fs.h): _IOW(0x94, 9, int).
+const ficlone = 0x40049409;
+
+const open_directory: linux.O = .{ .DIRECTORY = true, .NOFOLLOW = true, .CLOEXEC = true };
+const open_file: linux.O = .{ .NOFOLLOW = true, .NONBLOCK = true, .CLOEXEC = true };
+const new_file: linux.O = .{
+    .ACCMODE = .WRONLY,
+    .CREAT = true,
+    .EXCL = true,
+    .NOFOLLOW = true,
+    .CLOEXEC = true,
+};
+const resolve_below = kernel.Resolve.beneath | kernel.Resolve.no_symlinks | kernel.Resolve.no_xdev;
+
+fn neverInvented(_: *anyopaque, _: trees.Invention) trees.Error!void {
+    unreachable; // every parent is merged before what is in it
+}
+
+fn isOpaque(directory: linux.fd_t) bool {
+    var value: [2]u8 = undefined;
+    const rc = linux.fgetxattr(directory, "user.overlay.opaque", &value, value.len);
+    return linux.errno(rc) == .SUCCESS and std.mem.eql(u8, value[0..rc], "y");
+}
+
+fn ownerOf(stat: linux.Statx) metadata.Owner {
+    return .{ .uid = stat.uid, .gid = stat.gid };
+}
+
+fn timeOf(stat: linux.Statx) @import("pax.zig").Timestamp {
+    return .{ .seconds = stat.mtime.sec, .nanoseconds = stat.mtime.nsec };
+}
+
+const Work = struct { to: [*:0]const u8, lowers: []const [*:0]const u8, arena: std.mem.Allocator };
+
+pub fn run(args: []const [*:0]const u8, _: [*:null]const ?[*:0]const u8) u8 {
+    var arena: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
+    const options = userns.parseOptions(arena.allocator(), args) catch return reply.usage("copy");
+    const rest = options.rest;
+    if (rest.len < 3 or rest.len - 2 > lowers_max) return reply.usage("copy");
+    if (!std.mem.eql(u8, std.mem.span(rest[0]), "--to")) return reply.usage("copy");
+    const work: Work = .{ .to = rest[1], .lowers = rest[2..], .arena = arena.allocator() };
+    return reply.inside(arena.allocator(), options.maps, work, copyLowers);
+}
+
+fn copyLowers(work: Work) u8 {
+    const to = std.mem.span(work.to);
+    var lowers: [lowers_max]linux.fd_t = undefined;
+    for (work.lowers, 0..) |path, index| {
+        const rc = linux.open(path, .{ .PATH = true, .DIRECTORY = true, .CLOEXEC = true }, 0);
+        lowers[index] = sys.checkFd("open", "", rc) catch |err| return reply.refused(std.mem.span(path), err);
+    }
+    const opened = linux.open(work.to, .{ .DIRECTORY = true, .CLOEXEC = true }, 0);
+    const destination = sys.checkFd("open", "", opened) catch |err| return reply.refused(to, err);
+    const is_empty = names.isEmpty(destination) catch |err| return reply.refused(to, err);
+    if (!is_empty) return reply.refused(to, error.NotEmpty);
+    var copier = Copier.init(work.arena, destination, lowers[0..work.lowers.len]) catch |err|
+        return reply.refused(to, err);
+    copier.copyAll() catch |err| return reply.refused(copier.current, err);
+    return reply.done(copier.result);
+}
