@@ -3,7 +3,6 @@
  * object, name -> result. Started with "child" it only says so.
  */
 import { Database } from "bun:sqlite";
-import { Chalk } from "chalk";
 import { Cli, Command } from "clipanion";
 import ky from "ky";
 import { createHash } from "node:crypto";
@@ -88,7 +87,6 @@ const checks: Record<string, () => unknown> = {
       await cli.run(["hello"]),
       await ky(String(server.url)).text(),
       names,
-      new Chalk({ level: 1 }).red("r"),
       parse("[a]\nb = 1"),
     ];
   },

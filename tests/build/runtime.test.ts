@@ -49,7 +49,7 @@ const expected = {
   files: ["a", "b"],
   "sockets, threads and parsing": 20,
   "unix socket": "u",
-  packages: [42, "k", ["a"], "\u001b[31mr\u001b[39m", { a: { b: 1 } }],
+  packages: [42, "k", ["a"], { a: { b: 1 } }],
   "code from strings": "EvalError",
   "stack trace": "TypeError: on purpose",
   "garbage collection": 3e5,
