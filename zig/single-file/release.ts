@@ -33,7 +33,8 @@ export async function buildRelease(names: string[], directory = `${root}dist`): 
     return target;
   });
   const info = await describeBuild("release", "");
-  for (const target of chosen.length > 0 ? chosen : targets) await buildTarget(target, info, directory);
+  for (const target of chosen.length > 0 ? chosen : targets)
+    await buildTarget(target, info, directory);
 }
 
 async function buildTarget(target: Target, info: BuildInfo, directory: string): Promise<void> {

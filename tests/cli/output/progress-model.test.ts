@@ -42,9 +42,8 @@ test("pullLines() shows a bar, sizes and the speed of each layer", () => {
     [0, downloaded(3, 10_000_000)],
     [0, phase(4, "waiting")],
   ]);
-  expect(
-    pullLines(progress, { nowMs: 1000, columns: 80, rows: 24 }).join("\n"),
-  ).toMatchInlineSnapshot(`
+  expect(pullLines(progress, { nowMs: 1000, columns: 80, rows: 24 }).join("\n"))
+    .toMatchInlineSnapshot(`
     "100000000000 already here
     200000000000 [========>                           ]     2.5MB/10MB  2.5MB/s
     300000000000 [====================================]      10MB/10MB  unpacking
