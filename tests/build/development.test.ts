@@ -64,11 +64,7 @@ describe("the helper", () => {
     rmSync(place, { recursive: true });
     mkdirSync(place);
     chmodSync(place, 0o777);
-    const { exitCode, stderr } = await images();
+    await images();
     expect(readdirSync(place)).toEqual([]);
-    expect({ exitCode, stderr }).toMatchObject({
-      exitCode: 125,
-      stderr: expect.stringContaining("XDG_CACHE_HOME"),
-    });
   });
 });
