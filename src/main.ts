@@ -16,8 +16,8 @@ leave(await runCli(process.argv.slice(2), engine));
  */
 function leave(code: number): never {
   if (engine.isStoreOpen) {
-    const [program = "", ...verb] = engine.helper;
     try {
+      const [program = "", ...verb] = engine.helper;
       process.execve?.(program, [program, ...verb, "exit", String(code)], {});
     } catch {
       // no helper to become: the slow way is right too

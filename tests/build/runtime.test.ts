@@ -1,6 +1,6 @@
 /** What the program needs of Bun, C library and C++ library works in a fused executable, not only in plain Bun. */
-import { beforeAll, describe, expect, test } from "bun:test";
-import { chmodSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describeBuild } from "../../zig/single-file/build-info.ts";
@@ -23,6 +23,8 @@ beforeAll(async () => {
   );
   chmodSync(probe, 0o755);
 }, 300_000);
+
+afterAll(() => rmSync(directory, { recursive: true }));
 
 async function run(command: string[], environment: Record<string, string> = {}): Promise<unknown> {
   const child = Bun.spawn(command, {

@@ -1,6 +1,6 @@
 /** The launcher's Zstandard decoder against the encoder everybody uses; built with safety checks for this. */
-import { beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { constants, zstdCompressSync } from "node:zlib";
@@ -23,6 +23,8 @@ function compress(content: Uint8Array, level: number): Buffer {
 beforeAll(async () => {
   await zig("build", "unzstd", "--prefix", prefix);
 }, 120_000);
+
+afterAll(() => rmSync(prefix, { recursive: true }));
 
 const random = makeRandom();
 const noise = Buffer.from(Array.from({ length: 300_000 }, () => random.below(256)));
