@@ -1,5 +1,5 @@
 /** Removes containers: the row first, then the files; what cannot be deleted now lies in trash/ until it can. */
-import { mkdirSync, renameSync, rmSync, rmdirSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync, rmdirSync } from "node:fs";
 import { TspodError } from "../errors.ts";
 import { removeTrees } from "../helper/index.ts";
 import { containerDirectory, deleteContainer, runtimeDirectory } from "../store/containers.ts";
@@ -45,18 +45,16 @@ export async function discardContainer(
 /** Delete what belongs to a container without a row. Idempotent. */
 export async function discardFiles(context: ContainerContext, id: string): Promise<void> {
   rmSync(runtimeDirectory(context.paths, id), { recursive: true, force: true });
+  const directory = containerDirectory(context.paths, id);
+  if (!existsSync(directory)) return; // its monitor has done it
   const trash = `${context.paths.trash}/${id}`;
+  mkdirSync(context.paths.trash, { recursive: true, mode: 0o700 });
   try {
-    renameSync(containerDirectory(context.paths, id), trash);
+    renameSync(directory, trash);
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code !== "ENOENT") throw error;
-    mkdirSync(context.paths.trash, { recursive: true, mode: 0o700 });
-    try {
-      renameSync(containerDirectory(context.paths, id), trash);
-    } catch {
-      return; // nothing there: somebody else has done it
-    }
+    // somebody else has done it meanwhile
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw error;
   }
   await emptyTrash(context, [trash]);
 }
