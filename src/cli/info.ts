@@ -3,7 +3,8 @@ import { release } from "node:os";
 import { listContainers } from "../container/index.ts";
 import { listImages } from "../image/index.ts";
 import { build } from "../version.ts";
-import { defineCommand } from "./command.ts";
+import { TspodError } from "../errors.ts";
+import { type CliContext, defineCommand } from "./command.ts";
 import { value } from "./flags.ts";
 import { formatObjects } from "./output/format.ts";
 import { print } from "./output/print.ts";
@@ -17,14 +18,14 @@ export default defineCommand({
   async run(context, flags) {
     const containers = listContainers(context);
     const running = containers.filter(({ state }) => state.status === "running").length;
-    const { mapping, paths, rootfs } = context;
+    const { mapping, paths } = context;
     const ids = (map: readonly { size: number }[]): number =>
       map.reduce((sum, { size }) => sum + size, 0);
     const facts = {
       Version: build.version,
       Kernel: release(),
       Arch: process.arch,
-      RootFs: typeof rootfs === "string" ? rootfs : "fuse-overlayfs",
+      RootFs: describeRootfs(context),
       Uids: ids(mapping.uid),
       Gids: ids(mapping.gid),
       Store: paths.data,
@@ -44,3 +45,13 @@ export default defineCommand({
     return 0;
   },
 });
+
+/** A host that cannot run containers still has something to tell. */
+function describeRootfs(context: CliContext): string {
+  try {
+    return typeof context.rootfs === "string" ? context.rootfs : "fuse-overlayfs";
+  } catch (error) {
+    if (error instanceof TspodError) return `none (${error.message})`;
+    throw error;
+  }
+}

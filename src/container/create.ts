@@ -17,7 +17,7 @@ import {
 } from "../store/containers.ts";
 import { transact } from "../store/database.ts";
 import { ensureVolume, volumeDirectory } from "../store/volumes.ts";
-import type { ContainerContext } from "./context.ts";
+import type { ContainerContext, RootfsChoice } from "./context.ts";
 import { generateId, generateName } from "./names.ts";
 
 /** Enough draws that only a store full of every name fails. */
@@ -29,12 +29,13 @@ export async function createContainer(
   options: CreateOptions,
   ensure: EnsureOptions = {},
 ): Promise<ContainerRecord> {
+  const { rootfs } = context; // first: where no container can run, nothing need be downloaded
   const image = await ensureImage(context, options.image, ensure);
   const id = generateId();
   for (let draw = 1; ; draw++) {
     const name = options.name ?? generateName();
     try {
-      return place(context, options, image, { id, name });
+      return place(context, options, image, { id, name, rootfs });
     } catch (error) {
       if (!isNameTaken(error)) throw error;
       if (options.name === null && draw < nameDrawsMax) continue;
@@ -53,7 +54,7 @@ function place(
   context: ContainerContext,
   options: CreateOptions,
   image: StoredImage,
-  { id, name }: { id: string; name: string },
+  { id, name, rootfs }: { id: string; name: string; rootfs: RootfsChoice },
 ): ContainerRecord {
   const { paths } = context;
   const containerDir = containerDirectory(paths, id);
@@ -64,7 +65,7 @@ function place(
     runtimeDir: runtimeDirectory(paths, id),
     trashDir: paths.trash,
     layers: image.layers.map((chain) => `${paths.layers}/${chain}/diff`),
-    rootfs: context.rootfs,
+    rootfs,
     volumeDirectory: (volume) => volumeDirectory(paths, volume),
   });
   const record: ContainerRecord = {

@@ -3,6 +3,7 @@
  * of JSON comes back as data or as a TspodError. It knows no registry and no compression: it is given plain tar bytes.
  */
 import { TspodError } from "../errors.ts";
+import { describeFailure } from "./failure.ts";
 import type { IdMapping, LayerDone, LayerRefused, LayerReply } from "./contract.ts";
 
 /** The user namespace the work is done in; without any mapping, the caller's own. */
@@ -138,22 +139,25 @@ function describeRefusal(reply: LayerRefused, intention: string): TspodError {
   const about = entry === "" ? "" : ` at "${entry}"`;
   const why = errno === "" ? message : `${message} (${call}: ${errno})`;
   const sentence = `Cannot ${intention}${about}: ${why}`;
+  if (hostCalls.has(call)) return describeFailure({ call, detail: message, errno });
   if (errno === "ENOSPC" || errno === "EDQUOT") {
     return new TspodError("store.full", sentence, {
-      next: "tspod system prune, or free some space",
+      next: "free some space, or set TSPOD_ROOT to a directory with room",
     });
-  }
-  if (call === "newuidmap" || call === "newgidmap") {
-    return new TspodError("host.no_newuidmap", `Cannot ${intention}: ${call} ${message}`, {
-      next: `check that ${call} is set-user-ID root and that /etc/subuid and /etc/subgid list you`,
-    });
-  }
-  if (call === "clone3") {
-    return new TspodError("host.no_userns", sentence, { next: "see tspod info" });
   }
   if (errno === "") return new TspodError("layer.invalid", sentence);
   return new TspodError(archiveErrnos.has(errno) ? "layer.invalid" : "store.unwritable", sentence);
 }
+
+/** What fails before the archive is looked at: the host's user namespaces. */
+const hostCalls: ReadonlySet<string> = new Set([
+  "clone3",
+  "unshare",
+  "uid_map",
+  "gid_map",
+  "newuidmap",
+  "newgidmap",
+]);
 
 /** What only a strange archive can provoke. */
 const archiveErrnos: ReadonlySet<string> = new Set(["ENAMETOOLONG", "ELOOP", "EMLINK", "EINVAL"]);

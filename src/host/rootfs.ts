@@ -5,6 +5,7 @@
 import type { Database } from "bun:sqlite";
 import { mkdirSync, statSync } from "node:fs";
 import { release } from "node:os";
+import { TspodError } from "../errors.ts";
 import { findProgram } from "./mapping.ts";
 
 export type RootfsChoice = "overlay" | "copy" | { fuseOverlayfs: string };
@@ -18,7 +19,7 @@ export interface RootfsHost {
   path: string | undefined;
 }
 
-/** The remembered choice, or one trial. `TSPOD_ROOTFS=copy|overlay|fuse-overlayfs` decides instead. */
+/** The remembered choice, or one trial. Throws host.no_userns. `TSPOD_ROOTFS=copy|overlay|fuse-overlayfs` decides instead. */
 export function chooseRootfs(host: RootfsHost, forced: string | undefined): RootfsChoice {
   if (forced !== undefined && forced !== "") return fromName(forced, host.path);
   const key = factKey(host.dataDirectory);
@@ -26,7 +27,9 @@ export function chooseRootfs(host: RootfsHost, forced: string | undefined): Root
     value: string;
   } | null;
   if (row !== null) return fromName(row.value, host.path);
-  const found = tryOverlay(host) ? "overlay" : fuseOverlayfs(host.path) ? "fuse-overlayfs" : "copy";
+  const probe = probeHost(host);
+  if (!probe.userNamespaces) throw noUserNamespaces(probe.forbiddenBy); // may be mended any time: not remembered
+  const found = probe.overlay ? "overlay" : fuseOverlayfs(host.path) ? "fuse-overlayfs" : "copy";
   host.database.query("INSERT OR REPLACE INTO host_fact VALUES (?, ?)").run(key, found);
   return fromName(found, host.path);
 }
@@ -53,16 +56,39 @@ function fuseOverlayfs(path: string | undefined): boolean {
   }
 }
 
-export interface HostProbe {
+/** What `native probe` answers (zig/src/probe.zig). */
+interface HostProbe {
   userNamespaces: boolean;
+  /** The sysctl that forbids them, when it is known. */
+  forbiddenBy: string | null;
   overlay: boolean;
 }
 
 /** Ask the helper to try, in a directory of the store. */
-function tryOverlay(host: RootfsHost): boolean {
+function probeHost(host: RootfsHost): HostProbe {
   const probe = Bun.spawnSync([...host.helper, "probe", "--overlay", host.dataDirectory], {
     stdio: ["ignore", "pipe", "ignore"],
   });
-  if (!probe.success) return false;
-  return (JSON.parse(probe.stdout.toString()) as HostProbe).overlay; // our own helper's answer
+  if (!probe.success) return { userNamespaces: true, forbiddenBy: null, overlay: false };
+  return JSON.parse(probe.stdout.toString()) as HostProbe; // our own helper's answer
+}
+
+const allowing: Record<string, string> = {
+  "kernel.unprivileged_userns_clone": "sudo sysctl kernel.unprivileged_userns_clone=1",
+  "user.max_user_namespaces": "sudo sysctl user.max_user_namespaces=15000",
+  "kernel.apparmor_restrict_unprivileged_userns":
+    "sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile for tspod",
+};
+
+function noUserNamespaces(forbiddenBy: string | null): TspodError {
+  const by = forbiddenBy === null ? "" : `: ${forbiddenBy} forbids it`;
+  return new TspodError(
+    "host.no_userns",
+    `This host does not let you create a user namespace${by}`,
+    {
+      next:
+        (forbiddenBy === null ? undefined : allowing[forbiddenBy]) ??
+        "a kernel with CONFIG_USER_NS is needed, and nothing around us (a container, a sandbox) that forbids it",
+    },
+  );
 }
