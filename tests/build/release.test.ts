@@ -385,7 +385,14 @@ describe("starting", () => {
       // The emulator does not follow execveat(2) into another program for arm64, so what it unpacked is started by hand.
       await place.run(["qemu-aarch64-static", arm64, "version"]);
       const inner = join(place.cache, cached(place).at(-1) ?? "");
-      expect((await place.run(["qemu-aarch64-static", inner, "native", "true"])).exitCode).toBe(0);
+      for (const file of [arm64, inner]) {
+        const probe = ["native", "probe", "--overlay", place.directory]; // allocates, and asks for the page size
+        const { exitCode, stdout } = await place.run(["qemu-aarch64-static", file, ...probe]);
+        expect({ exitCode, probed: JSON.parse(stdout) as unknown }).toMatchObject({
+          exitCode: 0,
+          probed: { kernel: expect.any(String) as string },
+        });
+      }
       const { exitCode, stdout } = await place.run(["qemu-aarch64-static", inner, "version"]);
       expect(exitCode).toBe(0);
       expect(stdout).toMatch(itsVersion);

@@ -1,8 +1,14 @@
 /** The build refuses what it does not know, rather than making a file that fails later. */
 import { describe, expect, test } from "bun:test";
 import type { BunExecutable, Relocation } from "../../zig/single-file/bun-executable.ts";
-import { assemble, machineNumber, type Piece, readElf } from "../../zig/single-file/elf.ts";
-import { fuse } from "../../zig/single-file/fuse.ts";
+import {
+  assemble,
+  elfType,
+  machineNumber,
+  type Piece,
+  readElf,
+} from "../../zig/single-file/elf.ts";
+import { checkNative, fuse } from "../../zig/single-file/fuse.ts";
 
 const data: Piece = { address: 0x20_0000, flags: 6, bytes: new Uint8Array(64), memorySize: 64 };
 
@@ -60,6 +66,46 @@ describe("fuse()", () => {
     expect(() => fuseWith({ symbol: undefined })).toThrow("without a symbol");
   });
 });
+
+describe("checkNative()", () => {
+  const object = (...names: string[]) => readElf("it", objectThatImports(names), elfType.object);
+
+  test("takes functions that need nothing but their arguments", () => {
+    expect(() =>
+      checkNative(object("memcpy", "strlen", "__udivti3", "__floatuntitf", "roundl")),
+    ).not.toThrow();
+  });
+
+  test.each(["getauxval", "__errno_location", "__tls_get_addr", "malloc", "environ", "write"])(
+    "refuses %s, because libc is not running yet",
+    (name) => {
+      expect(() => checkNative(object("memcpy", name))).toThrow(`it cannot have ${name}:`);
+    },
+  );
+});
+
+/** An object with nothing but undefined symbols. */
+function objectThatImports(names: string[]): Uint8Array {
+  const text = Buffer.from(`\0${names.join("\0")}\0`);
+  const [symbols, strings, sections] = [64, 64 + 24 * names.length, 1024];
+  const bytes = new Uint8Array(sections + 2 * 64);
+  bytes.set(Buffer.from("\x7fELF\x02\x01\x01", "latin1"));
+  bytes.set(text, strings);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(16, elfType.object, true);
+  view.setBigUint64(40, BigInt(sections), true); // e_shoff
+  view.setUint16(60, 2, true); // e_shnum
+  view.setUint32(sections + 4, 2, true); // SHT_SYMTAB
+  view.setBigUint64(sections + 24, BigInt(symbols), true);
+  view.setBigUint64(sections + 32, BigInt(24 * names.length), true);
+  view.setUint32(sections + 40, 1, true); // sh_link: the section of names
+  view.setBigUint64(sections + 64 + 24, BigInt(strings), true);
+  names.forEach((name, i) => {
+    view.setUint32(symbols + 24 * i, text.indexOf(`\0${name}\0`) + 1, true);
+    view.setUint8(symbols + 24 * i + 4, 1 << 4); // STB_GLOBAL
+  });
+  return bytes;
+}
 
 /** A program with an empty symbol table: a section of type SHT_SYMTAB and one for its names. */
 function stubWithoutSymbols(): Uint8Array {

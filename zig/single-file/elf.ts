@@ -5,7 +5,8 @@
 
 export const segmentType = { load: 1, dynamic: 2, tls: 7, stack: 0x6474e551 } as const;
 export const segmentFlag = { execute: 1, write: 2, read: 4 } as const;
-const fixedAddressExecutable = 2; // ET_EXEC
+/** ET_REL and ET_EXEC. */
+export const elfType = { object: 1, executable: 2 } as const;
 const headerSize = 64;
 const programHeaderSize = 56;
 
@@ -29,12 +30,12 @@ export interface Elf {
   segments: Segment[];
 }
 
-/** Errors: anything but an executable at fixed addresses. `name` is for messages. */
-export function readElf(name: string, bytes: Uint8Array): Elf {
+/** Errors: anything but an executable at fixed addresses, or an object. `name` is for messages. */
+export function readElf(name: string, bytes: Uint8Array, type: number = elfType.executable): Elf {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const isElf64LittleEndian = view.getUint32(0) === 0x7f454c46 && view.getUint16(4) === 0x0201;
-  if (!isElf64LittleEndian || view.getUint16(16, true) !== fixedAddressExecutable) {
-    throw new Error(`${name} is not a 64-bit ELF executable at fixed addresses`);
+  if (!isElf64LittleEndian || view.getUint16(16, true) !== type) {
+    throw new Error(`${name} is not a 64-bit ELF file of type ${type}`);
   }
   const programHeadersOffset = u64(view, 32);
   const segments = Array.from({ length: view.getUint16(56, true) }, (_, i) =>
@@ -88,6 +89,24 @@ export function readString(elf: Elf, offset: number): string {
  * against. Ones with hidden visibility are among them, although the linker has made them local in the end.
  */
 export function readSymbolTable(elf: Elf): Map<string, number> {
+  const usable = readSymbols(elf).filter((s) => s.isDefined && (s.isGlobal || s.isHidden));
+  return new Map(usable.map(({ name, address }) => [name, address]));
+}
+
+/** The names of what an object needs from elsewhere. */
+export function readImports(elf: Elf): string[] {
+  return readSymbols(elf).flatMap((s) => (s.isDefined || s.name === "" ? [] : [s.name]));
+}
+
+interface LinkSymbol {
+  name: string;
+  address: number;
+  isDefined: boolean;
+  isGlobal: boolean;
+  isHidden: boolean;
+}
+
+function readSymbols(elf: Elf): LinkSymbol[] {
   const { view } = elf;
   const [sectionsOffset, sectionSize, sectionCount] = [u64(view, 40), 64, view.getUint16(60, true)];
   const sections = Array.from({ length: sectionCount }, (_, i) => sectionsOffset + i * sectionSize);
@@ -95,19 +114,17 @@ export function readSymbolTable(elf: Elf): Map<string, number> {
   if (table === undefined) throw new Error(`${elf.name} has no symbol table`);
   const strings = sections[view.getUint32(table + 40, true)];
   if (strings === undefined) throw new Error(`${elf.name} has a symbol table without names`);
-  const symbols = new Map<string, number>();
-  const start = u64(view, table + 24);
-  for (let at = start; at < start + u64(view, table + 32); at += 24) {
-    const isGlobal = view.getUint8(at + 4) >> 4 !== 0;
-    const isHidden = (view.getUint8(at + 5) & 3) === 2;
-    const isDefined = view.getUint16(at + 6, true) !== 0;
-    if (!isDefined || !(isGlobal || isHidden)) continue;
-    symbols.set(
-      readString(elf, u64(view, strings + 24) + view.getUint32(at, true)),
-      u64(view, at + 8),
-    );
-  }
-  return symbols;
+  const [start, count] = [u64(view, table + 24), u64(view, table + 32) / 24];
+  return Array.from({ length: count }, (_, i) => {
+    const at = start + i * 24;
+    return {
+      name: readString(elf, u64(view, strings + 24) + view.getUint32(at, true)),
+      address: u64(view, at + 8),
+      isDefined: view.getUint16(at + 6, true) !== 0,
+      isGlobal: view.getUint8(at + 4) >> 4 !== 0,
+      isHidden: (view.getUint8(at + 5) & 3) === 2,
+    };
+  });
 }
 
 /** What is to be mapped where. */
@@ -191,7 +208,7 @@ export const machineNumber = { x64: 62, aarch64: 183 } as const;
 function writeHeader(view: DataView, machine: number, entry: number, segments: Segment[]): void {
   view.setUint32(0, 0x7f454c46);
   view.setUint32(4, 0x02010100); // 64 bits, little endian, version 1, System V
-  view.setUint16(16, fixedAddressExecutable, true);
+  view.setUint16(16, elfType.executable, true);
   view.setUint16(18, machine, true);
   view.setUint32(20, 1, true);
   view.setBigUint64(24, BigInt(entry), true);

@@ -11,6 +11,7 @@ import {
   fileOffset,
   loadedPieces,
   machineNumber,
+  readImports,
   readSymbolTable,
   segmentType,
   writeSegment,
@@ -59,6 +60,21 @@ export function stubFacts(bun: BunExecutable) {
     stack_guard_address: copied("__stack_chk_guard"),
     once_call_offset: bun.onceOffsets.call,
   };
+}
+
+/** Functions that need nothing but their arguments: of the C library, and of the compiler's own runtime. */
+const pureFunction =
+  /^(mem(cpy|move|set|cmp)|strlen|bcmp|(round|floor|ceil|trunc|fma)[flq]?|__[a-z]+(si|di|ti|sf|df|tf)\d?)$/;
+
+/**
+ * The native verbs run before libc and thread-local storage are there, so nothing in them may need those.
+ * Errors: `native`, an object, imports more than pure functions.
+ */
+export function checkNative(native: Elf): void {
+  const others = readImports(native).filter((name) => !pureFunction.test(name));
+  if (others.length > 0) {
+    throw new Error(`${native.name} cannot have ${others.join(", ")}: libc is not running yet`);
+  }
 }
 
 /** What the stub has to define. */

@@ -13,6 +13,17 @@ export fn tspod_native(
     environ: helper.Environment,
     auxiliary: [*]std.elf.Auxv,
 ) c_int {
-    linux.elf_aux_maybe = auxiliary; // where std finds the page size and the vDSO
+    linux.elf_aux_maybe = auxiliary;
     return helper.dispatch(argv[0..argc], environ) orelse -1;
+}
+
+/// Where std finds the page size and the vDSO. libc's own would look into what it has not initialised yet; it does
+/// the same for Bun later on.
+export fn getauxval(kind: usize) usize {
+    const auxiliary = linux.elf_aux_maybe orelse return 0;
+    var i: usize = 0;
+    while (auxiliary[i].a_type != std.elf.AT_NULL) : (i += 1) {
+        if (auxiliary[i].a_type == kind) return auxiliary[i].a_un.a_val;
+    }
+    return 0;
 }

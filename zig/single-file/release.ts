@@ -11,8 +11,8 @@ import { describeBuild } from "./build-info.ts";
 import { inspectBun } from "./bun-executable.ts";
 import { bundle } from "./bundle.ts";
 import { root } from "./command.ts";
-import { readElf } from "./elf.ts";
-import { fuse, stubFacts } from "./fuse.ts";
+import { elfType, readElf } from "./elf.ts";
+import { checkNative, fuse, stubFacts } from "./fuse.ts";
 import { ensureMuslBun, type Target, targets } from "./musl-bun.ts";
 import { pack } from "./pack.ts";
 import { zig } from "./zig.ts";
@@ -74,6 +74,8 @@ export async function buildProgram(
   const bun = inspectBun(readElf("Bun", await Bun.file(outfile).bytes()));
   await Bun.write(`${work}/bun.json`, JSON.stringify(stubFacts(bun)));
   await zig("build", "stub", `-Dtarget=${target.zig}`, `-Dbun=${work}/bun.json`, "--prefix", work);
+  const native = await Bun.file(`${work}/native.o`).bytes();
+  checkNative(readElf("the object of the native verbs", native, elfType.object));
   return fuse(bun, readElf("the stub", await Bun.file(`${work}/bin/stub`).bytes()));
 }
 

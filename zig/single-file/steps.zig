@@ -25,7 +25,9 @@ pub fn add(b: *std.Build, options: Options) void {
     options.test_step.dependOn(&b.addRunArtifact(tests).step);
     const stub = b.step("stub", "The part of the single file that Bun is fused with (needs -Dbun)");
     if (b.option([]const u8, "bun", "JSON file with what the stub has to know about Bun")) |path| {
-        stub.dependOn(&b.addInstallArtifact(addStub(b, options, readBun(b, path)), .{}).step);
+        const native = addNative(b, options);
+        stub.dependOn(&b.addInstallFile(native.getEmittedBin(), "native.o").step); // for fuse.ts to look at
+        stub.dependOn(&b.addInstallArtifact(addStub(b, options, native, readBun(b, path)), .{}).step);
     } else {
         stub.dependOn(&b.addFail("the stub is built by `npm run build:release`, which says -Dbun=FILE").step);
     }
@@ -91,12 +93,8 @@ fn readBun(b: *std.Build, path: []const u8) Bun {
         std.process.fatal("cannot understand {s}: {t}", .{ path, err });
 }
 
-fn addStub(b: *std.Build, options: Options, bun: Bun) *std.Build.Step.Compile {
-    const config = b.addOptions();
-    inline for (@typeInfo(Bun).@"struct".fields) |field| {
-        if (field.type != []const []const u8) config.addOption(field.type, field.name, @field(bun, field.name));
-    }
-    const native = b.addObject(.{ .name = "native", .root_module = b.createModule(.{
+fn addNative(b: *std.Build, options: Options) *std.Build.Step.Compile {
+    return b.addObject(.{ .name = "native", .root_module = b.createModule(.{
         .root_source_file = b.path("single-file/native.zig"),
         .target = options.target,
         .optimize = options.optimize,
@@ -104,6 +102,13 @@ fn addStub(b: *std.Build, options: Options, bun: Bun) *std.Build.Step.Compile {
         .strip = true,
         .imports = &.{.{ .name = "helper", .module = options.helper }},
     }) });
+}
+
+fn addStub(b: *std.Build, options: Options, native: *std.Build.Step.Compile, bun: Bun) *std.Build.Step.Compile {
+    const config = b.addOptions();
+    inline for (@typeInfo(Bun).@"struct".fields) |field| {
+        if (field.type != []const []const u8) config.addOption(field.type, field.name, @field(bun, field.name));
+    }
     const entry = b.addObject(.{
         .name = "entry",
         .root_module = b.createModule(.{
