@@ -51,7 +51,7 @@ export interface Outcome {
 /** The root of every container: busybox, a passwd and a group file. Made once per process. */
 let lower: string | undefined;
 
-function lowerDirectory(): string {
+export function lowerDirectory(): string {
   if (lower !== undefined) return lower;
   lower = mkdtempSync(join(tmpdir(), "tspod-lower-"));
   for (const name of ["bin", "etc", "tmp", "root", "proc", "sys", "dev", "home"]) {
@@ -107,6 +107,12 @@ export class Container implements AsyncDisposable {
 
   private write(name: string, value: unknown): void {
     writeFileSync(join(this.directory, name), JSON.stringify(value));
+  }
+
+  /** Change some of helper.json. */
+  amend(change: Partial<HelperConfig>): void {
+    const text = readFileSync(join(this.directory, "helper.json"), "utf8");
+    this.write("helper.json", { ...(JSON.parse(text) as HelperConfig), ...change }); // written by the constructor
   }
 
   /** `native run`, to its end. */
@@ -168,7 +174,7 @@ export class Container implements AsyncDisposable {
     const mounts = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
     const trash = existsSync(this.trash) ? readdirSync(this.trash) : [];
     return [
-      ...processes.map((pid) => `process ${pid}`),
+      ...processes.map((pid) => `process ${pid} ${nameOf(pid)}`),
       ...mounts.filter((line) => line.includes(this.base)),
       ...(existsSync(this.runtimeDir) ? ["its runtime directory"] : []),
       ...trash.map((name) => `trash/${name}`),
@@ -195,6 +201,14 @@ function isAliveHere(pid: string, base: string): boolean {
     return command.includes(base) || readFileSync(`/proc/${pid}/mountinfo`, "utf8").includes(base);
   } catch {
     return false; // it ended, or is somebody else's
+  }
+}
+
+function nameOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, "utf8").trim();
+  } catch {
+    return "";
   }
 }
 

@@ -63,6 +63,7 @@ test {
     _ = @import("contract.zig");
     _ = @import("event.zig");
     _ = @import("rootfs/root.zig");
+    _ = @import("rootfs/fuse.zig");
     _ = @import("process/caps.zig");
     _ = @import("process/rlimits.zig");
     _ = @import("process/user.zig");

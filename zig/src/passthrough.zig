@@ -5,7 +5,6 @@ const sys = @import("sys.zig");
 const event = @import("event.zig");
 const contract = @import("contract.zig");
 const prepare = @import("prepare.zig");
-const sessions = @import("session.zig");
 const launch = @import("monitor/launch.zig");
 const monitors = @import("monitor/monitor.zig");
 const client = @import("client/client.zig");
@@ -77,7 +76,7 @@ fn bringUp(
     container: *prepare.Container,
     mask: linux.sigset_t,
 ) sys.Error!launch.Result {
-    if (m.config.auto_remove) m.userns_fd = sessions.openUserNamespace(started.pid);
+    if (m.config.auto_remove) m.userns_fd = launch.openUserNamespace(started.pid);
     try started.proceed(.{ .container = &container.plan });
     try m.makeFiles(container.helper.log, false);
     try m.watchSignals(mask);

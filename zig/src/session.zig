@@ -134,19 +134,11 @@ fn watch(arena: *std.heap.ArenaAllocator, options: Options, status: linux.fd_t, 
 }
 
 fn bringUp(m: *monitors.Monitor, started: *launch.Launch, options: Options) sys.Error!launch.Result {
-    if (m.config.auto_remove) m.userns_fd = openUserNamespace(started.pid);
+    if (m.config.auto_remove) m.userns_fd = launch.openUserNamespace(started.pid);
     try started.proceed(options.target);
     const log: contract.Log = if (options.helper) |helper| helper.log else .{ .driver = .none };
     try m.makeFiles(log, true);
     return started.finish(options.target);
-}
-
-/// To delete what belongs to the container's other ids when its own process is gone.
-pub fn openUserNamespace(pid: linux.pid_t) ?linux.fd_t {
-    var name: [32]u8 = undefined;
-    const path = std.fmt.bufPrintZ(&name, "/proc/{d}/ns/user", .{pid}) catch unreachable;
-    const rc = linux.open(path, .{ .CLOEXEC = true }, 0);
-    return if (linux.errno(rc) == .SUCCESS) @intCast(rc) else null;
 }
 
 /// A session of its own and none of the caller's streams: whoever waits for their end must get it.

@@ -6,6 +6,7 @@ const event = @import("../event.zig");
 const report = @import("../process/report.zig");
 const child = @import("../process/child.zig");
 const joined = @import("../process/joined.zig");
+const fuse = @import("../rootfs/fuse.zig");
 const linux = sys.linux;
 
 /// What is started: a container, or a further process in one that runs.
@@ -35,6 +36,10 @@ pub const Launch = struct {
     pid: linux.pid_t,
     pidfd: linux.fd_t,
     channel: linux.fd_t,
+    /// The process that serves a fuse mount.
+    server: ?linux.pid_t = null,
+    /// The user namespace that process is to be in.
+    userns: ?linux.fd_t = null,
 
     /// The parent's copies of `streams` stay open: closing them is the caller's.
     pub fn start(target: Target, streams: ?child.Streams) sys.Error!Launch {
@@ -66,12 +71,14 @@ pub const Launch = struct {
     }
 
     /// Write the id maps and let the child go on.
-    pub fn proceed(launch: *const Launch, target: Target) sys.Error!void {
+    pub fn proceed(launch: *Launch, target: Target) sys.Error!void {
         const plan = switch (target) {
             .container => |plan| plan,
             .joined => return, // it waits for nothing
         };
         if (plan.maps) |*maps| try maps.write(launch.pid);
+        // From now on it lets nobody look into it.
+        if (plan.root.rootfs.kind == .@"fuse-overlayfs") launch.userns = openUserNamespace(launch.pid);
         report.send(launch.channel, .go, "");
     }
 
@@ -91,22 +98,21 @@ pub const Launch = struct {
                 @memcpy(line.buffer[0..line.used], message.text);
                 failure = line;
             },
-            .fuse => {
-                @import("../rootfs/fuse.zig").mount(launch.pidfd, &target.container.root) catch {
-                    failure = event.failed();
-                    launch.abandon();
-                    break;
-                };
-                report.send(launch.channel, .go, "");
+            .fuse => launch.server = launch.serve(target, message.fd.?) catch {
+                failure = event.failed();
+                launch.abandon();
+                break;
             },
             else => {},
         };
         _ = linux.close(launch.channel);
+        if (launch.userns) |fd| _ = linux.close(fd);
         if (failure == null and is_executing) {
             return .{ .running = .{ .pid = launch.pid, .pidfd = launch.pidfd, .terminal = terminal } };
         }
         launch.abandon();
         if (terminal) |fd| _ = linux.close(fd);
+        if (launch.serverFailed(target)) return .{ .failed = event.failed() };
         if (failure) |line| return .{ .failed = line };
         sys.fail("start", "the container's process was killed before it could start") catch {};
         return .{ .failed = event.failed() };
@@ -120,6 +126,21 @@ pub const Launch = struct {
         launch.pidfd = message.fd.?;
     }
 
+    fn serve(launch: *const Launch, target: Target, device: linux.fd_t) sys.Error!linux.pid_t {
+        defer _ = linux.close(device);
+        return fuse.serve(launch.userns, &target.container.root.rootfs, device);
+    }
+
+    /// Of a container that is gone: with its mount the server has ended as well, and tells whether it ever worked.
+    fn serverFailed(launch: *const Launch, target: Target) bool {
+        const pid = launch.server orelse return false;
+        const status = sys.waitExit(pid) catch return false;
+        if (status == 0) return false;
+        const program = target.container.root.rootfs.program;
+        sys.failFormat("mount", "{s} failed with status {d}", .{ program, status }) catch {};
+        return true;
+    }
+
     /// Kill and reap it: with it go its namespaces and everything mounted in them.
     pub fn abandon(launch: *const Launch) void {
         _ = linux.pidfd_send_signal(launch.pidfd, .KILL, null, 0);
@@ -127,3 +148,11 @@ pub const Launch = struct {
         _ = linux.close(launch.pidfd);
     }
 };
+
+/// For work that needs the container's ids when its own process is gone, or lets nobody near.
+pub fn openUserNamespace(pid: linux.pid_t) ?linux.fd_t {
+    var name: [32]u8 = undefined;
+    const path = std.fmt.bufPrintZ(&name, "/proc/{d}/ns/user", .{pid}) catch unreachable;
+    const rc = linux.open(path, .{ .CLOEXEC = true }, 0);
+    return if (linux.errno(rc) == .SUCCESS) @intCast(rc) else null;
+}

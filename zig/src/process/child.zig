@@ -6,6 +6,7 @@ const event = @import("../event.zig");
 const userns = @import("../userns.zig");
 const rootfs = @import("../rootfs/root.zig");
 const devices = @import("../rootfs/devices.zig");
+const fuse = @import("../rootfs/fuse.zig");
 const report = @import("report.zig");
 const init = @import("init.zig");
 const terminal = @import("terminal.zig");
@@ -58,8 +59,9 @@ fn runIn(plan: *Plan, streams: ?Streams, current: *linux.fd_t) sys.Error!void {
     try programs.adjustOomScore(&plan.program);
     if (plan.maps) |maps| try userns.becomeRoot(maps.maps);
     if (plan.root.rootfs.kind == .@"fuse-overlayfs") {
-        report.send(channel, .fuse, "");
-        awaitGo(channel);
+        const device = try fuse.mount(plan.root.root_path);
+        try report.sendDescriptor(channel, .fuse, device);
+        _ = linux.close(device);
     }
     // From here on nobody may look into or trace this process, which still runs a file of the host.
     _ = linux.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), 0, 0, 0, 0);

@@ -17,7 +17,7 @@ pub const Kind = enum(u8) {
     terminal = 'T',
     /// The process that a joined one really is: its descriptor and its pid.
     process = 'P',
-    /// Mount the root with fuse-overlayfs and say `go`.
+    /// The connection of a fuse mount that wants to be served, as a descriptor.
     fuse = 'O',
     _,
 };

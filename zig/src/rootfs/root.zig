@@ -86,7 +86,7 @@ fn mountRoot(plan: *const Plan) sys.Error!linux.fd_t {
         },
         .copy => try copy.fillOnce(plan.root_path, plan.rootfs.lower),
         .directory => {},
-        .@"fuse-overlayfs" => return openRoot(plan.root_path), // the monitor mounted it (overlay.zig)
+        .@"fuse-overlayfs" => return openRoot(plan.root_path), // mounted already (fuse.zig)
     }
     const target = try openRoot(plan.root_path);
     defer _ = linux.close(target);
