@@ -32,6 +32,7 @@ const exitCodes = {
   "volume.invalid": 125,
   "volume.source_missing": 125,
   "host.no_userns": 125,
+  "host.no_proc": 125,
   "host.no_newuidmap": 125,
   "host.no_subids": 125,
   "host.overlay_refused": 125,

@@ -4,7 +4,15 @@
  * that `npm run build` left in zig/zig-out.
  */
 
-import { lstatSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { TspodError } from "../errors.ts";
 import { build } from "../version.ts";
 
@@ -22,12 +30,19 @@ export function helperCommand(): string[] {
 function findHelper(): string[] {
   switch (build.kind) {
     case "release":
-      return ["/proc/self/exe", "native"];
+      return ownFile();
     case "dev":
       return [extractHelper(), "native"];
     case "source":
       return [builtHelper, "native"];
   }
+}
+
+function ownFile(): string[] {
+  if (existsSync("/proc/self/exe")) return ["/proc/self/exe", "native"];
+  throw new TspodError("host.no_proc", "Cannot work with containers: /proc is not mounted here", {
+    next: "mount it: mount -t proc proc /proc",
+  });
 }
 
 /** Copy the helper to `<cache>/tspod/<its hash>/tspod-helper` unless it is there. Two of us may race: same bytes. */
