@@ -25,7 +25,7 @@ import { program, type Requirement, testWith } from "../support/requirements.ts"
 import { treeRoot } from "../support/tree.ts";
 import { tspodFile } from "../support/world.ts";
 
-setDefaultTimeout(30_000); // most of these unpack 100 MB
+setDefaultTimeout(60_000); // most of these unpack 100 MB
 
 const isBuilt: Requirement = () =>
   existsSync(tspodFile) ? undefined : "no release file (npm run build:release)";

@@ -1,15 +1,18 @@
-/** What must be built before the tests: the release file of this machine, unless it is newer than all its sources. */
+/** What must be built before the tests: the release files and the development build, unless newer than all sources. */
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { bun, type Step, treeRoot } from "./steps.ts";
 
 export const releaseFile = join(treeRoot, `dist/tspod-linux-${process.arch}`);
+const developmentFile = join(treeRoot, "dist/tspod");
 
 /** Nothing to build when TSPOD_BIN names the file to test. */
 export function buildSteps(): Step[] {
   if (process.env.TSPOD_BIN !== undefined) return [];
-  if (!isOlderThanSources(releaseFile)) return [];
-  return [{ title: "release build", command: [bun, "build.ts", "release"] }];
+  return [
+    { title: "release build", command: [bun, "build.ts", "release"], file: releaseFile },
+    { title: "development build", command: [bun, "build.ts", "dev"], file: developmentFile },
+  ].filter(({ file }) => isOlderThanSources(file));
 }
 
 function isOlderThanSources(file: string): boolean {
