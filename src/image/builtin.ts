@@ -14,7 +14,7 @@ import { prepareContent } from "../store/content.ts";
 import { insertImage } from "../store/image-writes.ts";
 import { findImageByName, type StoredImage } from "../store/images.ts";
 import { keepBytes } from "./blob.ts";
-import type { ImageContext } from "./context.ts";
+import { type ImageContext, withSignal } from "./context.ts";
 import { builtinName, getImage } from "./find.ts";
 import { ensureLayers } from "./layers.ts";
 
@@ -47,7 +47,9 @@ export async function ensureBuiltin(
   using kept = new DisposableStack();
   for (const bytes of [layer, configText, manifest]) kept.use(await keepBytes(context, bytes));
   const chainId = digestHex(chainIds([diffId])[0] ?? diffId);
-  await ensureLayers(context, null, [{ chainId, diffId, descriptor }], kept, builtinName);
+  // carried, not pulled: there is no progress to show
+  const quiet = { ...withSignal(context, context.signal), report: () => {} };
+  await ensureLayers(quiet, null, [{ chainId, diffId, descriptor }], kept, builtinName);
   insertImage(context.database, {
     ...{ id, manifest, configText },
     manifestDigest: digestOf(manifest),

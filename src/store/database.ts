@@ -150,6 +150,21 @@ export function isNews(database: Database, sentence: string): boolean {
   return insert.run(`told: ${sentence}`).changes > 0;
 }
 
+const diskErrors =
+  /^(SQLITE_(READONLY|FULL|IOERR|CORRUPT|NOTADB|CANTOPEN|BUSY)|ENOSPC|EDQUOT|EROFS|EIO)/;
+
+/**
+ * An error that came up while the store was in use: when its disk is the cause, in words a user can act on; any other
+ * is given back as it is.
+ */
+export function explainStoreError(error: unknown, paths: Paths): unknown {
+  const { code = "", path = paths.data } = (error ?? {}) as { code?: unknown; path?: string };
+  const isOurs = path.startsWith(paths.data) || path.startsWith(paths.runtime);
+  return typeof code === "string" && diskErrors.test(code) && isOurs
+    ? explain(error, paths)
+    : error;
+}
+
 /** SQLite and mkdir errors in words a user can act on. */
 function explain(error: unknown, paths: Paths): unknown {
   if (error instanceof TspodError) return error;
@@ -170,6 +185,7 @@ function explain(error: unknown, paths: Paths): unknown {
     error instanceof SQLiteError ||
     code === "EACCES" ||
     code === "EROFS" ||
+    code === "EIO" ||
     code === "ENOENT" ||
     code === "EPERM" ||
     code === "ENOTDIR"

@@ -3,8 +3,8 @@
  * is missing is hidden by a mount or forbidden by that namespace's own sysctl.
  */
 import { describe, expect } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { registryPrograms, testWith } from "../support/requirements.ts";
 import { makeWorld, type Result, tspodFile, type World } from "../support/world.ts";
 
@@ -12,6 +12,7 @@ const test = testWith(...registryPrograms);
 
 /** Run `script` (where `$TSPOD` is the file) as root of a namespace with all our ids, in which it may mount. */
 async function onHost(world: World, script: string): Promise<Result> {
+  chmodSync(dirname(world.home), 0o755); // another user of the namespace must get through
   const enter = ["unshare", "--map-root-user", "--map-auto", "--mount", "--propagation", "private"];
   const child = Bun.spawn([...enter, "sh", "-euc", script], {
     cwd: world.home,
@@ -22,6 +23,18 @@ async function onHost(world: World, script: string): Promise<Result> {
   });
   const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
   return { exitCode: await child.exited, stdout, stderr };
+}
+
+/**
+ * The rest as an ordinary user of that namespace, with a home of their own; the file "ids" is /etc/subuid and subgid.
+ */
+function asTester(script: string): string {
+  return `
+    for f in /etc/subuid /etc/subgid; do mount --bind ids $f; done
+    echo 'tester:x:1000:1000::/:/bin/sh' > passwd; mount --bind passwd /etc/passwd
+    mkdir own; mount -t tmpfs own own; cp -r .config own/; chown -R 1000:1000 own
+    export HOME=$PWD/own TSPOD_ROOT=$PWD/own/root; cd own
+    exec setpriv --reuid 1000 --regid 1000 --clear-groups sh -euc '${script.replaceAll("'", `'"'"'`)}'`;
 }
 
 function expectSentence(result: Result, ...words: RegExp[]): void {
@@ -41,25 +54,22 @@ describe("a host", () => {
 
   test("without newuidmap: one user, and the remedy told", async () => {
     await using world = await makeWorld();
-    mkdirSync(join(world.home, "bin"));
     const hide = "for f in newuidmap newgidmap; do mount --bind /dev/null $(command -v $f); done";
     const run = "exec $TSPOD run --rm tiny sh -c 'id -u; cat /proc/self/uid_map'";
-    const result = await onHost(world, `${hide}; ${run}`);
+    const result = await onHost(world, `${hide}; echo tester:10000:5000 > ids; ${asTester(run)}`);
     expect(result.exitCode).toBe(0);
-    expect(result.stdout).toMatch(/^0\n\s+0\s+0\s+1\n$/);
-    expect(result.stderr).toMatch(/newuidmap/);
-    expect(result.stderr).toMatch(/uidmap/);
+    expect(result.stdout).toMatch(/^0\n\s+0\s+1000\s+1\n$/);
+    expect(result.stderr).toMatch(/newuidmap.*apt-get install uidmap/);
   });
 
   test("without subordinate ids: one user, and the remedy told once", async () => {
     await using world = await makeWorld();
-    const hide = "for f in /etc/subuid /etc/subgid; do mount --bind /dev/null $f; done";
     const run = "$TSPOD run --rm tiny id -u";
-    const result = await onHost(world, `${hide}; ${run}; echo again >&2; ${run}`);
+    const result = await onHost(world, `: > ids; ${asTester(`${run}; echo again >&2; ${run}`)}`);
     expect(result.exitCode).toBe(0);
     expect(result.stdout).toBe("0\n0\n");
     const [first = "", second = ""] = result.stderr.split("again\n");
-    expect(first).toMatch(/subuid|usermod/);
+    expect(first).toMatch(/subuid.*usermod --add-subuids/);
     expect(second).toBe("");
   });
 

@@ -37,8 +37,8 @@ const wrong: [string, RegExp][] = [
   ["kill -s NOPE nobody", /NOPE/],
   ["rmi nothing", /nothing/],
   ["ps --filter colour=red", /colour/],
-  ["ps --format {{.Nope}}", /Nope/],
-  ["ps --format {{.Names", /\{\{\.Names/],
+  ["version --format {{.Nope}}", /Nope/],
+  ["ps --format {{.Names", /column 1.*\{\{/],
   ["completion tcsh", /tcsh/],
 ];
 

@@ -72,16 +72,14 @@ describe("images and rmi", () => {
     await using world = await makeWorld({ images: ["tiny", "configured"] });
     const table = await world.ok("images");
     expect(table.split("\n")[0]).toMatch(/^REPOSITORY\s+TAG\s+IMAGE ID\s+CREATED\s+SIZE$/);
-    expect(table).toMatch(/^docker\.io\/library\/tiny\s+latest\s+[0-9a-f]{12}\s.*[\d.]+ ?[kM]B$/m);
+    expect(table).toMatch(/^tiny\s+latest\s+[0-9a-f]{12}\s.*[\d.]+ ?[kM]B$/m);
     expect((await world.ok("images", "-q")).split("\n")).toHaveLength(2);
   });
 
   test("rmi removes the name, then the image and its layers", async () => {
     await using world = await makeWorld({ images: ["tiny", "layered"] });
     expect(await world.ok("rmi", "tiny")).toContain("tiny");
-    expect(await world.ok("images", "--format", "{{.Repository}}")).toBe(
-      "docker.io/library/layered",
-    );
+    expect(await world.ok("images", "--format", "{{.Repository}}")).toBe("layered");
     await world.ok("rmi", "layered");
     expect(await world.ok("images", "-q")).toBe("");
     expect(readdirSync(join(world.root, "data/layers"))).toEqual([]);
@@ -119,7 +117,7 @@ describe("the real thing", () => {
     await using world = await makeWorld();
     const script =
       "cat /etc/alpine-release; apk --version | cut -d' ' -f1; stat -c %U:%G:%a /etc/shadow";
-    expect(await world.ok("run", "--rm", "-q", "alpine", "sh", "-c", script)).toBe(
+    expect(await world.ok("run", "--rm", "alpine", "sh", "-c", script)).toBe(
       "3.20.3\napk-tools\nroot:shadow:640",
     );
     expect(await world.ok("run", "--rm", "alpine:3.20", "apk", "info")).toContain("musl");
