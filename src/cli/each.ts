@@ -1,5 +1,5 @@
 /** One action for each of several arguments: all are tried, each failure is told, the worst exit code is ours. */
-import { printError } from "./output/error.ts";
+import { printFailure } from "./failure.ts";
 import { print } from "./output/print.ts";
 import type { CliContext } from "./command.ts";
 
@@ -15,7 +15,7 @@ export async function forEachArgument(
       const line = await action(arg);
       if (line !== null) await print(`${line}\n`);
     } catch (error) {
-      worst = Math.max(worst, printError(error, context.environment));
+      worst = Math.max(worst, printFailure(error, context));
     }
   }
   return worst;

@@ -3,10 +3,9 @@ import { recoverContainers } from "../container/index.ts";
 import { TspodError } from "../errors.ts";
 import { recoverContent } from "../image/index.ts";
 import { nearest } from "../lib/nearest.ts";
-import { explainStoreError } from "../store/database.ts";
 import type { CliContext, Command } from "./command.ts";
 import { commandNames, loadCommand } from "./commands.ts";
-import { printError } from "./output/error.ts";
+import { printFailure } from "./failure.ts";
 import { parseArguments } from "./parse.ts";
 
 export { printWarning } from "./output/error.ts";
@@ -17,7 +16,7 @@ export async function runCli(argv: readonly string[], context: CliContext): Prom
   } catch (error) {
     // whoever read our output has seen enough (`tspod logs web | head`)
     if ((error as NodeJS.ErrnoException).code === "EPIPE") return 0;
-    return printError(explainStoreError(error, context.paths), context.environment);
+    return printFailure(error, context);
   }
 }
 

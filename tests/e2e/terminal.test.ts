@@ -168,7 +168,7 @@ describe("at a shell's prompt, without -t", () => {
   test("Ctrl-C ends the foreground container", async () => {
     await using session = atShell(shared.world);
     await session.sees("ready> ");
-    session.type("$TSPOD run --rm --init tiny sh -c 'echo on; sleep 1000'\r");
+    session.type("$TSPOD run --rm --init tiny sh -c 'echo on; exec sleep 1000'\r");
     await session.sees("on\r\n");
     session.type("\x03");
     await session.sees("ready> ");
