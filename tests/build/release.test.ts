@@ -89,7 +89,7 @@ function cached(place: Place): string[] {
 }
 
 const itsVersion =
-  /^Version: +\d+\.\d+\.\d+\nCommit: +[0-9a-f]{40}\+? .*\nBuild: +release, Bun .*, Zig /;
+  /^Version: +\d+\.\d+\.\d+\nCommit: +([0-9a-f]{40}\+? .*|unknown.*)\nBuild: +release, Bun .*, Zig /;
 const unpackedOnce = [
   "tspod",
   expect.stringMatching(/^tspod\/[0-9a-f]{32}$/),
