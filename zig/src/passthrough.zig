@@ -76,9 +76,11 @@ fn bringUp(
     container: *prepare.Container,
     mask: linux.sigset_t,
 ) sys.Error!launch.Result {
+    const target: launch.Target = .{ .container = &container.plan };
+    try started.writeMaps(target);
     if (m.config.auto_remove) m.userns_fd = launch.openUserNamespace(started.pid);
-    try started.proceed(.{ .container = &container.plan });
     try m.makeFiles(container.helper.log, false);
     try m.watchSignals(mask);
-    return started.finish(.{ .container = &container.plan });
+    try started.proceed(target);
+    return started.finish(target);
 }

@@ -134,10 +134,11 @@ fn watch(arena: *std.heap.ArenaAllocator, options: Options, status: linux.fd_t, 
 }
 
 fn bringUp(m: *monitors.Monitor, started: *launch.Launch, options: Options) sys.Error!launch.Result {
+    try started.writeMaps(options.target);
     if (m.config.auto_remove) m.userns_fd = launch.openUserNamespace(started.pid);
-    try started.proceed(options.target);
     const log: contract.Log = if (options.helper) |helper| helper.log else .{ .driver = .none };
     try m.makeFiles(log, true);
+    try started.proceed(options.target);
     return started.finish(options.target);
 }
 

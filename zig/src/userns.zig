@@ -1,8 +1,7 @@
 //! User namespaces: which ids are mapped, writing those maps for a child, running something inside.
 //! It does not decide the maps (TypeScript does, from /etc/subuid) and knows nothing of containers.
 //!
-//! More than the caller's own id needs newuidmap(1) and newgidmap(1), which are started at once and cost
-//! one vfork each; without them the maps are written directly (user_namespaces(7)).
+//! More than the caller's own id needs newuidmap(1) and newgidmap(1), which run side by side; without them the maps are written directly (user_namespaces(7)).
 const std = @import("std");
 const sys = @import("sys.zig");
 const linux = sys.linux;
@@ -110,20 +109,29 @@ pub const Plan = struct {
 
     /// Write both maps of `pid`, a child in a new user namespace that waits for it.
     pub fn write(plan: *const Plan, pid: linux.pid_t) sys.Error!void {
-        const tools = plan.maps.tools orelse return plan.writeDirectly(pid);
-        var text: [16]u8 = undefined;
-        const number = std.fmt.bufPrintZ(&text, "{d}", .{pid}) catch unreachable;
+        const writing = try plan.begin(pid) orelse return;
+        try writing.finish();
+    }
+
+    /// Start writing; null: it is done already. The programs take about a millisecond, in which others can work.
+    pub fn begin(plan: *const Plan, pid: linux.pid_t) sys.Error!?Writing {
+        const tools = plan.maps.tools orelse {
+            try plan.writeDirectly(pid);
+            return null;
+        };
+        const static = struct {
+            var text: [16]u8 = undefined;
+            var starting: [2]Starting = @splat(.{});
+        };
+        const number = std.fmt.bufPrintZ(&static.text, "{d}", .{pid}) catch unreachable;
         plan.uid_argv[pid_slot] = number.ptr;
         plan.gid_argv[pid_slot] = number.ptr;
-        const uid_pid = try spawn(tools.newuidmap, plan.uid_argv);
-        const gid_pid = spawn(tools.newgidmap, plan.gid_argv) catch |err| {
+        const uid_pid = try static.starting[0].run(tools.newuidmap, plan.uid_argv);
+        const gid_pid = static.starting[1].run(tools.newgidmap, plan.gid_argv) catch |err| {
             _ = sys.waitExit(uid_pid) catch {};
             return err;
         };
-        const uid_status = try sys.waitExit(uid_pid);
-        const gid_status = try sys.waitExit(gid_pid);
-        try judge("newuidmap", "/etc/subuid", uid_status);
-        try judge("newgidmap", "/etc/subgid", gid_status);
+        return .{ .uid_pid = uid_pid, .gid_pid = gid_pid };
     }
 
     /// An unprivileged caller may map its own gid only once it has given up setgroups(2) (Linux 3.19).
@@ -173,31 +181,47 @@ fn judge(comptime tool: []const u8, comptime file: []const u8, status: u32) sys.
     return sys.fail(tool, "refused the id ranges: " ++ file ++ " does not grant them to this user");
 }
 
-const Spawn = struct { program: [*:0]const u8, argv: [*:null]const ?[*:0]const u8 };
+/// newuidmap and newgidmap at work.
+pub const Writing = struct {
+    uid_pid: linux.pid_t,
+    gid_pid: linux.pid_t,
 
-/// Start a program without copying our memory: the child borrows it until execve (vfork(2)), on its own stack.
-/// Its standard streams are /dev/null; its environment is empty.
-fn spawn(program: [:0]const u8, argv: [:null]const ?[*:0]const u8) sys.Error!linux.pid_t {
-    const static = struct {
-        var stack: [4096]u8 align(16) = undefined;
-    };
-    const what: Spawn = .{ .program = program.ptr, .argv = argv.ptr };
-    const flags: u32 = linux.CLONE.VM | linux.CLONE.VFORK | @intFromEnum(linux.SIG.CHLD);
-    const top = @intFromPtr(&static.stack) + static.stack.len;
-    const rc = linux.clone(runSpawned, top, flags, @intFromPtr(&what), null, 0, null);
-    return @intCast(try sys.check("clone", program, rc));
-}
-
-fn runSpawned(argument: usize) callconv(.c) u8 {
-    const what: *const Spawn = @ptrFromInt(argument);
-    const null_fd = linux.open("/dev/null", .{ .ACCMODE = .RDWR, .CLOEXEC = true }, 0);
-    if (linux.errno(null_fd) == .SUCCESS) {
-        for (0..3) |fd| _ = linux.dup3(@intCast(null_fd), @intCast(fd), 0);
+    pub fn finish(writing: Writing) sys.Error!void {
+        const uid_status = try sys.waitExit(writing.uid_pid);
+        const gid_status = try sys.waitExit(writing.gid_pid);
+        try judge("newuidmap", "/etc/subuid", uid_status);
+        try judge("newgidmap", "/etc/subgid", gid_status);
     }
-    const envp = [_:null]?[*:0]const u8{};
-    _ = linux.execve(what.program, what.argv, &envp);
-    return 127;
-}
+};
+
+/// A program that is started without copying our memory, and without waiting until it has memory of its own as
+/// vfork(2) would: until then it borrows ours. So it has a stack for itself, and what it needs is never touched again.
+/// Its standard streams are /dev/null; its environment is empty.
+const Starting = struct {
+    program: [*:0]const u8 = "",
+    argv: [*:null]const ?[*:0]const u8 = &.{},
+    stack: [4096]u8 align(16) = undefined,
+
+    fn run(starting: *Starting, program: [:0]const u8, argv: [:null]const ?[*:0]const u8) sys.Error!linux.pid_t {
+        starting.program = program.ptr;
+        starting.argv = argv.ptr;
+        const flags: u32 = linux.CLONE.VM | @intFromEnum(linux.SIG.CHLD);
+        const top = @intFromPtr(&starting.stack) + starting.stack.len;
+        const rc = linux.clone(execute, top, flags, @intFromPtr(starting), null, 0, null);
+        return @intCast(try sys.check("clone", program, rc));
+    }
+
+    fn execute(argument: usize) callconv(.c) u8 {
+        const starting: *const Starting = @ptrFromInt(argument);
+        const null_fd = linux.open("/dev/null", .{ .ACCMODE = .RDWR, .CLOEXEC = true }, 0);
+        if (linux.errno(null_fd) == .SUCCESS) {
+            for (0..3) |fd| _ = linux.dup3(@intCast(null_fd), @intCast(fd), 0);
+        }
+        const envp = [_:null]?[*:0]const u8{};
+        _ = linux.execve(starting.program, starting.argv, &envp);
+        return 127;
+    }
+};
 
 /// Become root of the user namespace we are in: the maps need not make the caller that.
 pub fn becomeRoot(maps: Maps) sys.Error!void {

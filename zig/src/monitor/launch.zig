@@ -4,6 +4,7 @@ const std = @import("std");
 const sys = @import("../sys.zig");
 const event = @import("../event.zig");
 const report = @import("../process/report.zig");
+const userns = @import("../userns.zig");
 const child = @import("../process/child.zig");
 const joined = @import("../process/joined.zig");
 const fuse = @import("../rootfs/fuse.zig");
@@ -36,6 +37,8 @@ pub const Launch = struct {
     pid: linux.pid_t,
     pidfd: linux.fd_t,
     channel: linux.fd_t,
+    /// The programs that write the id maps.
+    writing: ?userns.Writing = null,
     /// The process that serves a fuse mount.
     server: ?linux.pid_t = null,
     /// The user namespace that process is to be in.
@@ -47,7 +50,7 @@ pub const Launch = struct {
         errdefer _ = linux.close(channel.parent);
         var pidfd: linux.fd_t = -1;
         const namespaces = switch (target) {
-            .container => |plan| plan.new_namespaces,
+            .container => |plan| plan.new_namespaces & child.from_birth,
             .joined => 0,
         };
         const args: sys.CloneArgs = .{
@@ -70,13 +73,22 @@ pub const Launch = struct {
         };
     }
 
-    /// Write the id maps and let the child go on.
+    /// Begin to write the id maps; what needs neither them nor the child is best done between this and `proceed`.
+    pub fn writeMaps(launch: *Launch, target: Target) sys.Error!void {
+        const plan = switch (target) {
+            .container => |plan| plan,
+            .joined => return,
+        };
+        if (plan.maps) |*maps| launch.writing = try maps.begin(launch.pid);
+    }
+
+    /// Once the maps are written, let the child go on.
     pub fn proceed(launch: *Launch, target: Target) sys.Error!void {
         const plan = switch (target) {
             .container => |plan| plan,
             .joined => return, // it waits for nothing
         };
-        if (plan.maps) |*maps| try maps.write(launch.pid);
+        if (launch.writing) |writing| try writing.finish();
         // From now on it lets nobody look into it.
         if (plan.root.rootfs.kind == .@"fuse-overlayfs") launch.userns = openUserNamespace(launch.pid);
         report.send(launch.channel, .go, "");

@@ -17,7 +17,7 @@ const linux = sys.linux;
 /// Everything a container's first process does, as data.
 pub const Plan = struct {
     maps: ?userns.Plan,
-    /// CLONE_NEW* of namespaces that are made.
+    /// CLONE_NEW* of namespaces that are made: `from_birth` before the process runs, the rest by itself.
     new_namespaces: u64,
     /// Namespaces that are joined.
     joined: []const contract.Namespace,
@@ -31,6 +31,9 @@ pub const Plan = struct {
     /// Where our own executable lies, for init.
     own_path: [:0]const u8,
 };
+
+/// With these the parent can begin to write the id maps; the others take longer to make.
+pub const from_birth: u64 = linux.CLONE.NEWUSER | linux.CLONE.NEWPID;
 
 pub const Sysctl = struct { path: [:0]const u8, value: []const u8 };
 
@@ -52,6 +55,7 @@ fn runIn(plan: *Plan, streams: ?Streams, current: *linux.fd_t) sys.Error!void {
     _ = try sys.check("setsid", "", linux.setsid());
     if (streams) |s| try takeStreams(s);
     // While the parent writes the maps: all that needs no id.
+    try makeNamespaces(plan.new_namespaces & ~from_birth);
     if (plan.new_namespaces & linux.CLONE.NEWNS != 0) try rootfs.separate(&plan.root);
     const ready = try programs.getReady(&plan.program);
     awaitGo(channel);
@@ -110,6 +114,11 @@ pub fn takeStreams(streams: Streams) sys.Error!void {
         const target: linux.fd_t = @intCast(i);
         if (fd != target) _ = try sys.check("dup3", "a standard stream", linux.dup3(fd, target, 0));
     }
+}
+
+fn makeNamespaces(flags: u64) sys.Error!void {
+    if (flags == 0) return;
+    _ = try sys.check("unshare", "new namespaces", linux.unshare(@intCast(flags)));
 }
 
 /// Namespaces of others, with the new user namespace already ours: the kernel decides whether we may (setns(2)).

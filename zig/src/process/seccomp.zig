@@ -318,13 +318,40 @@ fn numberOf(table: Table, name: []const u8) ?u32 {
     };
 }
 
+const Call = struct { name: []const u8, number: u32 };
+
+/// A profile names hundreds of calls, and a container waits for it: the tables are sorted at compile time.
 fn search(comptime Calls: type, name: []const u8) ?u32 {
-    if (std.meta.stringToEnum(Calls, name)) |call| return @intCast(@intFromEnum(call));
+    const calls = comptime sorted(Calls);
+    if (find(&calls, name)) |number| return number;
     const synonyms = .{ .{ "newfstatat", "fstatat64" }, .{ "umount", "oldumount" } };
     inline for (synonyms) |pair| {
         if (@hasField(Calls, pair[1]) and std.mem.eql(u8, name, pair[0])) return @intFromEnum(@field(Calls, pair[1]));
     }
     return null;
+}
+
+fn sorted(comptime Calls: type) [std.enums.values(Calls).len]Call {
+    @setEvalBranchQuota(1_000_000);
+    var calls: [std.enums.values(Calls).len]Call = undefined;
+    for (std.enums.values(Calls), &calls) |call, *slot| {
+        slot.* = .{ .name = @tagName(call), .number = @intCast(@intFromEnum(call)) };
+    }
+    std.mem.sortUnstable(Call, &calls, {}, struct {
+        fn lessThan(_: void, one: Call, other: Call) bool {
+            return std.mem.lessThan(u8, one.name, other.name);
+        }
+    }.lessThan);
+    return calls;
+}
+
+fn find(calls: []const Call, name: []const u8) ?u32 {
+    const index = std.sort.binarySearch(Call, calls, name, struct {
+        fn compare(wanted: []const u8, call: Call) std.math.Order {
+            return std.mem.order(u8, wanted, call.name);
+        }
+    }.compare) orelse return null;
+    return calls[index].number;
 }
 
 const FilterProgram = extern struct { length: u16, filter: [*]const bpf.Instruction };
