@@ -56,7 +56,7 @@ function extractHelper(): string {
       throw new Error("it belongs to, or can be written by, others");
     const temporary = `${target}.${crypto.randomUUID()}.tmp`;
     try {
-      writeFileSync(temporary, readFileSync(embeddedHelper), { flag: "wx", mode: 0o700 });
+      writeFileSync(temporary, readFileSync(embeddedHelper), { flag: "wx", mode: 0o755 });
       renameSync(temporary, target);
     } finally {
       rmSync(temporary, { force: true });

@@ -54,7 +54,7 @@ describe("the helper", () => {
       expect.stringMatching(/^tspod\/[0-9a-f]{64}\/tspod-helper$/),
     ]);
     const modes = found.map((path) => statSync(join(directory, "cache", path)).mode & 0o777);
-    expect(modes).toEqual([0o700, 0o700, 0o700]);
+    expect(modes).toEqual([0o700, 0o700, 0o755]);
   });
 
   test("is not put where others may write", async () => {

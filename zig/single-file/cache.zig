@@ -130,7 +130,8 @@ fn unpackInto(directory: fd_t) Error!void {
             error.Damaged => return error.Damaged,
             error.Unwritable => return unusable(payload.unwritable_errno),
         };
-        _ = try check(linux.fchmod(fd, 0o500));
+        // the directory keeps others out; a container's own users get to it by descriptor, as its init
+        _ = try check(linux.fchmod(fd, 0o555));
         _ = try check(linux.fsync(fd));
     }
     _ = try check(linux.renameat(directory, temporary, directory, program));

@@ -147,10 +147,59 @@ pub fn mountSetattr(fd: linux.fd_t, flags: u32, value: *const MountAttr) usize {
     return linux.syscall5(.mount_setattr, signed(fd), @intFromPtr(""), flags, @intFromPtr(value), size);
 }
 
+/// mountSetattr for a mount that will be attached with moveMount. Before Linux 5.12 the old way is taken, which knows
+/// attached mounts only: for a detached one it waits for moveMount, when nothing of the container runs yet.
+pub fn changeMount(fd: linux.fd_t, flags: u32, value: *const MountAttr) usize {
+    const rc = mountSetattr(fd, flags, value);
+    if (linux.errno(rc) != .NOSYS) return rc;
+    const is_recursive = flags & at_recursive != 0;
+    const old = remount(fd, value.*, is_recursive);
+    if (linux.errno(old) != .INVAL) return old;
+    if (waiting == null or waiting.?.fd != fd) waiting = .{ .fd = fd };
+    waiting.?.value.set |= value.set;
+    if (value.propagation != 0) waiting.?.value.propagation = value.propagation;
+    waiting.?.is_recursive = waiting.?.is_recursive or is_recursive;
+    return 0;
+}
+
+const Waiting = struct { fd: linux.fd_t, value: MountAttr = .{}, is_recursive: bool = false };
+var waiting: ?Waiting = null;
+
+/// mount(2) with MS_REMOUNT|MS_BIND: flags that are set stay set, for most of them are locked. Not recursive, the
+/// propagation aside; the time of access stays as it is.
+fn remount(fd: linux.fd_t, value: MountAttr, is_recursive: bool) usize {
+    var buffer: [32]u8 = undefined;
+    const path = std.fmt.bufPrintZ(&buffer, "/proc/self/fd/{d}", .{fd}) catch unreachable;
+    const same_bits = attr.rdonly | attr.nosuid | attr.nodev | attr.noexec; // MOUNT_ATTR_x is MS_x for these
+    if (value.set & same_bits != 0) {
+        var stat: StatFs = undefined;
+        const rc = linux.syscall2(.fstatfs, signed(fd), @intFromPtr(&stat));
+        if (linux.errno(rc) != .SUCCESS) return rc;
+        var flags: u32 = linux.MS.REMOUNT | linux.MS.BIND;
+        flags |= @intCast((value.set | stat.flags) & same_bits);
+        flags |= @intCast(stat.flags & (linux.MS.NOATIME | linux.MS.NODIRATIME));
+        const st_relatime = 4096;
+        if (stat.flags & st_relatime != 0) flags |= linux.MS.RELATIME;
+        const done = linux.mount(null, path, null, flags, 0);
+        if (linux.errno(done) != .SUCCESS) return done;
+    }
+    if (value.propagation == 0) return 0;
+    const reach: u32 = if (is_recursive) linux.MS.REC else 0;
+    return linux.mount(null, path, null, @as(u32, @intCast(value.propagation)) | reach, 0);
+}
+
+/// struct statfs of x86-64 and arm64 (statfs(2)): all words, the flags the eleventh.
+const StatFs = extern struct { before: [10]u64, flags: u64, spare: [4]u64 };
+
 /// Attach the detached mount `mount_fd` on top of what `target_fd` is (move_mount(2), Linux 5.2).
 pub fn moveMount(mount_fd: linux.fd_t, target_fd: linux.fd_t) usize {
     const both_empty = 0x04 | 0x40; // MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH
-    return linux.syscall5(.move_mount, signed(mount_fd), @intFromPtr(""), signed(target_fd), @intFromPtr(""), both_empty);
+    const source = signed(mount_fd);
+    const rc = linux.syscall5(.move_mount, source, @intFromPtr(""), signed(target_fd), @intFromPtr(""), both_empty);
+    const late = waiting orelse return rc;
+    if (linux.errno(rc) != .SUCCESS or late.fd != mount_fd) return rc;
+    waiting = null;
+    return remount(mount_fd, late.value, late.is_recursive);
 }
 
 /// Mark every descriptor from `first` on as closed by execve (close_range(2), Linux 5.11; std has the flag wrong).

@@ -38,7 +38,7 @@ pub fn makeReadOnly(root: linux.fd_t, paths: []const [:0]const u8) sys.Error!voi
         defer _ = linux.close(target);
         const tree = try sys.checkFd("open_tree", name, sys.cloneTree(target, "", sys.at_empty_path | sys.at_recursive));
         const change: sys.MountAttr = .{ .set = attr.rdonly };
-        const rc = sys.mountSetattr(tree, sys.at_empty_path | sys.at_recursive, &change);
+        const rc = sys.changeMount(tree, sys.at_empty_path | sys.at_recursive, &change);
         _ = sys.check("mount_setattr", name, rc) catch |err| {
             _ = linux.close(tree);
             return err;

@@ -156,7 +156,7 @@ fn applyFlags(operation: *const Operation, tree: linux.fd_t) sys.Error!void {
     if (options.recursive_set != 0) try setFlags(operation, tree, sys.at_recursive, options.recursive_set);
     const reach: u32 = if (options.propagation_recursive) sys.at_recursive else 0;
     const change: sys.MountAttr = .{ .propagation = options.propagation };
-    const rc = sys.mountSetattr(tree, sys.at_empty_path | reach, &change);
+    const rc = sys.changeMount(tree, sys.at_empty_path | reach, &change);
     _ = try sys.check("mount_setattr", operation.destination, rc);
 }
 
@@ -164,10 +164,10 @@ fn setFlags(operation: *const Operation, tree: linux.fd_t, reach: u32, set: u32)
     const atime_bits: u32 = attr.atime_mask | attr.nodiratime;
     const clear: u64 = if (set & attr.atime_mask != 0) attr.atime_mask else 0;
     const all: sys.MountAttr = .{ .set = set, .clear = clear };
-    const rc = sys.mountSetattr(tree, sys.at_empty_path | reach, &all);
+    const rc = sys.changeMount(tree, sys.at_empty_path | reach, &all);
     if (linux.errno(rc) == .PERM and set & atime_bits != 0) {
         const without: sys.MountAttr = .{ .set = set & ~atime_bits };
-        const again = sys.mountSetattr(tree, sys.at_empty_path | reach, &without);
+        const again = sys.changeMount(tree, sys.at_empty_path | reach, &without);
         _ = try sys.check("mount_setattr", operation.destination, again);
         return;
     }

@@ -75,7 +75,7 @@ pub fn seal(plan: *const Plan, root: linux.fd_t) sys.Error!void {
     try masks.mask(root, plan.masked);
     if (!plan.read_only) return;
     const change: sys.MountAttr = .{ .set = sys.attr.rdonly };
-    _ = try sys.check("mount_setattr", "/", sys.mountSetattr(root, sys.at_empty_path, &change));
+    _ = try sys.check("mount_setattr", "/", sys.changeMount(root, sys.at_empty_path, &change));
 }
 
 fn mountRoot(plan: *const Plan) sys.Error!linux.fd_t {
@@ -93,7 +93,7 @@ fn mountRoot(plan: *const Plan) sys.Error!linux.fd_t {
     const tree = try sys.checkFd("open_tree", plan.root_path, sys.cloneTree(target, "", sys.at_empty_path | sys.at_recursive));
     errdefer _ = linux.close(tree);
     const private: sys.MountAttr = .{ .propagation = linux.MS.PRIVATE };
-    const rc = sys.mountSetattr(tree, sys.at_empty_path | sys.at_recursive, &private);
+    const rc = sys.changeMount(tree, sys.at_empty_path | sys.at_recursive, &private);
     _ = try sys.check("mount_setattr", plan.root_path, rc);
     _ = try sys.check("mount", plan.root_path, sys.moveMount(tree, target));
     return tree;
