@@ -43,7 +43,12 @@ export default defineCommand({
           stdin: options.interactive,
           detachKeys: parseDetachKeys(flags.detachKeys ?? defaultDetachKeys),
           sigProxy: true,
-          passthrough: options.autoRemove && !options.tty,
+          // without a name or an id in a file nobody else can ask for its log
+          passthrough:
+            options.autoRemove &&
+            !options.tty &&
+            options.name === null &&
+            flags.cidfile === undefined,
         };
     showPullProgress(context);
     const cidfile = openCidfile(flags.cidfile);
@@ -66,7 +71,9 @@ export default defineCommand({
       return 0;
     }
     const code = await helper.ended;
-    if (code !== null && options.autoRemove) await discardContainer(context, container);
+    if (code !== null && options.autoRemove) {
+      await Promise.all([discardContainer(context, container), helper.left]);
+    }
     return code ?? 0;
   },
 });

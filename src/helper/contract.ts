@@ -36,7 +36,7 @@ export interface Attach {
   /** Signals we get go to the container's first process. */
   sigProxy: boolean;
   /**
-   * Nobody can observe the difference (`run --rm`, no terminal): standard streams that are pipes or /dev/null may be
+   * Nobody can observe the difference (`run --rm`, no terminal, no name to ask for logs by): standard streams that are pipes or /dev/null may be
    * handed to the container as they are, and no separate monitor and no log are needed. Terminals, regular files,
    * directories and sockets never are.
    */
@@ -97,7 +97,10 @@ export interface ExecConfig {
 export type HelperEvent =
   /** The container's program has been executed. `pid` as the caller's pid namespace sees it. */
   | { event: "started"; pid: number }
-  /** `code` 0-255; when a signal ended it, `signal` is its number and `code` is 128 + signal. */
+  /**
+   * `code` 0-255; when a signal ended it, `signal` is its number and `code` is 128 + signal. With `autoRemove` the
+   * container is out of the store by now; its files are gone when the helper ends.
+   */
   | { event: "exited"; code: number; signal?: number; oomKilled?: boolean }
   /** The user typed the detach keys: the container lives on. */
   | { event: "detached" }

@@ -11,6 +11,8 @@ export interface RunningHelper {
   started: Promise<{ pid: number }>;
   /** Resolves when the client is done: the container's exit code, or null after the detach keys. */
   ended: Promise<number | null>;
+  /** Resolves when it is gone, and with it all it had to clean up (`--rm`). */
+  left: Promise<unknown>;
   /** Forward a signal to the client, which hands it to the container. */
   signal: (signal: number) => void;
 }
@@ -62,6 +64,7 @@ export function startHelper(options: StartOptions): RunningHelper {
   return {
     started: started.promise,
     ended: ended.promise,
+    left: child.exited,
     signal: (signal) => {
       child.kill(signal);
     },

@@ -18,9 +18,8 @@ var monitor: monitors.Monitor = .{};
 /// Anonymous pipes and /dev/null only: any other file handed in would be a handle on the host.
 pub fn isPossible(container: *const prepare.Container, attach: contract.Attach) bool {
     if (!attach.passthrough or !attach.sigProxy or container.plan.program.terminal) return false;
-    if (container.helper.log.driver != .none) return false;
-    for (0..3) |fd| if (!isHarmless(@intCast(fd))) return false;
-    return true;
+    if (attach.stdin and !isHarmless(0)) return false;
+    return isHarmless(1) and isHarmless(2);
 }
 
 fn isHarmless(fd: linux.fd_t) bool {
@@ -67,6 +66,7 @@ pub fn run(container: *prepare.Container, attach: contract.Attach) sys.Error!u8 
     for (0..3) |fd| _ = linux.dup3(null_fd, @intCast(fd), 0);
     const ending = m.run();
     event.emit(event.exited(ending.code, ending.signal));
+    m.cleanUp();
     return @truncate(ending.code);
 }
 
@@ -79,7 +79,7 @@ fn bringUp(
     const target: launch.Target = .{ .container = &container.plan };
     try started.writeMaps(target);
     if (m.config.auto_remove) m.userns_fd = launch.openUserNamespace(started.pid);
-    try m.makeFiles(container.helper.log, false);
+    try m.makeFiles(.{ .driver = .none }, false);
     try m.watchSignals(mask);
     try started.proceed(target);
     return started.finish(target);

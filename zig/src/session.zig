@@ -49,9 +49,10 @@ pub fn run(arena: *std.heap.ArenaAllocator, options: Options) sys.Error!u8 {
     _ = linux.close(status.parent);
     const attach = options.attach orelse return 0;
     const outcome = try beClient(pair[0], attach, options.target.hasTerminal(), message.fd);
+    const code = tell(outcome);
     // Its last act is to leave: with it everything of this container is gone.
     if (outcome == .ended) _ = sys.waitExit(@intCast(watcher)) catch {};
-    return tell(outcome);
+    return code;
 }
 
 fn beClient(socket: linux.fd_t, attach: contract.Attach, has_terminal: bool, pidfd: ?linux.fd_t) sys.Error!client.Outcome {
@@ -130,7 +131,9 @@ fn watch(arena: *std.heap.ArenaAllocator, options: Options, status: linux.fd_t, 
     _ = linux.close(event.descriptor);
     arena.deinit();
     _ = linux.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), 0, 0, 0, 0);
-    return m.run();
+    const ending = m.run();
+    m.cleanUp();
+    return ending;
 }
 
 fn bringUp(m: *monitors.Monitor, started: *launch.Launch, options: Options) sys.Error!launch.Result {

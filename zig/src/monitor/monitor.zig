@@ -19,7 +19,7 @@ const stdins = @import("stdin.zig");
 const clock = @import("clock.zig");
 const logs = @import("log.zig");
 const record = @import("record.zig");
-const removal = @import("remove.zig");
+const removals = @import("remove.zig");
 const frame = @import("frame.zig");
 const linux = sys.linux;
 
@@ -66,6 +66,7 @@ pub const Monitor = struct {
     pidfd: linux.fd_t = -1,
     runtime_fd: ?linux.fd_t = null,
     userns_fd: ?linux.fd_t = null,
+    removal: removals.Removal = .{},
     control_fd: ?linux.fd_t = null,
     attach_fd: ?linux.fd_t = null,
     timer_fd: ?linux.fd_t = null,
@@ -105,7 +106,9 @@ pub const Monitor = struct {
     /// Undo `makeFiles` when the container could not be started. With `--rm` its directory goes as well.
     pub fn abandon(m: *Monitor) void {
         if (m.runtime_fd) |fd| record.removeRuntimeDir(fd, m.config.runtime_dir.get());
-        if (m.config.auto_remove) m.removeContainer();
+        if (!m.config.auto_remove) return;
+        m.discardContainer();
+        m.removal.finish(m.userns_fd);
     }
 
     /// The container runs: publish that, and take its streams.
@@ -382,7 +385,7 @@ pub const Monitor = struct {
         if (!m.config.has_files) return;
         const finished_at = clock.now();
         if (m.config.auto_remove) {
-            m.removeContainer();
+            m.discardContainer();
         } else {
             record.writeExit(m.config.container_dir.get(), .{
                 .exitCode = m.ending.?.code,
@@ -400,8 +403,13 @@ pub const Monitor = struct {
         control.answerWaiting(m.epoll, m.ending.?.code);
     }
 
-    fn removeContainer(m: *Monitor) void {
-        removal.remove(m.config.container_dir.get(), m.config.trash_dir.get(), m.config.id(), m.userns_fd);
+    fn discardContainer(m: *Monitor) void {
+        m.removal.begin(m.config.container_dir.get(), m.config.trash_dir.get(), m.config.id());
+    }
+
+    /// What nobody has to wait for: deleting the files of a container that removes itself.
+    pub fn cleanUp(m: *const Monitor) void {
+        if (m.config.auto_remove) m.removal.finish(m.userns_fd);
     }
 
     /// Everything is read: tell the clients how it ended. Slow ones get `farewell_ms`.

@@ -3,33 +3,45 @@
 //! top, so neither depth nor the length of a path ever matters and memory is fixed.
 const std = @import("std");
 const sys = @import("../sys.zig");
+const record = @import("record.zig");
 const linux = sys.linux;
 
 const directory_flags: linux.O = .{ .DIRECTORY = true, .NOFOLLOW = true, .CLOEXEC = true };
 
-/// Move `container_dir` to `trash_dir`/`id` and delete it; what belongs to other ids of the map is deleted by a child
-/// inside `userns`. What cannot be deleted stays in the trash, for the next recovery to find.
-pub fn remove(container_dir: [:0]const u8, trash_dir: [:0]const u8, id: []const u8, userns: ?linux.fd_t) void {
-    var buffer: [linux.PATH_MAX]u8 = undefined;
-    const target = std.fmt.bufPrintZ(&buffer, "{s}/{s}", .{ trash_dir, id }) catch return;
-    var rc = linux.rename(container_dir, target);
-    if (linux.errno(rc) == .NOENT) {
-        _ = linux.mkdir(trash_dir, 0o700);
-        rc = linux.rename(container_dir, target);
+/// A container directory on its way out.
+pub const Removal = struct {
+    path: record.Path = .{},
+
+    /// Move `container_dir` to `trash_dir`/`id`: from now on nobody sees it, and what is not deleted any more the next
+    /// recovery finds there.
+    pub fn begin(removal: *Removal, container_dir: [:0]const u8, trash_dir: [:0]const u8, id: []const u8) void {
+        var buffer: [linux.PATH_MAX]u8 = undefined;
+        const target = std.fmt.bufPrintZ(&buffer, "{s}/{s}", .{ trash_dir, id }) catch return;
+        var rc = linux.rename(container_dir, target);
+        if (linux.errno(rc) == .NOENT) {
+            _ = linux.mkdir(trash_dir, 0o700);
+            rc = linux.rename(container_dir, target);
+        }
+        if (linux.errno(rc) == .SUCCESS) removal.path.set(target) catch {};
     }
-    if (linux.errno(rc) != .SUCCESS) return;
-    if (deleteTree(target)) return;
-    const namespace = userns orelse return;
-    const child = linux.fork();
-    if (linux.errno(child) != .SUCCESS) return;
-    if (child == 0) {
-        if (linux.errno(linux.setns(namespace, linux.CLONE.NEWUSER)) != .SUCCESS) linux.exit_group(1);
-        _ = linux.setresgid(0, 0, 0);
-        _ = linux.setresuid(0, 0, 0);
-        linux.exit_group(@intFromBool(!deleteTree(target)));
+
+    /// Delete it; what belongs to other ids of the map is deleted by a child inside `userns`.
+    pub fn finish(removal: *const Removal, userns: ?linux.fd_t) void {
+        if (removal.path.length == 0) return;
+        const target = removal.path.get();
+        if (deleteTree(target)) return;
+        const namespace = userns orelse return;
+        const child = linux.fork();
+        if (linux.errno(child) != .SUCCESS) return;
+        if (child == 0) {
+            if (linux.errno(linux.setns(namespace, linux.CLONE.NEWUSER)) != .SUCCESS) linux.exit_group(1);
+            _ = linux.setresgid(0, 0, 0);
+            _ = linux.setresuid(0, 0, 0);
+            linux.exit_group(@intFromBool(!deleteTree(target)));
+        }
+        _ = sys.waitExit(@intCast(child)) catch {};
     }
-    _ = sys.waitExit(@intCast(child)) catch {};
-}
+};
 
 /// Delete `path` and all below it; false when something is left.
 pub fn deleteTree(path: [:0]const u8) bool {
