@@ -69,6 +69,7 @@ test {
     _ = @import("process/user.zig");
     _ = @import("process/seccomp_test.zig");
     _ = @import("process/lookup.zig");
+    _ = @import("monitor/footprint.zig");
     _ = @import("monitor/log.zig");
     _ = @import("monitor/frame.zig");
     _ = @import("monitor/clock.zig");

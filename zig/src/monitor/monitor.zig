@@ -21,6 +21,7 @@ const logs = @import("log.zig");
 const record = @import("record.zig");
 const removals = @import("remove.zig");
 const frame = @import("frame.zig");
+const footprint = @import("footprint.zig");
 const linux = sys.linux;
 
 /// What it needs of helper.json, copied: the arena is given back.
@@ -151,6 +152,7 @@ pub const Monitor = struct {
     /// Until the container has ended and everybody who matters has its last byte.
     pub fn run(m: *Monitor) Ending {
         var events: [16]linux.epoll_event = undefined;
+        footprint.shrink();
         while (true) {
             for (m.epoll.wait(&events)) |e| m.handle(@bitCast(e.data.u64), e.events);
             if (m.ending) |ending| {
