@@ -148,7 +148,7 @@ describe("the cache", () => {
     await place.tspod("version");
     expect(cached(place)).toEqual(unpackedOnce);
     const paths = cached(place).map((path) => statSync(join(place.cache, path)));
-    expect(paths.map(({ mode }) => (mode & 0o777).toString(8))).toEqual(["700", "700", "500"]);
+    expect(paths.map(({ mode }) => (mode & 0o777).toString(8))).toEqual(["700", "700", "555"]);
     const before = paths.at(-1)?.ino;
     await place.tspod("version");
     expect(statSync(join(place.cache, cached(place).at(-1) ?? "")).ino).toBe(before ?? 0);

@@ -44,9 +44,12 @@ pub fn ensure(root: []const u8, exists: []const u8) Error!fd_t {
     defer _ = linux.close(top);
     const name = payload.idHex() ++ "\x00";
     const id = name[0 .. name.len - 1 :0];
-    const made = linux.errno(linux.mkdirat(top, id, 0o700));
-    if (made != .SUCCESS and made != .EXIST) return unusable(made);
-    const directory = try openOwnDirectory(top, id);
+    const directory = openOwnDirectory(top, id) catch |err| first: {
+        if (errno != .NOENT) return err;
+        const made = linux.errno(linux.mkdirat(top, id, 0o700));
+        if (made != .SUCCESS and made != .EXIST) return unusable(made);
+        break :first try openOwnDirectory(top, id);
+    };
     errdefer _ = linux.close(directory);
     if (isComplete(directory)) return directory;
     try unpackInto(directory);
