@@ -37,6 +37,8 @@ export interface ContainerOptions extends BundleOptions {
 export interface RunOptions {
   stdin?: Uint8Array | "pipe" | "ignore";
   terminal?: Bun.TerminalOptions;
+  /** Another helper than the one under test's own file. */
+  command?: string[];
 }
 
 export interface Outcome {
@@ -226,7 +228,7 @@ export function startVerb(words: string[], options: RunOptions): Started {
   const started = Promise.withResolvers<HelperEvent>();
   started.promise.catch(() => {}); // not everybody looks at it
   const input = options.stdin ?? "ignore";
-  const child = Bun.spawn([...helperCommand(), ...words], {
+  const child = Bun.spawn([...(options.command ?? helperCommand()), ...words], {
     ...(options.terminal === undefined
       ? { stdio: [input, "pipe", "pipe", "pipe"] }
       : { terminal: options.terminal, stdio: [undefined, undefined, undefined, "pipe"] }),

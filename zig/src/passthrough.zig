@@ -27,9 +27,7 @@ fn isHarmless(fd: linux.fd_t) bool {
     if (linux.errno(sys.statFd(fd, &stat)) != .SUCCESS) return false;
     if (linux.S.ISCHR(stat.mode)) return stat.rdev_major == 1 and stat.rdev_minor == 3;
     if (!linux.S.ISFIFO(stat.mode)) return false;
-    var statfs: [32]usize = @splat(0);
-    if (linux.errno(linux.syscall2(.fstatfs, @intCast(fd), @intFromPtr(&statfs))) != .SUCCESS) return false;
-    return statfs[0] == pipefs_magic;
+    return sys.fileSystemType(fd) == pipefs_magic;
 }
 
 pub fn run(container: *prepare.Container, attach: contract.Attach) sys.Error!u8 {

@@ -222,6 +222,13 @@ pub fn statFd(fd: linux.fd_t, out: *linux.Statx) usize {
     return linux.statx(fd, "", at_empty_path, linux.STATX.BASIC_STATS, out);
 }
 
+/// What kind of file system an open file is on: f_type of statfs(2), the struct's first word. 0 when unknown.
+pub fn fileSystemType(fd: linux.fd_t) usize {
+    var statfs: [32]usize = @splat(0);
+    if (linux.errno(linux.syscall2(.fstatfs, signed(fd), @intFromPtr(&statfs))) != .SUCCESS) return 0;
+    return statfs[0];
+}
+
 /// The name of an errno as C spells it ("ENOENT"), also for values std has no name for.
 pub fn errnoName(e: linux.E, buffer: *[32]u8) []const u8 {
     if (std.enums.tagName(linux.E, e)) |name| return std.fmt.bufPrint(buffer, "E{s}", .{name}) catch "E?";

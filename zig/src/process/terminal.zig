@@ -37,14 +37,7 @@ fn expectMultiplexer(fd: linux.fd_t) sys.Error!void {
     var stat: linux.Statx = undefined;
     _ = try sys.check("statx", "/dev/pts/ptmx", sys.statFd(fd, &stat));
     const is_ptmx = linux.S.ISCHR(stat.mode) and stat.rdev_major == ptmx_major and stat.rdev_minor == ptmx_minor;
-    if (!is_ptmx or fsMagic(fd) != devpts_magic) return sys.fail("terminal", "/dev/pts is no devpts");
-}
-
-/// The first word of struct statfs.
-fn fsMagic(fd: linux.fd_t) usize {
-    var statfs: [32]usize = @splat(0);
-    if (linux.errno(linux.syscall2(.fstatfs, @intCast(fd), @intFromPtr(&statfs))) != .SUCCESS) return 0;
-    return statfs[0];
+    if (!is_ptmx or sys.fileSystemType(fd) != devpts_magic) return sys.fail("terminal", "/dev/pts is no devpts");
 }
 
 pub fn setSize(fd: linux.fd_t, size: Size) void {

@@ -118,6 +118,7 @@ fn mountOne(root: linux.fd_t, operation: *const Operation, mounted: *Mounted) sy
         .other => {
             const target = try path.ensureDirectory(root, operation.destination);
             defer _ = linux.close(target.fd);
+            try expectOutsideProc(operation, target.fd);
             try attachAndClose(operation, try fresh(operation, operation.type, &.{}), target.fd);
         },
     }
@@ -134,8 +135,23 @@ fn bind(root: linux.fd_t, operation: *const Operation) sys.Error!void {
     else
         try path.ensureFile(root, operation.destination);
     defer _ = linux.close(target.fd);
+    try expectOutsideProc(operation, target.fd);
     try applyFlags(operation, tree);
     try attach(operation, tree, target.fd);
+}
+
+/// Files of /proc that lxcfs and its kind replace. Nothing else below /proc may be covered, whatever symlink of the
+/// image led there: programs, our own exec among them, believe what it says (CVE-2019-19921).
+const replaceable = [_][]const u8{
+    "/proc/cpuinfo", "/proc/diskstats", "/proc/loadavg", "/proc/meminfo",
+    "/proc/stat",    "/proc/swaps",     "/proc/uptime",  "/proc/slabinfo",
+};
+
+fn expectOutsideProc(operation: *const Operation, target: linux.fd_t) sys.Error!void {
+    const proc_magic = 0x9fa0;
+    if (sys.fileSystemType(target) != proc_magic) return;
+    for (replaceable) |name| if (std.mem.eql(u8, operation.destination, name)) return;
+    return sys.failFormat("mount", "destination {s} lies inside /proc", .{operation.destination});
 }
 
 /// A detached copy of the host's mount at `source`. Where mounts below it are locked (they are for us, unless we are
@@ -224,6 +240,7 @@ fn cgroup(root: linux.fd_t, operation: *const Operation) sys.Error!void {
 fn temporary(root: linux.fd_t, operation: *const Operation) sys.Error!void {
     const target = try path.ensureDirectory(root, operation.destination);
     defer _ = linux.close(target.fd);
+    try expectOutsideProc(operation, target.fd);
     var text: [8]u8 = undefined;
     const mode = std.fmt.bufPrintZ(&text, "{o}", .{target.mode & 0o7777}) catch unreachable;
     const inherited = [_]Parameter{.{ .key = "mode", .value = mode }};
