@@ -1,0 +1,144 @@
+/**
+ * `npm run bench`: tspod beside podman, same machine, same user, same image, same run. Medians of interleaved runs, and
+ * the ratio that the goals are about. Options: --rounds N.
+ */
+import { print } from "../driver/steps.ts";
+import { startRegistry } from "../support/debian-registry.ts";
+import { processesOf } from "../support/leaks.ts";
+import { memoryKib, processesLike } from "../support/memory.ts";
+import { makeWorld, mirrorOfDockerHub, tspodFile, type World } from "../support/world.ts";
+import { type Candidate, command, interleave, type Measured } from "./measure.ts";
+import { type Podman, preparePodman } from "./peers.ts";
+
+interface Bench {
+  name: string;
+  /** Ours over podman's, at most. */
+  goal?: number;
+  tspod: string[][];
+  podman: string[][];
+}
+
+const alpine = "alpine";
+const rounds = Number(/^\d+$/.exec(process.argv[process.argv.indexOf("--rounds") + 1] ?? "") ?? 21);
+
+const isolated = ["--network", "none"];
+const sleeper = ["sleep", "1000"];
+
+const benches: Bench[] = [
+  {
+    name: "run --rm --network none alpine true",
+    goal: 0.35,
+    tspod: [["run", "--rm", ...isolated, alpine, "true"]],
+    podman: [["run", "--rm", ...isolated, alpine, "true"]],
+  },
+  { name: "version | podman --version", goal: 1, tspod: [["version"]], podman: [["--version"]] },
+  {
+    name: "exec true",
+    tspod: [["exec", "bench", "true"]],
+    podman: [["exec", "bench", "true"]],
+  },
+  {
+    name: "run -d, rm -f",
+    tspod: [
+      ["run", "-d", "--name", "x", ...isolated, alpine, ...sleeper],
+      ["rm", "-f", "x"],
+    ],
+    podman: [
+      ["run", "-d", "--name", "x", ...isolated, alpine, ...sleeper],
+      ["rm", "-f", "-t", "0", "x"],
+    ],
+  },
+  { name: "ps", tspod: [["ps"]], podman: [["ps"]] },
+  { name: "images", tspod: [["images"]], podman: [["images"]] },
+  { name: "inspect", tspod: [["inspect", "bench"]], podman: [["inspect", "bench"]] },
+];
+
+await main();
+process.exit(); // what still holds the event loop is a registry that has been killed
+
+/** Measure and print; the world and podman's store are gone afterwards. */
+async function main(): Promise<void> {
+  using registry = await startRegistry();
+  const registriesConf = mirrorOfDockerHub(registry.address);
+  const world = await makeWorld({ images: [alpine], registriesConf });
+  const image = `${registry.address}/library/alpine:latest`;
+  try {
+    await compare(world, image);
+  } finally {
+    await world[Symbol.asyncDispose]();
+  }
+}
+
+async function compare(world: World, image: string): Promise<void> {
+  const { TSPOD_ROOT: _, ...environment } = world.environment;
+  const podman = await preparePodman(world.home, image, environment);
+  if (podman === undefined) print("podman is not installed: only tspod is measured");
+  await world.ok("run", "-d", "--name", "bench", ...isolated, alpine, ...sleeper);
+  try {
+    if (podman !== undefined) {
+      const start = ["run", "-d", "--name", "bench", ...isolated, image, ...sleeper];
+      await command([...podman.words, ...start], podman.environment);
+    }
+    print(`${tspodFile}, medians of ${rounds} interleaved runs\n`);
+    print(line("", "tspod", "podman", "ratio", "goal"));
+    for (const bench of benches) {
+      const measured = await interleave(candidatesOf(bench, world, podman, image), rounds);
+      print(formatRow(bench, measured));
+    }
+    printMemory(world);
+  } catch (error) {
+    print(String(error));
+    process.exitCode = 1;
+  } finally {
+    await podman?.remove();
+  }
+}
+
+function candidatesOf(
+  bench: Bench,
+  world: World,
+  podman: Podman | undefined,
+  image: string,
+): Candidate[] {
+  const all = (name: string, words: string[][], prefix: string[], env: Record<string, string>) => ({
+    name,
+    run: async () => {
+      for (const each of words) {
+        await command(
+          [...prefix, ...each.map((word) => (name === "podman" && word === alpine ? image : word))],
+          env,
+        );
+      }
+    },
+  });
+  const ours = all("tspod", bench.tspod, [tspodFile], world.environment);
+  if (podman === undefined) return [ours];
+  return [ours, all("podman", bench.podman, podman.words, podman.environment)];
+}
+
+function formatRow(bench: Bench, [ours, theirs]: Measured[]): string {
+  const ms = (measured: Measured | undefined) =>
+    measured ? `${measured.medianMs.toFixed(1)} ms` : "-";
+  const ratio = ours && theirs ? ours.medianMs / theirs.medianMs : undefined;
+  const goal = bench.goal === undefined ? "" : `${bench.goal}`;
+  const verdict =
+    ratio === undefined || bench.goal === undefined ? "" : ratio <= bench.goal ? "held" : "MISSED";
+  return line(bench.name, ms(ours), ms(theirs), ratio?.toFixed(2) ?? "-", `${goal} ${verdict}`);
+}
+
+function line(...[name = "", ...cells]: string[]): string {
+  return `${name.padEnd(38)}${cells.map((cell) => cell.padStart(12)).join("")}`.trimEnd();
+}
+
+/** The monitor of the container "bench" beside podman's conmon. */
+function printMemory(world: World): void {
+  const rest = sleeper.join(" ");
+  const monitors = processesOf(world.root)
+    .filter(({ command: words }) => words !== rest)
+    .map(({ pid }) => pid);
+  const conmons = processesLike((words) => /^\S*conmon /.test(words) && words.includes(world.home));
+  const sizes = (pids: number[]) => pids.map((pid) => `${memoryKib(pid) ?? "?"} KiB`).join(", ");
+  print("\nmemory of what stays with a detached container (tspod: resident; conmon: Pss):");
+  print(`  tspod   ${sizes(monitors) || "-"}`);
+  print(`  conmon  ${sizes(conmons) || "-"}`);
+}
