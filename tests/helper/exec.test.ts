@@ -96,7 +96,7 @@ describe("exec", () => {
       const { stdout } = Bun.spawnSync(["cat", join(container.directory, "upper/tmp/pid")]);
       return stdout.toString().trim();
     });
-    const ours = container.leftovers().filter((line) => line.startsWith("process"));
+    const ours = container.leftovers().filter((line) => line.endsWith(" tspod-helper"));
     expect(ours).toHaveLength(1); // the monitor
   });
 

@@ -90,7 +90,8 @@ export class Container implements AsyncDisposable {
     }
     mkdirSync(join(this.base, "run"));
     const rootPath = join(this.directory, "merged");
-    this.write("config.json", bundleConfig(args, rootPath, { mapping: this.mapping, ...options }));
+    const env = [...(options.env ?? ["PATH=/bin"]), tagOf(this.base)];
+    this.write("config.json", bundleConfig(args, rootPath, { mapping, ...options, env }));
     const helper: HelperConfig = {
       ...{ contract: 1, id: "c", name: "c", runtimeDir: this.runtimeDir },
       ...{ containerDir: this.directory, trashDir: this.trash, idMapTools: this.mapping.tools },
@@ -194,13 +195,19 @@ export class Container implements AsyncDisposable {
   }
 }
 
-/** Its command line, its mounts or its directory tell; a zombie waits only for whoever is process 1. */
+/** In the environment of whatever runs inside: what it sees of the host does not name its directory. */
+function tagOf(base: string): string {
+  return `TSPOD_TEST=${base.slice(-6)}`; // the random part
+}
+
+/** Its command line, its mounts or its environment tell; a zombie waits only for whoever is process 1. */
 function isAliveHere(pid: string, base: string): boolean {
   try {
     const status = readFileSync(`/proc/${pid}/status`, "utf8");
     if (/^State:\s+Z/m.test(status)) return false;
-    const command = readFileSync(`/proc/${pid}/cmdline`, "utf8");
-    return command.includes(base) || readFileSync(`/proc/${pid}/mountinfo`, "utf8").includes(base);
+    const has = (name: string, text: string): boolean =>
+      readFileSync(`/proc/${pid}/${name}`, "utf8").includes(text);
+    return has("cmdline", base) || has("mountinfo", base) || has("environ", tagOf(base));
   } catch {
     return false; // it ended, or is somebody else's
   }

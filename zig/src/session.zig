@@ -158,6 +158,7 @@ fn leaveCaller() void {
     const ignore: linux.Sigaction = .{ .handler = .{ .handler = linux.SIG.IGN }, .mask = linux.sigemptyset(), .flags = 0 };
     _ = linux.sigaction(.HUP, &ignore, null);
     _ = linux.sigaction(.PIPE, &ignore, null);
+    _ = linux.sigaction(.XFSZ, &ignore, null); // a limit on the log's size loses lines, not the container
     const none = linux.sigemptyset();
     _ = linux.sigprocmask(linux.SIG.SETMASK, &none, null);
 }

@@ -21,7 +21,7 @@ pub const Log = struct {
         return .{ .fd = try sys.checkFd("open", path, linux.open(path, flags, 0o600)) };
     }
 
-    /// A full disk loses log lines, never the container: errors are passed over.
+    /// A full disk loses log lines, never the container: what cannot be written is left out, whole lines at a time.
     pub fn write(log: *const Log, stream: Stream, bytes: []const u8) void {
         const fd = log.fd orelse return;
         const time = clock.now();
@@ -29,10 +29,18 @@ pub const Log = struct {
         while (rest.len > 0) {
             var w: std.Io.Writer = .fixed(&buffer);
             rest = fill(&w, &time, stream, rest);
-            sys.writeAll(fd, w.buffered()) catch return;
+            append(fd, w.buffered());
         }
     }
 };
+
+/// All of `lines`, or nothing of them.
+fn append(fd: linux.fd_t, lines: []const u8) void {
+    const before = linux.lseek(fd, 0, linux.SEEK.END);
+    sys.writeAll(fd, lines) catch {
+        if (linux.errno(before) == .SUCCESS) _ = linux.ftruncate(fd, @intCast(before));
+    };
+}
 
 var buffer: [buffer_bytes]u8 = undefined;
 
@@ -84,6 +92,31 @@ test "fuzz: what is logged is what was written" {
             try std.testing.expectEqualStrings(bytes, decoded.items);
         }
     }.one, .{ .corpus = &.{ "a\nb", "\n\n\n", "x" ** 500 } });
+}
+
+test "a file that is full keeps whole lines" {
+    const io = std.testing.io;
+    var tmp = std.testing.tmpDir(.{});
+    defer tmp.cleanup();
+    var path: [64]u8 = undefined;
+    const name = try std.fmt.bufPrintZ(&path, "/proc/self/fd/{d}/log", .{tmp.dir.handle});
+    const log: Log = try .open(name);
+    const ignore: linux.Sigaction = .{ .handler = .{ .handler = linux.SIG.IGN }, .mask = linux.sigemptyset(), .flags = 0 };
+    var handled: linux.Sigaction = undefined;
+    _ = linux.sigaction(.XFSZ, &ignore, &handled);
+    defer _ = linux.sigaction(.XFSZ, &handled, null);
+    var limit: linux.rlimit = undefined;
+    _ = linux.getrlimit(.FSIZE, &limit);
+    defer _ = linux.setrlimit(.FSIZE, &limit);
+    _ = linux.setrlimit(.FSIZE, &.{ .cur = 100, .max = limit.max });
+    log.write(.stdout, "first\n");
+    log.write(.stdout, "x" ** 80 ++ "\n"); // the file has room for the beginning of it
+    log.write(.stderr, "last\n");
+    var space: [256]u8 = undefined;
+    const text = try tmp.dir.readFile(io, "log", &space);
+    try std.testing.expectEqual(2, std.mem.count(u8, text, "\n"));
+    try std.testing.expect(std.mem.endsWith(u8, text, " stderr F last\n"));
+    try std.testing.expect(std.mem.indexOfScalar(u8, text, 'x') == null);
 }
 
 test "fill() tags full and partial lines" {

@@ -82,11 +82,7 @@ fn runIn(plan: *Plan, streams: ?Streams, current: *linux.fd_t) sys.Error!void {
     if (assembled.devpts) |fd| _ = linux.close(fd);
 
     current.* = try settleDescriptors(plan, channel);
-    try programs.become(&plan.program, ready, current.*, tellExecuting);
-}
-
-fn tellExecuting(channel: linux.fd_t) void {
-    report.send(channel, .executing, "");
+    try programs.become(&plan.program, ready, current.*, report.tellExecuting);
 }
 
 /// The parent's end closing instead of a word means it is gone or failed: it tells why, not we.

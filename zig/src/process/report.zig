@@ -33,10 +33,20 @@ pub fn open() sys.Error!Channel {
 
 /// Never blocks for long: the other side reads until the end. Its death is noticed by the caller elsewhere.
 pub fn send(fd: linux.fd_t, kind: Kind, text: []const u8) void {
+    _ = trySend(fd, kind, text);
+}
+
+fn trySend(fd: linux.fd_t, kind: Kind, text: []const u8) bool {
     var message: [1 + event.line_bytes_max]u8 = undefined;
     message[0] = @intFromEnum(kind);
     @memcpy(message[1..][0..text.len], text);
-    _ = linux.sendto(fd, &message, 1 + text.len, linux.MSG.NOSIGNAL, null, 0);
+    return linux.errno(linux.sendto(fd, &message, 1 + text.len, linux.MSG.NOSIGNAL, null, 0)) == .SUCCESS;
+}
+
+/// The last word before execve. When nobody hears it the monitor died while we could not be told, between a change of
+/// ids and the next request for its death signal: then there is nothing to go on for.
+pub fn tellExecuting(fd: linux.fd_t) void {
+    if (!trySend(fd, .executing, "")) linux.exit_group(125);
 }
 
 const Control = extern struct { header: linux.cmsghdr, fd: linux.fd_t, padding: u32 = 0 };
