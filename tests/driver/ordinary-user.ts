@@ -15,8 +15,8 @@ const notCopied = ["node_modules", "dist", ".zig-cache", "zig-out"];
 /** Run `npm test` again as the ordinary user; the result is its exit status. */
 export async function continueAsOrdinaryUser(tree: string, files: string[]): Promise<number> {
   const user = await ensureUser(process.env.TSPOD_TEST_USER ?? defaultName);
-  print(`── as ${user.name} (uid ${user.uid}), in a copy of the tree in ${user.home}`);
-  const copy = join(user.home, "tspod");
+  const copy = join(user.home, `tspod-${Bun.hash(tree).toString(36)}`); // trees do not meet
+  print(`── as ${user.name} (uid ${user.uid}), in a copy of the tree: ${copy}`);
   await copyTree(tree, copy, user);
   const child = Bun.spawn(
     [
