@@ -72,6 +72,35 @@ describe("output", () => {
     expect(readFileSync(events, "utf8")).toContain('{"event":"exited","code":7}');
   });
 
+  runtimeTest(
+    "a log on a full disk costs lines, not the container, nor time afterwards",
+    async () => {
+      await using container = new Container(["sh", "-c", "seq 200000; sleep 1000"]);
+      container.amend({ log: { driver: "k8s-file", path: "/dev/full" } });
+      await container.run();
+      const { monitorPid } = container.state();
+      const isAtRest = (): boolean =>
+        container.leftovers().some((line) => line.startsWith("process") && line.endsWith(" sleep"));
+      await until("the container sleeps", isAtRest);
+      const ticks = (): string =>
+        readFileSync(`/proc/${monitorPid}/stat`, "utf8").split(" ").slice(13, 15).join(" ");
+      await container.control({ op: "ping" }); // it has come to rest
+      const before = ticks();
+      for (let i = 0; i < 20; i++) await container.control({ op: "ping" });
+      expect(Number(ticks().split(" ")[0]) - Number(before.split(" ")[0])).toBeLessThan(3);
+    },
+  );
+
+  runtimeTest("without a descriptor for events nothing takes its place", async () => {
+    await using container = new Container(["echo", "fine"], { helper: { attach: attached } });
+    const command = [...helperCommand(), "run", container.directory];
+    const child = Bun.spawn(["sh", "-c", `exec ${command.join(" ")} 3>&-`], {
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    expect(await new Response(child.stdout).text()).toBe("fine\n");
+    expect(await child.exited).toBe(0);
+  });
+
   runtimeTest("the log holds every byte: binary, long lines, no newline at the end", async () => {
     const script =
       "head -c 300000 /dev/zero; echo; printf 'a\\n\\nb'; head -c 200000 /dev/urandom | tee /dev/shm/x; cat /dev/shm/x >&2";

@@ -212,12 +212,12 @@ const Streams = struct {
     }
 };
 
-/// Descriptors we open must never become a standard stream by accident.
+/// Descriptors we open must never become a standard stream, or the one for events, by accident.
 pub fn ensureStandardStreams() void {
     while (true) {
         const rc = linux.open("/dev/null", .{ .ACCMODE = .RDWR }, 0);
         if (linux.errno(rc) != .SUCCESS) return;
-        if (rc <= 2) continue;
+        if (rc <= event.descriptor) continue;
         _ = linux.close(@intCast(rc));
         return;
     }

@@ -38,7 +38,10 @@ pub const Epoll = struct {
 
     pub fn wait(epoll: Epoll, events: []linux.epoll_event) []linux.epoll_event {
         const n = linux.epoll_wait(epoll.fd, events.ptr, @intCast(events.len), -1);
-        return if (linux.errno(n) == .SUCCESS) events[0..n] else events[0..0]; // EINTR
+        if (linux.errno(n) == .SUCCESS) return events[0..n];
+        // Anything else would come again and again: better no monitor than one that spins.
+        if (linux.errno(n) != .INTR) linux.exit_group(125);
+        return events[0..0];
     }
 
     fn make(ref: Ref, events: u32) linux.epoll_event {
