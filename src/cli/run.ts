@@ -45,10 +45,7 @@ export default defineCommand({
           sigProxy: true,
           // without a name or an id in a file nobody else can ask for its log
           passthrough:
-            options.autoRemove &&
-            !options.tty &&
-            options.name === null &&
-            flags.cidfile === undefined,
+            options.autoRemove && !options.tty && options.name === null && flags.cidfile === null,
         };
     showPullProgress(context);
     const cidfile = openCidfile(flags.cidfile);
