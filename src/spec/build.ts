@@ -112,7 +112,7 @@ function runtimeSpec(
 ): RuntimeSpec {
   const ownNetwork = options.network !== "host";
   return {
-    ociVersion: "1.2.0",
+    ociVersion: "1.0.2", // the oldest that has what we use: Debian 12's crun knows no newer one
     process: {
       terminal: options.tty,
       user: { uid: 0, gid: 0, umask: 0o022 },
