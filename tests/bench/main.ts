@@ -5,6 +5,7 @@
 import { print } from "../driver/steps.ts";
 import { startRegistry } from "../support/debian-registry.ts";
 import { processesOf } from "../support/leaks.ts";
+import { prepareRuntime } from "./bare-runtime.ts";
 import { memoryKib, processesLike } from "../support/memory.ts";
 import { makeWorld, mirrorOfDockerHub, tspodFile, type World } from "../support/world.ts";
 import { type Candidate, command, interleave, type Measured } from "./measure.ts";
@@ -85,6 +86,7 @@ async function compare(world: World, image: string): Promise<void> {
       const measured = await interleave(candidatesOf(bench, world, podman, image), rounds);
       print(formatRow(bench, measured));
     }
+    await printFloors(world);
     printMemory(world);
   } catch (error) {
     print(String(error));
@@ -128,6 +130,18 @@ function formatRow(bench: Bench, [ours, theirs]: Measured[]): string {
 
 function line(...[name = "", ...cells]: string[]): string {
   return `${name.padEnd(38)}${cells.map((cell) => cell.padStart(12)).join("")}`.trimEnd();
+}
+
+/** What the runtimes need without a store, names, logs or a network: nobody who starts them can be faster. */
+async function printFloors(world: World): Promise<void> {
+  const { TSPOD_ROOT: _, ...environment } = world.environment;
+  const found = await Promise.all(
+    (["crun", "runc"] as const).map((name) => prepareRuntime(name, world.home, environment)),
+  );
+  const floors = found.filter((candidate) => candidate !== undefined);
+  for (const { name, medianMs } of await interleave(floors, rounds)) {
+    print(line(name, "", `${medianMs.toFixed(1)} ms`));
+  }
 }
 
 /** The monitor of the container "bench" beside podman's conmon. */
