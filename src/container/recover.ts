@@ -27,7 +27,9 @@ export async function recoverContainers(context: ContainerContext): Promise<void
   }
   for (const id of orphans(context).slice(0, leftoversMax)) await discardFiles(context, id);
   const trash = list(context.paths.trash).map((name) => `${context.paths.trash}/${name}`);
-  if (trash.length > 0) await emptyTrash(context, trash.slice(0, leftoversMax));
+  if (trash.length === 0) return;
+  // what cannot be deleted now (its owner may be at it) lies there for the next command
+  await emptyTrash(context, trash.slice(0, leftoversMax)).catch(() => undefined);
 }
 
 /** Directories whose creator died before it could publish them: `.tmp.<identity>.<id>`. */

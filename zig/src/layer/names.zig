@@ -25,7 +25,9 @@ pub const Iterator = struct {
             if (self.start == self.end) {
                 const bytes = &self.buffer.bytes;
                 self.start = 0;
-                self.end = try sys.check("getdents64", "", linux.getdents64(self.fd, bytes, bytes.len));
+                const rc = linux.getdents64(self.fd, bytes, bytes.len);
+                // ENOENT: the directory has been removed since it was opened (getdents(2))
+                self.end = if (linux.errno(rc) == .NOENT) 0 else try sys.check("getdents64", "", rc);
                 if (self.end == 0) return null;
             }
             const entry: *const linux.dirent64 = @ptrCast(@alignCast(&self.buffer.bytes[self.start]));
