@@ -49,14 +49,16 @@ describe("the monitor is killed", () => {
       });
       for (const moment of momentsMs) {
         const run = container.start();
+        let hasEnded = false;
+        const outcome = run.outcome.finally(() => (hasEnded = true));
         await delay(moment);
         // the child between clone3 and execve looks like its parent: it may be hit or spared
         const isOver = (): boolean => {
-          killAll(watchers(container)); // again: one may just have been forked
-          return processes(container).length === 0;
+          killAll(watchers(container)); // again: one may just have been forked, or not be seen yet
+          return hasEnded && processes(container).length === 0;
         };
         await until(`nothing is left, killed after ${moment} ms`, isOver);
-        await run.outcome;
+        await outcome;
       }
       rmSync(container.runtimeDir, { recursive: true, force: true });
       const run = container.start();
