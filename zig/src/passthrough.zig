@@ -58,8 +58,8 @@ pub fn run(container: *prepare.Container, attach: contract.Attach) sys.Error!u8 
         m.abandon();
         return err;
     };
+    _ = linux.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), 0, 0, 0, 0); // before anybody is told of it
     event.emit(event.started(running.pid));
-    _ = linux.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), 0, 0, 0, 0);
     // Whoever reads or writes the other ends must see the container's, not ours.
     for (0..3) |fd| _ = linux.dup3(null_fd, @intCast(fd), 0);
     const ending = m.run();

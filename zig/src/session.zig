@@ -125,12 +125,12 @@ fn watch(arena: *std.heap.ArenaAllocator, options: Options, status: linux.fd_t, 
     };
     if (primary) |fd| clients.add(m.epoll, fd, true);
     try m.watchSignals(forwardedSignals());
+    _ = linux.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), 0, 0, 0, 0); // before anybody is told of it
     event.emit(event.started(running.pid));
     report.sendDescriptor(status, .executing, running.pidfd) catch {};
     _ = linux.close(status);
     _ = linux.close(event.descriptor);
     arena.deinit();
-    _ = linux.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), 0, 0, 0, 0);
     const ending = m.run();
     m.cleanUp();
     return ending;
