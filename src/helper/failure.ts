@@ -46,7 +46,7 @@ function meaning(failure: Failure): Meaning {
       return {
         code: "host.no_newuidmap",
         message: `${call} ${errno === "" ? detail : `failed with ${errno}`}`,
-        next: `check that ${call} is set-user-ID root and that /etc/subuid and /etc/subgid list you`,
+        next: `sudo chmod u+s "$(command -v ${call})", or reinstall its package (uidmap); check /etc/subuid and /etc/subgid`,
       };
     case "clone3":
     case "unshare":

@@ -178,7 +178,7 @@ fn writeProc(pid: linux.pid_t, comptime name: []const u8, text: []const u8) sys.
 fn judge(comptime tool: []const u8, comptime file: []const u8, status: u32) sys.Error!void {
     if (status == 0) return;
     if (status == 127) return sys.fail(tool, "the program cannot be executed");
-    return sys.fail(tool, "refused the id ranges: " ++ file ++ " does not grant them to this user");
+    return sys.fail(tool, "refused the id ranges that " ++ file ++ " lists");
 }
 
 /// newuidmap and newgidmap at work.
