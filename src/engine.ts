@@ -3,9 +3,15 @@
  * start-up is a budget: `version` opens no database, `ps` never looks for newuidmap.
  */
 import type { Database } from "bun:sqlite";
-import type { ContainerContext, RootfsChoice } from "./container/index.ts";
+import type { ContainerContext } from "./container/index.ts";
 import { helloProgram, helperCommand } from "./helper/index.ts";
-import { chooseRootfs, hostMapping, type Mapping, readHostTexts } from "./host/index.ts";
+import {
+  chooseRootfs,
+  hostMapping,
+  type Mapping,
+  readHostTexts,
+  type RootfsChoice,
+} from "./host/index.ts";
 import type { PullEvent } from "./image/index.ts";
 import type { SpecHost } from "./spec/index.ts";
 import { isNews, openDatabase } from "./store/database.ts";

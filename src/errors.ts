@@ -34,7 +34,6 @@ const exitCodes = {
   "host.no_userns": 125,
   "host.no_proc": 125,
   "host.no_newuidmap": 125,
-  "host.no_subids": 125,
   "host.overlay_refused": 125,
   "store.unwritable": 125,
   "store.full": 125,

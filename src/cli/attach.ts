@@ -2,7 +2,7 @@
 import { attachContainer, discardContainer, getContainer } from "../container/index.ts";
 import { defineCommand } from "./command.ts";
 import { boolean, value } from "./flags.ts";
-import { forwardSignals } from "./foreground.ts";
+import { forwardSignals, signalFlag } from "./foreground.ts";
 import { defaultDetachKeys, parseDetachKeys } from "./options/detach-keys.ts";
 
 export default defineCommand({
@@ -12,7 +12,7 @@ export default defineCommand({
   flags: {
     noStdin: boolean("--no-stdin", "Do not forward standard input"),
     detachKeys: value("--detach-keys", "KEYS", `Keys that leave it running (${defaultDetachKeys})`),
-    sigProxy: boolean("--sig-proxy", "Forward signals to the container (always on)"),
+    sigProxy: signalFlag,
   },
   args: { min: 1, max: 1, completes: "running" },
   async run(context, flags, [name = ""]) {
@@ -20,10 +20,10 @@ export default defineCommand({
     const helper = attachContainer(context, container, {
       stdin: !flags.noStdin,
       detachKeys: parseDetachKeys(flags.detachKeys ?? defaultDetachKeys),
-      sigProxy: true,
+      sigProxy: flags.sigProxy,
       passthrough: false,
     });
-    forwardSignals(helper);
+    if (flags.sigProxy) forwardSignals(helper);
     await helper.started;
     const code = await helper.ended;
     if (code !== null && container.autoRemove) await discardContainer(context, container);

@@ -15,6 +15,8 @@ interface FlagBase {
 
 export interface BooleanFlag extends FlagBase {
   readonly kind: "boolean";
+  /** Given as --name=false to turn it off. */
+  readonly isOnByDefault?: true;
 }
 
 export interface ValueFlag extends FlagBase {

@@ -1,10 +1,16 @@
 /** While a command stays with a container (or exec), the signals it gets go on to it. */
 import { TspodError } from "../errors.ts";
+import { boolean } from "./flags.ts";
 import type { RunningHelper } from "../helper/index.ts";
 import { parseSignal } from "../spec/index.ts";
 
 /** What a user or a service manager sends. SIGWINCH, SIGTSTP and SIGCONT are between the client and its terminal. */
 const forwarded = ["HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "ALRM", "PWR"] as const;
+
+export const signalFlag = {
+  ...boolean("--sig-proxy", "Forward signals to the container; --sig-proxy=false does not"),
+  isOnByDefault: true,
+} as const;
 
 /** From the moment there is a helper: a signal in between would end us and leave it alone. */
 export function forwardSignals(helper: RunningHelper): void {

@@ -34,7 +34,8 @@ export function parseArguments<T extends FlagTable>(
   }
   const values: Record<string, boolean | string | null | string[]> = {};
   for (const [key, flag] of Object.entries(table)) {
-    values[key] = flag.kind === "boolean" ? false : flag.kind === "list" ? [] : null;
+    values[key] =
+      flag.kind === "boolean" ? flag.isOnByDefault === true : flag.kind === "list" ? [] : null;
   }
   const args: string[] = [];
   let wantsHelp = false;

@@ -4,7 +4,7 @@ import type { ContainerRecord } from "../store/containers.ts";
 import type { Attach, RunningHelper } from "../helper/index.ts";
 import { defineCommand } from "./command.ts";
 import { boolean, value } from "./flags.ts";
-import { forwardSignals, requireTerminal } from "./foreground.ts";
+import { forwardSignals, requireTerminal, signalFlag } from "./foreground.ts";
 import { openCidfile } from "./options/cidfile.ts";
 import {
   containerFlags,
@@ -20,7 +20,7 @@ const flags = {
   ...containerFlags,
   detach: boolean("-d,--detach", "Run in the background and print the container's id"),
   detachKeys: value("--detach-keys", "KEYS", `Keys that leave it running (${defaultDetachKeys})`),
-  sigProxy: boolean("--sig-proxy", "Forward signals to the container (always on)"),
+  sigProxy: signalFlag,
 } as const;
 
 export default defineCommand({
@@ -42,7 +42,7 @@ export default defineCommand({
       : {
           stdin: options.interactive,
           detachKeys: parseDetachKeys(flags.detachKeys ?? defaultDetachKeys),
-          sigProxy: true,
+          sigProxy: flags.sigProxy,
           // without a name or an id in a file nobody else can ask for its log
           passthrough:
             options.autoRemove && !options.tty && options.name === null && flags.cidfile === null,
@@ -55,7 +55,7 @@ export default defineCommand({
       container = await createContainer(context, options, parseEnsure(flags));
       cidfile.write(container.id);
       helper = startContainer(context, container, attach);
-      if (attach !== null) forwardSignals(helper);
+      if (attach?.sigProxy === true) forwardSignals(helper);
       await helper.started;
     } catch (error) {
       // nothing has run, so nothing stays: the same command typed right has the name to itself

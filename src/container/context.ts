@@ -1,9 +1,7 @@
 /** What the container functions work with. The engine builds it; every costly part is made on first use. */
+import type { RootfsChoice } from "../host/index.ts";
 import type { ImageContext } from "../image/index.ts";
 import type { SpecHost } from "../spec/index.ts";
-
-/** How root file systems are put together here; see host/rootfs.ts. */
-export type RootfsChoice = "overlay" | "copy" | { fuseOverlayfs: string };
 
 export interface ContainerContext extends ImageContext {
   /** This host, as far as a container's configuration depends on it. */

@@ -5,6 +5,7 @@
 import { SQLiteError } from "bun:sqlite";
 import { chmodSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { TspodError } from "../errors.ts";
+import type { RootfsChoice } from "../host/index.ts";
 import { builtinName, type EnsureOptions, ensureImage, type StoredImage } from "../image/index.ts";
 import { syncDirectory, writeFileAtomic } from "../lib/atomic-file.ts";
 import { ownIdentity } from "../lib/process-identity.ts";
@@ -16,8 +17,10 @@ import {
   runtimeDirectory,
 } from "../store/containers.ts";
 import { transact } from "../store/database.ts";
+import { layerTree } from "../store/layers.ts";
+import type { Paths } from "../store/paths.ts";
 import { ensureVolume, volumeDirectory } from "../store/volumes.ts";
-import type { ContainerContext, RootfsChoice } from "./context.ts";
+import type { ContainerContext } from "./context.ts";
 import { generateId, generateName } from "./names.ts";
 
 /** Enough draws that only a store full of every name fails. */
@@ -64,7 +67,7 @@ function place(
     containerDir,
     runtimeDir: runtimeDirectory(paths, id),
     trashDir: paths.trash,
-    layers: image.layers.map((chain) => `${paths.layers}/${chain}/diff`),
+    layers: image.layers.map((chain) => layerTree(paths, chain)),
     rootfs,
     volumeDirectory: (volume) => volumeDirectory(paths, volume),
   });
@@ -87,7 +90,7 @@ function place(
   // a container that dies with its command need not survive a power cut
   const durable = !options.autoRemove;
   try {
-    writeFiles(temporary, built, { durable, rootMode: topMode(image, paths.layers) });
+    writeFiles(temporary, built, { durable, rootMode: topMode(image, paths) });
     transact(
       context.database,
       () => {
@@ -120,9 +123,9 @@ function requireImage({ database }: ContainerContext, image: StoredImage, name: 
 }
 
 /** The upper directory is what "/" looks like in the container: its mode is the image's. */
-function topMode(image: StoredImage, layers: string): number {
+function topMode(image: StoredImage, paths: Paths): number {
   const [top] = image.layers;
-  return top === undefined ? 0o755 : statSync(`${layers}/${top}/diff`).mode & 0o7777;
+  return top === undefined ? 0o755 : statSync(layerTree(paths, top)).mode & 0o7777;
 }
 
 function writeFiles(

@@ -1,6 +1,6 @@
 /** The door of container. What only some commands need is loaded when it is first called. */
 export { attachContainer } from "./attach.ts";
-export type { ContainerContext, RootfsChoice } from "./context.ts";
+export type { ContainerContext } from "./context.ts";
 export { createContainer } from "./create.ts";
 export { execInContainer, type ExecOptions } from "./exec.ts";
 export { type Container, getContainer, listContainers } from "./find.ts";

@@ -18,7 +18,9 @@ export function startContainer(
   attach: Attach | null,
 ): RunningHelper {
   if (readState(context.paths, record.id).status === "running") {
-    throw new TspodError("container.running", `Container "${record.name}" is running already`);
+    throw new TspodError("container.running", `Container "${record.name}" is running already`, {
+      next: `stay with it: tspod attach ${record.name}, or stop it first: tspod stop ${record.name}`,
+    });
   }
   const directory = containerDirectory(context.paths, record.id);
   const path = `${directory}/helper.json`;

@@ -70,7 +70,9 @@ function otherwise({ call, detail, errno }: Failure): Meaning {
       errno === ""
         ? `Cannot start the container: ${detail}`
         : `Cannot start the container: ${what} failed with ${errno}`,
-    ...(isFull ? { next: "free some space, or set TSPOD_ROOT to a directory with room" } : {}),
+    next: isFull
+      ? "free some space, or set TSPOD_ROOT to a directory with room"
+      : "tspod info shows what this host offers",
   };
 }
 

@@ -3,13 +3,8 @@
  * Source: user_namespaces(7), newuidmap(1). Reads files, starts nothing.
  */
 import { accessSync, constants, readFileSync } from "node:fs";
+import type { IdMapping } from "../helper/contract.ts";
 import { type IdRange, readSubordinateIds } from "./subordinate-ids.ts";
-
-export interface IdMapping {
-  containerID: number;
-  hostID: number;
-  size: number;
-}
 
 export interface Mapping {
   uid: IdMapping[];

@@ -1,6 +1,6 @@
 /** What the image functions work with. Plain data and callbacks: the engine builds it, tests build their own. */
 import type { Database } from "bun:sqlite";
-import type { IdMapping } from "../helper/contract.ts";
+import type { LayerMapping } from "../helper/index.ts";
 import type { Environment, Paths } from "../store/paths.ts";
 import type { TransportLimits } from "../registry/index.ts";
 import type { PullEvent } from "./events.ts";
@@ -34,11 +34,4 @@ export function withSignal(context: ImageContext, signal: AbortSignal): ImageCon
     report: (event) => context.report(event),
     warn: (message) => context.warn(message),
   };
-}
-
-export interface LayerMapping {
-  readonly uid: readonly IdMapping[];
-  readonly gid: readonly IdMapping[];
-  /** Programs that write maps of more than the caller's own id; null for the single-id fallback, or as root. */
-  readonly tools: { readonly newuidmap: string; readonly newgidmap: string } | null;
 }

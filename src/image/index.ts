@@ -4,7 +4,7 @@ import type { ImageContext } from "./context.ts";
 import type { PullOptions } from "./pull.ts";
 import type { RemovedImage, RemoveOptions } from "./remove.ts";
 
-export type { ImageContext, LayerMapping } from "./context.ts";
+export type { ImageContext } from "./context.ts";
 export type { LayerPhase, PullEvent } from "./events.ts";
 export type { ImageName, ImageRecord, StoredImage } from "../store/images.ts";
 export type { PullOptions } from "./pull.ts";

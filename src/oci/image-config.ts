@@ -1,5 +1,5 @@
 /** The image configuration (image-spec config.md): what to run and which layers it stands on. Docker's extras included. */
-import { chainIds, type Digest, parseDigest } from "./digest.ts";
+import { type Digest, parseDigest } from "./digest.ts";
 import { layerCountMax } from "./manifest.ts";
 import {
   asArray,
@@ -78,13 +78,6 @@ export function parseImageConfig(text: string, what: string): ImageConfig {
     diffIds: parseDiffIds(object, place),
     history: parseHistory(object.history, `${place}: history`),
   };
-}
-
-/** Chain ids of the image's layers, topmost first, in hex: how overlayfs orders them and how `layers/` names them. */
-export function layerStack(config: Pick<ImageConfig, "diffIds">): string[] {
-  return chainIds(config.diffIds)
-    .map((id) => id.slice("sha256:".length))
-    .reverse();
 }
 
 type Execution = Omit<ImageConfig, "platform" | "created" | "author" | "diffIds" | "history">;

@@ -3,6 +3,7 @@
  * Pure: no clock, no disk, no randomness. Source: OCI runtime-spec 1.2 config.md, image-spec conversion.md.
  */
 import { TspodError } from "../errors.ts";
+import { contractVersion, type HelperConfig, type IdMapping } from "../helper/contract.ts";
 import type { ImageConfig } from "../oci/image-config.ts";
 import type { Mount, RuntimeSpec } from "../oci/runtime-spec.ts";
 import { capabilitySets, defaultCapabilities } from "./capabilities.ts";
@@ -18,12 +19,6 @@ export type ImageSettings = Pick<
   ImageConfig,
   "env" | "entrypoint" | "cmd" | "user" | "workingDir" | "stopSignal" | "labels"
 >;
-
-interface IdMapping {
-  containerID: number;
-  hostID: number;
-  size: number;
-}
 
 /** What this host is and has, as far as a container's configuration depends on it. */
 export interface SpecHost {
@@ -52,28 +47,12 @@ export interface SpecPlace {
   volumeDirectory: (name: string) => string;
 }
 
-/** `helper.json`, structurally HelperConfig of the helper's contract without what is decided at start. */
-export interface HelperSettings {
-  contract: number;
-  id: string;
-  name: string;
-  runtimeDir: string;
-  containerDir: string;
-  trashDir: string;
-  rootfs:
-    | { kind: "overlay"; lower: string[]; upper: string; work: string }
-    | { kind: "fuse-overlayfs"; program: string; lower: string[]; upper: string; work: string }
-    | { kind: "copy"; lower: string[] };
-  idMapTools: { newuidmap: string; newgidmap: string } | null;
+/** `helper.json` without what is decided at start, and no wider than what is written here. */
+export type HelperSettings = Omit<HelperConfig, "attach" | "user" | "rootfs" | "log"> & {
   user: string;
-  createCwd: boolean;
-  init: boolean;
-  stdinOpen: boolean;
-  log: { driver: "k8s-file"; path: string };
-  autoRemove: boolean;
-  stopSignal: number;
-  stopTimeoutMs: number;
-}
+  rootfs: Exclude<HelperConfig["rootfs"], { kind: "directory" }>;
+  log: Extract<HelperConfig["log"], { driver: "k8s-file" }>;
+};
 
 export interface BuiltSpec {
   config: RuntimeSpec;
@@ -82,7 +61,6 @@ export interface BuiltSpec {
   files: Record<string, string>;
 }
 
-const contractVersion = 1;
 const sigterm = 15;
 const idLength = 12;
 

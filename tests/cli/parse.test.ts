@@ -49,6 +49,17 @@ describe("parseArguments()", () => {
     expect(parse(["--rm", "--", "--name", "x"]).args).toEqual(["--name", "x"]);
   });
 
+  test("a flag that is on by default is turned off by name", () => {
+    const on = { proxy: { ...boolean("--sig-proxy", ""), isOnByDefault: true } } as const;
+    const proxy = (argv: string[]): boolean =>
+      parseArguments(argv, on, { command: "tspod run", stopsAtArgument: true }).flags.proxy;
+    expect([proxy([]), proxy(["--sig-proxy"]), proxy(["--sig-proxy=false"])]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+  });
+
   test("takes a lone - as an argument", () => {
     expect(parse(["-"]).args).toEqual(["-"]);
   });
