@@ -38,8 +38,15 @@ export async function recoverContent(context: ImageContext): Promise<void> {
   }
   removeOldDownloads(paths.ingest);
   const doomed = list(paths.trash).map((name) => join(paths.trash, name));
-  await removeTrees({ command, mapping, signal }, doomed.slice(0, 2 * leftoversMax));
-  if (doomed.length <= leftoversMax) dropLeases(database, dead);
+  // the helper of a killed pull may still be writing there: the leases stay, and the next command tries again
+  const isEmptied = await removeTrees(
+    { command, mapping, signal },
+    doomed.slice(0, 2 * leftoversMax),
+  ).then(
+    () => true,
+    () => false,
+  );
+  if (isEmptied && doomed.length <= leftoversMax) dropLeases(database, dead);
 }
 
 /** ".tmp-<chain id>-<pid>-<time>" and "<chain id>" -> the chain id. */
