@@ -82,41 +82,8 @@ pub const Linux = struct {
 
 pub const Device = struct { path: Text, type: []const u8, major: i64 = 0, minor: i64 = 0 };
 
-/// Only what tells whether a limit was asked for: honouring them is the cgroup room's work.
-pub const Resources = struct {
-    memory: ?std.json.Value = null,
-    cpu: ?std.json.Value = null,
-    pids: ?std.json.Value = null,
-    blockIO: ?std.json.Value = null,
-    hugepageLimits: ?std.json.Value = null,
-    unified: ?std.json.Value = null,
-
-    /// The name of the first limit that somebody asked for. Nulls, zeros, negative numbers and empty objects ask
-    /// for nothing (`pids.limit` -1 is "unlimited").
-    pub fn asked(self: *const Resources) ?[]const u8 {
-        inline for (std.meta.fields(Resources)) |field| {
-            if (@field(self, field.name)) |value| if (asksFor(value)) return field.name;
-        }
-        return null;
-    }
-
-    fn asksFor(value: std.json.Value) bool {
-        return switch (value) {
-            .null => false,
-            .bool => |b| b,
-            .integer => |n| n > 0,
-            .float => |n| n > 0,
-            .number_string => true,
-            .string => |s| s.len > 0,
-            .array => |items| for (items.items) |item| {
-                if (asksFor(item)) break true;
-            } else false,
-            .object => |map| for (map.values()) |item| {
-                if (asksFor(item)) break true;
-            } else false,
-        };
-    }
-};
+/// Their types are the cgroup room's.
+pub const Resources = @import("cgroup/resources.zig").Resources;
 
 pub const Seccomp = struct {
     defaultAction: []const u8,
@@ -283,16 +250,6 @@ test "parse() says where a file is wrong" {
     try std.testing.expectError(error.Syscall, parse(State, arena_state.allocator(), "s.json", "{\n \"contract\":[]}"));
     try std.testing.expectEqualStrings("parse", sys.failure.?.call);
     try std.testing.expectStringStartsWith(sys.failure.?.detail, "s.json:2:");
-}
-
-test "Resources: only what limits something is asked for" {
-    var arena_state: std.heap.ArenaAllocator = .init(std.testing.allocator);
-    defer arena_state.deinit();
-    const arena = arena_state.allocator();
-    const none = try parse(Resources, arena, "r", "{\"devices\":[{\"allow\":false}],\"pids\":{\"limit\":-1},\"cpu\":{}}");
-    try std.testing.expect(none.asked() == null);
-    const some = try parse(Resources, arena, "r", "{\"memory\":{\"limit\":1048576}}");
-    try std.testing.expectEqualStrings("memory", some.asked().?);
 }
 
 test "fuzz: no config.json crashes the parser" {

@@ -61,6 +61,8 @@ test {
     _ = @import("userns.zig");
     _ = @import("layer/layer.zig");
     _ = @import("contract.zig");
+    _ = @import("cgroup/cgroup.zig");
+    _ = @import("cgroup/resources.zig");
     _ = @import("event.zig");
     _ = @import("rootfs/root.zig");
     _ = @import("rootfs/fuse.zig");
