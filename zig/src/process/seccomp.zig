@@ -320,12 +320,22 @@ fn numberOf(table: Table, name: []const u8) ?u32 {
 
 const Call = struct { name: []const u8, number: u32 };
 
+/// The kernel's name, which profiles use, and that of Zig's tables.
+const synonyms = .{
+    .{ "newfstatat", "fstatat64" }, .{ "umount", "oldumount" }, .{ "_llseek", "llseek" },
+    .{ "_newselect", "newselect" }, .{ "_sysctl", "sysctl" },
+};
+
 /// A profile names hundreds of calls, and a container waits for it: the tables are sorted at compile time.
 fn search(comptime Calls: type, name: []const u8) ?u32 {
     const calls = comptime sorted(Calls);
     if (find(&calls, name)) |number| return number;
-    const synonyms = .{ .{ "newfstatat", "fstatat64" }, .{ "umount", "oldumount" } };
-    inline for (synonyms) |pair| {
+    const of_arm = .{
+        .{ "arm_fadvise64_64", "fadvise64_64" },
+        .{ "arm_sync_file_range", "sync_file_range" },
+        .{ "sync_file_range2", "sync_file_range" },
+    };
+    inline for (synonyms ++ if (Calls == syscalls.Arm) of_arm else .{}) |pair| {
         if (@hasField(Calls, pair[1]) and std.mem.eql(u8, name, pair[0])) return @intFromEnum(@field(Calls, pair[1]));
     }
     return null;

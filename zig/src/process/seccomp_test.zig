@@ -40,6 +40,23 @@ test "unconditional rules, unknown names, foreign architectures" {
     try expect(RET.KILL_PROCESS, ask(filter, 0x40000003, 3, 0));
 }
 
+test "the names that only the 32-bit architecture has" {
+    const is_x86 = builtin.cpu.arch == .x86_64;
+    const profile: contract.Seccomp = .{
+        .defaultAction = "SCMP_ACT_ERRNO",
+        .architectures = &.{if (is_x86) "SCMP_ARCH_X86" else "SCMP_ARCH_ARM"},
+        .syscalls = &.{.{
+            .names = &.{ "_llseek", "_newselect", "_sysctl", "arm_fadvise64_64", "sync_file_range2" },
+            .action = "SCMP_ACT_ALLOW",
+        }},
+    };
+    const filter = try seccomp.compile(&work, &profile);
+    const audit: u32 = if (is_x86) 0x40000003 else 0x40000028;
+    for ([_]usize{ 140, 142, 149 }) |number| try std.testing.expectEqual(RET.ALLOW, ask(filter, audit, number, 0));
+    const of_arm = if (is_x86) refused else RET.ALLOW;
+    for ([_]usize{ 270, 341 }) |number| try std.testing.expectEqual(of_arm, ask(filter, audit, number, 0));
+}
+
 test "every comparison agrees with arithmetic, at the edges of both halves" {
     const edges = [_]u64{
         0,           1,           2,                  0x7fffffff,   0xfffffffe,         0xffffffff, 0x100000000, 0x100000001,
