@@ -15,91 +15,21 @@ const Text = [:0]const u8;
 
 // config.json -------------------------------------------------------------------------------------------------
 
-pub const Spec = struct {
-    process: Process,
-    root: struct { path: Text, readonly: bool = false },
-    hostname: ?Text = null,
-    domainname: ?Text = null,
-    mounts: []const Mount = &.{},
-    linux: Linux = .{},
-};
-
-pub const Process = struct {
-    terminal: bool = false,
-    consoleSize: ?struct { height: u16, width: u16 } = null,
-    user: User = .{},
-    args: []const Text,
-    env: []const Text = &.{},
-    cwd: Text = "/",
-    capabilities: ?Capabilities = null,
-    rlimits: []const Rlimit = &.{},
-    noNewPrivileges: bool = false,
-    oomScoreAdj: ?i32 = null,
-
-    pub const User = struct {
-        uid: u32 = 0,
-        gid: u32 = 0,
-        umask: ?u32 = null,
-        additionalGids: []const u32 = &.{},
-    };
-    pub const Rlimit = struct { type: []const u8, soft: u64, hard: u64 };
-    pub const Capabilities = struct {
-        bounding: []const []const u8 = &.{},
-        effective: []const []const u8 = &.{},
-        inheritable: []const []const u8 = &.{},
-        permitted: []const []const u8 = &.{},
-        ambient: []const []const u8 = &.{},
-    };
-};
-
-pub const Mount = struct {
-    destination: Text,
-    type: ?Text = null,
-    source: ?Text = null,
-    options: []const Text = &.{},
-};
-
-pub const NamespaceKind = enum { user, mount, pid, network, ipc, uts, cgroup, time };
-pub const Namespace = struct { type: NamespaceKind, path: ?Text = null };
-
-pub const Linux = struct {
-    namespaces: []const Namespace = &.{},
-    uidMappings: []const userns.Mapping = &.{},
-    gidMappings: []const userns.Mapping = &.{},
-    devices: []const Device = &.{},
-    maskedPaths: []const Text = &.{},
-    readonlyPaths: []const Text = &.{},
-    sysctl: std.json.ArrayHashMap(Text) = .{},
-    rootfsPropagation: ?[]const u8 = null,
-    seccomp: ?Seccomp = null,
-    resources: ?Resources = null,
-
-    pub fn find(self: *const Linux, kind: NamespaceKind) ?Namespace {
-        for (self.namespaces) |namespace| if (namespace.type == kind) return namespace;
-        return null;
-    }
-};
-
-pub const Device = struct { path: Text, type: []const u8, major: i64 = 0, minor: i64 = 0 };
-
-/// Their types are the cgroup room's.
-pub const Resources = @import("cgroup/resources.zig").Resources;
-
-pub const Seccomp = struct {
-    defaultAction: []const u8,
-    defaultErrnoRet: ?u16 = null,
-    architectures: []const []const u8 = &.{},
-    flags: []const []const u8 = &.{},
-    syscalls: []const Rule = &.{},
-
-    pub const Rule = struct {
-        names: []const []const u8,
-        action: []const u8,
-        errnoRet: ?u16 = null,
-        args: []const Argument = &.{},
-    };
-    pub const Argument = struct { index: u8, value: u64, valueTwo: u64 = 0, op: []const u8 };
-};
+const runtime_spec = @import("runtime_spec.zig");
+pub const Spec = runtime_spec.Spec;
+pub const Process = runtime_spec.Process;
+pub const Mount = runtime_spec.Mount;
+pub const Hook = runtime_spec.Hook;
+pub const Hooks = runtime_spec.Hooks;
+pub const Linux = runtime_spec.Linux;
+pub const NamespaceKind = runtime_spec.NamespaceKind;
+pub const Namespace = runtime_spec.Namespace;
+pub const TimeOffset = runtime_spec.TimeOffset;
+pub const Device = runtime_spec.Device;
+pub const Personality = runtime_spec.Personality;
+pub const MemoryPolicy = runtime_spec.MemoryPolicy;
+pub const Seccomp = runtime_spec.Seccomp;
+pub const Resources = runtime_spec.Resources;
 
 // helper.json and exec.json -----------------------------------------------------------------------------------
 

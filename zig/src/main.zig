@@ -61,6 +61,7 @@ test {
     _ = @import("userns.zig");
     _ = @import("layer/layer.zig");
     _ = @import("contract.zig");
+    _ = @import("runtime_spec.zig");
     _ = @import("cgroup/cgroup.zig");
     _ = @import("cgroup/resources.zig");
     _ = @import("event.zig");

@@ -263,7 +263,8 @@ fn comparison(op: []const u8) ?Comparison {
     return map.get(op);
 }
 
-fn actionOf(name: []const u8, errno: ?u16) sys.Error!u32 {
+fn actionOf(name: []const u8, errno: ?u32) sys.Error!u32 {
+    if ((errno orelse 0) > RET.DATA) return sys.failFormat("seccomp", "errno {d} is too large", .{errno.?});
     const data: u32 = errno orelse @intFromEnum(linux.E.PERM);
     const map = std.StaticStringMap(u32).initComptime(.{
         .{ "SCMP_ACT_ALLOW", RET.ALLOW },      .{ "SCMP_ACT_LOG", RET.LOG },
