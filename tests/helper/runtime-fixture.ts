@@ -74,6 +74,14 @@ export function lowerDirectory(): string {
   return lower;
 }
 
+/** config.json without any promise. */
+export interface LooseConfig {
+  process: Record<string, unknown>;
+  linux: Record<string, unknown>;
+  mounts: Record<string, unknown>[];
+  [name: string]: unknown;
+}
+
 /** A container directory and everything beside it; disposing insists that nothing of it is left. */
 export class Container implements AsyncDisposable {
   readonly base = mkdtempSync(join(tmpdir(), "tspod-runtime-"));
@@ -110,6 +118,14 @@ export class Container implements AsyncDisposable {
 
   private write(name: string, value: unknown): void {
     writeFileSync(join(this.directory, name), JSON.stringify(value));
+  }
+
+  /** Change config.json as only a hand could. */
+  change(by: (config: LooseConfig) => unknown): void {
+    const text = readFileSync(join(this.directory, "config.json"), "utf8");
+    const config = JSON.parse(text) as LooseConfig; // written by the constructor
+    by(config);
+    this.write("config.json", config);
   }
 
   /** Change some of helper.json. */

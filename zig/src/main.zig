@@ -67,6 +67,8 @@ test {
     _ = @import("event.zig");
     _ = @import("rootfs/root.zig");
     _ = @import("rootfs/fuse.zig");
+    _ = @import("procfs.zig");
+    _ = @import("process/namespaces.zig");
     _ = @import("process/caps.zig");
     _ = @import("process/rlimits.zig");
     _ = @import("process/user.zig");

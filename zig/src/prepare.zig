@@ -6,7 +6,7 @@ const contract = @import("contract.zig");
 const userns = @import("userns.zig");
 const rootfs = @import("rootfs/root.zig");
 const child = @import("process/child.zig");
-const programs = @import("process/program.zig");
+const namespaces = @import("process/namespaces.zig");
 const linux = sys.linux;
 
 pub const Container = struct { helper: contract.Helper, plan: child.Plan };
@@ -24,18 +24,18 @@ fn planOf(arena: std.mem.Allocator, spec: *const contract.Spec, helper: *const c
     if (config.resources) |resources| if (resources.asked()) |name| {
         return sys.failFormat("cgroup", "resources.{s}: limits are not supported yet", .{name});
     };
-    if (config.find(.mount) == null) return sys.fail("namespaces", "a container without a mount namespace is not supported");
-    const namespaces = try namespacesOf(arena, config);
-    const has_userns = namespaces.new & linux.CLONE.NEWUSER != 0;
+    const spaces = try namespaces.prepare(arena, config);
+    if ((spec.hostname != null or spec.domainname != null) and !spaces.has(.uts)) {
+        return sys.fail("namespaces", "a host name needs a uts namespace: it would be the host's own");
+    }
     var plan: child.Plan = .{
-        .maps = if (has_userns) try mapsOf(arena, config, helper.idMapTools) else null,
-        .new_namespaces = namespaces.new,
-        .joined = namespaces.joined,
+        .maps = if (spaces.makes(linux.CLONE.NEWUSER)) try mapsOf(arena, config, helper.idMapTools) else null,
+        .namespaces = spaces,
         .root = try rootfs.prepare(arena, spec, helper.rootfs),
         .program = try .prepare(arena, &spec.process, helper.user),
         .hostname = spec.hostname,
         .domainname = spec.domainname,
-        .sysctls = try sysctlsOf(arena, config),
+        .sysctls = try sysctlsOf(arena, config, &spaces),
         .console_size = null,
         .init = helper.init,
         .own_path = if (helper.init) try ownPath(arena) else "",
@@ -55,38 +55,6 @@ fn ownPath(arena: std.mem.Allocator) sys.Error![:0]const u8 {
     return arena.dupeZ(u8, buffer[0..length]) catch return outOfMemory();
 }
 
-const Namespaces = struct { new: u64, joined: []const contract.Namespace };
-
-fn namespacesOf(arena: std.mem.Allocator, config: *const contract.Linux) sys.Error!Namespaces {
-    var new: u64 = 0;
-    var joined: std.ArrayList(contract.Namespace) = .empty;
-    for (config.namespaces, 0..) |namespace, i| {
-        for (config.namespaces[0..i]) |before| if (before.type == namespace.type) {
-            return sys.failFormat("namespaces", "{t} is named twice", .{namespace.type});
-        };
-        if (namespace.path) |_| {
-            switch (namespace.type) {
-                .user, .pid, .mount, .time => return sys.failFormat("setns", "joining a {t} namespace is not supported yet", .{namespace.type}),
-                else => joined.append(arena, namespace) catch return outOfMemory(),
-            }
-        } else new |= try cloneFlag(namespace.type);
-    }
-    return .{ .new = new, .joined = joined.items };
-}
-
-fn cloneFlag(kind: contract.NamespaceKind) sys.Error!u64 {
-    return switch (kind) {
-        .user => linux.CLONE.NEWUSER,
-        .mount => linux.CLONE.NEWNS,
-        .pid => linux.CLONE.NEWPID,
-        .network => linux.CLONE.NEWNET,
-        .ipc => linux.CLONE.NEWIPC,
-        .uts => linux.CLONE.NEWUTS,
-        .cgroup => linux.CLONE.NEWCGROUP,
-        .time => sys.fail("namespaces", "time namespaces are not supported yet"),
-    };
-}
-
 fn mapsOf(arena: std.mem.Allocator, config: *const contract.Linux, tools: ?userns.Tools) sys.Error!userns.Plan {
     for ([_][]const userns.Mapping{ config.uidMappings, config.gidMappings }) |mappings| {
         if (mappings.len == 0) return sys.fail("namespaces", "a new user namespace needs uidMappings and gidMappings");
@@ -104,31 +72,53 @@ fn mapsOf(arena: std.mem.Allocator, config: *const contract.Linux, tools: ?usern
     }) catch return outOfMemory();
 }
 
-/// "net.ipv4.ip_forward" is /proc/sys/net/ipv4/ip_forward. Only what belongs to a namespace of the container: anything
-/// else would be the host's.
-fn sysctlsOf(arena: std.mem.Allocator, config: *const contract.Linux) sys.Error![]const child.Sysctl {
+/// Only what belongs to a namespace of the container: anything else would be the host's.
+fn sysctlsOf(
+    arena: std.mem.Allocator,
+    config: *const contract.Linux,
+    spaces: *const namespaces.Plan,
+) sys.Error![]const child.Sysctl {
     const map = &config.sysctl.map;
     const sysctls = arena.alloc(child.Sysctl, map.count()) catch return outOfMemory();
     for (map.keys(), map.values(), sysctls) |key, value, *sysctl| {
-        if (!isNamespaced(config, key)) {
-            return sys.failFormat("sysctl", "{s} does not belong to a namespace of this container", .{key});
-        }
-        const path = std.fmt.allocPrintSentinel(arena, "/proc/sys/{s}", .{key}, 0) catch return outOfMemory();
-        std.mem.replaceScalar(u8, path["/proc/sys/".len..], '.', '/');
-        sysctl.* = .{ .path = path, .value = value };
+        const path = std.fmt.allocPrintSentinel(arena, "sys/{s}", .{key}, 0) catch return outOfMemory();
+        const name = path["sys/".len..];
+        unifySeparators(name);
+        const kind = ownerOf(name) orelse
+            return sys.failFormat("sysctl", "{s} does not belong to a namespace of a container", .{key});
+        if (!spaces.has(kind)) return sys.failFormat("sysctl", "{s} needs a {t} namespace of the container", .{ key, kind });
+        sysctl.* = .{ .kind = kind, .path = path, .value = value };
     }
     return sysctls;
 }
 
-fn isNamespaced(config: *const contract.Linux, key: []const u8) bool {
-    if (std.mem.indexOfScalar(u8, key, '/') != null or std.mem.indexOf(u8, key, "..") != null) return false;
-    if (std.mem.startsWith(u8, key, "net.")) return config.find(.network) != null;
-    const of_ipc = [_][]const u8{
-        "kernel.msgmax", "kernel.msgmnb", "kernel.msgmni",          "kernel.sem",
-        "kernel.shmall", "kernel.shmmax", "kernel.shm_rmid_forced", "kernel.shmmni",
+/// "net.ipv4.conf.eth0/7.forwarding" and "net/ipv4/conf/eth0.7/forwarding" are the same file (sysctl(8)): the first
+/// separator is the separator, and the other one, inside a name, stands for it.
+fn unifySeparators(name: []u8) void {
+    const first = std.mem.indexOfAny(u8, name, "./") orelse return;
+    if (name[first] == '/') return;
+    for (name) |*byte| byte.* = switch (byte.*) {
+        '.' => '/',
+        '/' => '.',
+        else => |other| other,
     };
-    for (of_ipc) |name| if (std.mem.eql(u8, key, name)) return config.find(.ipc) != null;
-    return std.mem.startsWith(u8, key, "fs.mqueue.") and config.find(.ipc) != null;
+}
+
+fn ownerOf(name: []const u8) ?contract.NamespaceKind {
+    var parts = std.mem.splitScalar(u8, name, '/');
+    while (parts.next()) |part| {
+        if (part.len == 0 or std.mem.eql(u8, part, ".") or std.mem.eql(u8, part, "..")) return null;
+    }
+    const exact = std.StaticStringMap(contract.NamespaceKind).initComptime(.{
+        .{ "kernel/msgmax", .ipc },     .{ "kernel/msgmnb", .ipc }, .{ "kernel/msgmni", .ipc }, .{ "kernel/sem", .ipc },
+        .{ "kernel/shmall", .ipc },     .{ "kernel/shmmax", .ipc }, .{ "kernel/shmmni", .ipc }, .{ "kernel/shm_rmid_forced", .ipc },
+        .{ "kernel/domainname", .uts },
+    });
+    if (exact.get(name)) |kind| return kind;
+    if (std.mem.startsWith(u8, name, "net/")) return .network;
+    if (std.mem.startsWith(u8, name, "fs/mqueue/")) return .ipc;
+    if (std.mem.startsWith(u8, name, "user/")) return .user; // how many namespaces may be made inside
+    return null;
 }
 
 fn outOfMemory() sys.Error {
@@ -136,11 +126,31 @@ fn outOfMemory() sys.Error {
 }
 
 test "sysctls of the host are refused" {
-    const config: contract.Linux = .{ .namespaces = &.{ .{ .type = .ipc }, .{ .type = .network } } };
-    try std.testing.expect(isNamespaced(&config, "net.ipv4.ip_forward"));
-    try std.testing.expect(isNamespaced(&config, "kernel.shmmax"));
-    for ([_][]const u8{ "kernel.core_pattern", "vm.overcommit_memory", "net/../kernel", "net.../../kernel.x" }) |bad| {
-        try std.testing.expect(!isNamespaced(&config, bad));
+    try std.testing.expectEqual(contract.NamespaceKind.network, ownerOf("net/ipv4/ip_forward").?);
+    try std.testing.expectEqual(contract.NamespaceKind.ipc, ownerOf("kernel/shmmax").?);
+    for ([_][]const u8{ "kernel/core_pattern", "vm/overcommit_memory", "net/../kernel/x", "net//x", "net", "net/", "/net/x" }) |bad| {
+        try std.testing.expect(ownerOf(bad) == null);
     }
-    try std.testing.expect(!isNamespaced(&.{}, "net.ipv4.ip_forward"));
+}
+
+test "sysctls are spelled with dots or with slashes" {
+    const cases = [_][2][]const u8{
+        .{ "net.ipv4.ip_forward", "net/ipv4/ip_forward" },
+        .{ "net.ipv4.conf.eth0/7.forwarding", "net/ipv4/conf/eth0.7/forwarding" },
+        .{ "net/ipv4/conf/eth0.7/forwarding", "net/ipv4/conf/eth0.7/forwarding" },
+        .{ "net", "net" },
+    };
+    var buffer: [64]u8 = undefined;
+    for (cases) |case| {
+        const name = buffer[0..case[0].len];
+        @memcpy(name, case[0]);
+        unifySeparators(name);
+        try std.testing.expectEqualStrings(case[1], name);
+    }
+    for ([_][]const u8{ "net.../../kernel.x", "net/../kernel", "net.//.kernel", "/net/x", ".net.x", "" }) |hostile| {
+        const name = buffer[0..hostile.len];
+        @memcpy(name, hostile);
+        unifySeparators(name);
+        try std.testing.expect(ownerOf(name) == null);
+    }
 }

@@ -7,6 +7,7 @@ const report = @import("../process/report.zig");
 const userns = @import("../userns.zig");
 const child = @import("../process/child.zig");
 const joined = @import("../process/joined.zig");
+const namespaces = @import("../process/namespaces.zig");
 const fuse = @import("../rootfs/fuse.zig");
 const linux = sys.linux;
 
@@ -43,33 +44,58 @@ pub const Launch = struct {
     server: ?linux.pid_t = null,
     /// The user namespace that process is to be in.
     userns: ?linux.fd_t = null,
+    /// What went wrong before the container's process was known.
+    early_failure: ?event.Line = null,
 
     /// The parent's copies of `streams` stay open: closing them is the caller's.
     pub fn start(target: Target, streams: ?child.Streams) sys.Error!Launch {
         const channel = try report.open();
         errdefer _ = linux.close(channel.parent);
         var pidfd: linux.fd_t = -1;
-        const namespaces = switch (target) {
-            .container => |plan| plan.new_namespaces & child.from_birth,
-            .joined => 0,
-        };
         const args: sys.CloneArgs = .{
-            .flags = linux.CLONE.PIDFD | namespaces,
+            .flags = linux.CLONE.PIDFD | fromBirth(target),
             .pidfd = @intFromPtr(&pidfd),
         };
         const rc = sys.clone3(&args);
         if (linux.errno(rc) == .SUCCESS and rc == 0) {
             _ = linux.close(channel.parent);
             switch (target) {
-                .container => |plan| child.run(plan, streams, channel.child),
+                .container => |plan| if (goesAhead(target))
+                    child.runAhead(plan, streams, channel.child)
+                else
+                    child.run(plan, streams, channel.child),
                 .joined => |plan| joined.run(plan, streams, channel.child),
             }
         }
         _ = linux.close(channel.child);
-        return .{
+        var launch: Launch = .{
             .pid = @intCast(try sys.check("clone3", "new namespaces", rc)),
             .pidfd = pidfd,
             .channel = channel.parent,
+        };
+        if (goesAhead(target)) launch.awaitProcess();
+        return launch;
+    }
+
+    fn fromBirth(target: Target) u64 {
+        return switch (target) {
+            .container => |plan| if (goesAhead(target)) 0 else plan.namespaces.new & namespaces.from_birth,
+            .joined => 0,
+        };
+    }
+
+    /// Whether the first process only makes the container's.
+    fn goesAhead(target: Target) bool {
+        return target == .container and target.container.namespaces.joined.len > 0;
+    }
+
+    /// Until it is known which process is the container's. What failed instead is for `finish` to tell.
+    fn awaitProcess(launch: *Launch) void {
+        var buffer: [1 + event.line_bytes_max]u8 = undefined;
+        while (report.receive(launch.channel, &buffer)) |message| switch (message.kind) {
+            .process => return launch.follow(message),
+            .failed => launch.early_failure = lineOf(message),
+            else => {},
         };
     }
 
@@ -79,6 +105,7 @@ pub const Launch = struct {
             .container => |plan| plan,
             .joined => return,
         };
+        if (launch.early_failure != null) return;
         if (plan.maps) |*maps| launch.writing = try maps.begin(launch.pid);
     }
 
@@ -88,6 +115,7 @@ pub const Launch = struct {
             .container => |plan| plan,
             .joined => return, // it waits for nothing
         };
+        if (launch.early_failure != null) return;
         if (launch.writing) |writing| try writing.finish();
         // From now on it lets nobody look into it.
         if (plan.root.rootfs.kind == .@"fuse-overlayfs") launch.userns = openUserNamespace(launch.pid);
@@ -98,18 +126,14 @@ pub const Launch = struct {
     pub fn finish(launch: *Launch, target: Target) Result {
         var buffer: [1 + event.line_bytes_max]u8 = undefined;
         var terminal: ?linux.fd_t = null;
-        var failure: ?event.Line = null;
+        var failure = launch.early_failure;
         var is_executing = false;
         while (report.receive(launch.channel, &buffer)) |message| switch (message.kind) {
             .terminal => terminal = message.fd,
             .process => launch.follow(message),
             .executing => is_executing = true,
             .warning => sys.writeAll(event.descriptor, message.text) catch {},
-            .failed => {
-                var line: event.Line = .{ .used = message.text.len };
-                @memcpy(line.buffer[0..line.used], message.text);
-                failure = line;
-            },
+            .failed => failure = lineOf(message),
             .fuse => launch.server = launch.serve(target, message.fd.?) catch {
                 failure = event.failed();
                 launch.abandon();
@@ -160,6 +184,12 @@ pub const Launch = struct {
         _ = linux.close(launch.pidfd);
     }
 };
+
+fn lineOf(message: report.Message) event.Line {
+    var line: event.Line = .{ .used = message.text.len };
+    @memcpy(line.buffer[0..line.used], message.text);
+    return line;
+}
 
 /// For work that needs the container's ids when its own process is gone, or lets nobody near.
 pub fn openUserNamespace(pid: linux.pid_t) ?linux.fd_t {

@@ -11,16 +11,15 @@ const report = @import("report.zig");
 const init = @import("init.zig");
 const terminal = @import("terminal.zig");
 const programs = @import("program.zig");
+const namespaces = @import("namespaces.zig");
+const procfs = @import("../procfs.zig");
 const contract = @import("../contract.zig");
 const linux = sys.linux;
 
 /// Everything a container's first process does, as data.
 pub const Plan = struct {
     maps: ?userns.Plan,
-    /// CLONE_NEW* of namespaces that are made: `from_birth` before the process runs, the rest by itself.
-    new_namespaces: u64,
-    /// Namespaces that are joined.
-    joined: []const contract.Namespace,
+    namespaces: namespaces.Plan,
     root: rootfs.Plan,
     program: programs.Program,
     hostname: ?[:0]const u8,
@@ -32,13 +31,52 @@ pub const Plan = struct {
     own_path: [:0]const u8,
 };
 
-/// With these the parent can begin to write the id maps; the others take longer to make.
-pub const from_birth: u64 = linux.CLONE.NEWUSER | linux.CLONE.NEWPID;
-
-pub const Sysctl = struct { path: [:0]const u8, value: []const u8 };
+/// `kind` is the namespace that it belongs to; `path` is one below /proc.
+pub const Sysctl = struct { kind: contract.NamespaceKind, path: [:0]const u8, value: []const u8 };
 
 /// Standard streams to take; with a terminal they are made inside.
 pub const Streams = struct { stdin: linux.fd_t, stdout: linux.fd_t, stderr: linux.fd_t };
+
+/// Where namespaces are joined: a process that does so, makes the real one in its place, tells who that is, and ends.
+pub fn runAhead(plan: *Plan, streams: ?Streams, channel: linux.fd_t) noreturn {
+    makeSibling(plan, streams, channel) catch {
+        const line = event.failed();
+        report.send(channel, .failed, line.bytes());
+        linux.exit_group(125);
+    };
+    linux.exit_group(0);
+}
+
+fn makeSibling(plan: *Plan, streams: ?Streams, channel: linux.fd_t) sys.Error!void {
+    try namespaces.openJoined(&plan.namespaces);
+    try refuseOurs(plan);
+    try programs.adjustOomScore(&plan.program); // inherited, and hard to write later
+    plan.program.oom_score_adj = null;
+    try namespaces.enterJoined(&plan.namespaces, plan.maps != null);
+    var pidfd: linux.fd_t = -1;
+    const args: sys.CloneArgs = .{
+        .flags = linux.CLONE.PIDFD | linux.CLONE.PARENT | (plan.namespaces.new & namespaces.from_birth),
+        .pidfd = @intFromPtr(&pidfd),
+        .exit_signal = 0, // as ours: the parent is told as of any child
+    };
+    const pid = try sys.check("clone3", "the container's process", sys.clone3(&args));
+    if (pid == 0) run(plan, streams, channel);
+    try report.sendProcess(channel, @intCast(pid), pidfd);
+}
+
+/// What would be changed for everybody who is where we are: such a "container" has nothing of its own to change.
+fn refuseOurs(plan: *const Plan) sys.Error!void {
+    const spaces = &plan.namespaces;
+    if (try namespaces.joinsOurs(spaces, .mount)) {
+        return sys.fail("namespaces", "the mount namespace to join is the host's: its mounts would be the host's");
+    }
+    if ((plan.hostname != null or plan.domainname != null) and try namespaces.joinsOurs(spaces, .uts)) {
+        return sys.fail("namespaces", "the uts namespace to join is the host's: its name is not the container's to set");
+    }
+    for (plan.sysctls) |sysctl| if (try namespaces.joinsOurs(spaces, sysctl.kind)) {
+        return sys.failFormat("sysctl", "{s}: the {t} namespace to join is the host's", .{ sysctl.path, sysctl.kind });
+    };
+}
 
 pub fn run(plan: *Plan, streams: ?Streams, channel: linux.fd_t) noreturn {
     var current = channel;
@@ -55,8 +93,8 @@ fn runIn(plan: *Plan, streams: ?Streams, current: *linux.fd_t) sys.Error!void {
     _ = try sys.check("setsid", "", linux.setsid());
     if (streams) |s| try takeStreams(s);
     // While the parent writes the maps: all that needs no id.
-    try makeNamespaces(plan.new_namespaces & ~from_birth);
-    if (plan.new_namespaces & linux.CLONE.NEWNS != 0) try rootfs.separate(&plan.root);
+    try namespaces.makeRest(&plan.namespaces);
+    if (plan.namespaces.makes(linux.CLONE.NEWNS)) try rootfs.separate(&plan.root);
     const ready = try programs.getReady(&plan.program);
     awaitGo(channel);
 
@@ -69,15 +107,15 @@ fn runIn(plan: *Plan, streams: ?Streams, current: *linux.fd_t) sys.Error!void {
     }
     // From here on nobody may look into or trace this process, which still runs a file of the host.
     _ = linux.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), 0, 0, 0, 0);
-    try joinNamespaces(plan.joined);
-    if (plan.new_namespaces & linux.CLONE.NEWNET != 0) try raiseLoopback();
+    try namespaces.makeCgroup(&plan.namespaces);
+    if (plan.namespaces.makes(linux.CLONE.NEWNET)) try raiseLoopback();
     try setNames(plan);
     try writeSysctls(plan.sysctls);
     if (plan.init) plan.program.init_fd = try init.openOurselves(plan.own_path, plan.program.ourselves);
     const assembled = try rootfs.assemble(&plan.root);
     if (plan.program.terminal) try makeTerminal(plan, assembled, channel);
     try rootfs.seal(&plan.root, assembled.root);
-    try rootfs.enter(&plan.root, assembled.root);
+    try rootfs.enter(&plan.root, assembled.root, if (plan.namespaces.makes(linux.CLONE.NEWNS)) .own else .joined);
     _ = linux.close(assembled.root);
     if (assembled.devpts) |fd| _ = linux.close(fd);
 
@@ -112,21 +150,6 @@ pub fn takeStreams(streams: Streams) sys.Error!void {
     }
 }
 
-fn makeNamespaces(flags: u64) sys.Error!void {
-    if (flags == 0) return;
-    _ = try sys.check("unshare", "new namespaces", linux.unshare(@intCast(flags)));
-}
-
-/// Namespaces of others, with the new user namespace already ours: the kernel decides whether we may (setns(2)).
-fn joinNamespaces(joined: []const contract.Namespace) sys.Error!void {
-    for (joined) |namespace| {
-        const name = namespace.path.?;
-        const fd = try sys.checkFd("open", name, linux.open(name, .{ .CLOEXEC = true }, 0));
-        defer _ = linux.close(fd);
-        _ = try sys.check("setns", name, linux.setns(fd, 0));
-    }
-}
-
 /// A new network namespace has a loopback interface that is down (network_namespaces(7)).
 fn raiseLoopback() sys.Error!void {
     const siocsifflags = 0x8914;
@@ -154,12 +177,7 @@ fn setNames(plan: *const Plan) sys.Error!void {
 
 /// Through the host's /proc, whose entries mean our namespaces and which no container has touched (CVE-2025-52881).
 fn writeSysctls(sysctls: []const Sysctl) sys.Error!void {
-    for (sysctls) |sysctl| {
-        const flags: linux.O = .{ .ACCMODE = .WRONLY, .CLOEXEC = true };
-        const fd = try sys.checkFd("sysctl", sysctl.path, linux.open(sysctl.path, flags, 0));
-        defer _ = linux.close(fd);
-        _ = try sys.check("sysctl", sysctl.path, linux.write(fd, sysctl.value.ptr, sysctl.value.len));
-    }
+    for (sysctls) |sysctl| try procfs.write("sysctl", sysctl.path, sysctl.value);
 }
 
 fn makeTerminal(plan: *const Plan, assembled: rootfs.Assembled, channel: linux.fd_t) sys.Error!void {

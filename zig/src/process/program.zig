@@ -13,6 +13,7 @@ const users = @import("user.zig");
 const lookup = @import("lookup.zig");
 const seccomp = @import("seccomp.zig");
 const path = @import("../rootfs/path.zig");
+const procfs = @import("../procfs.zig");
 const linux = sys.linux;
 
 const default_umask = 0o022;
@@ -97,11 +98,7 @@ pub fn adjustOomScore(program: *const Program) sys.Error!void {
     const score = program.oom_score_adj orelse return;
     var text: [12]u8 = undefined;
     const bytes = std.fmt.bufPrint(&text, "{d}", .{score}) catch unreachable;
-    const flags: linux.O = .{ .ACCMODE = .WRONLY, .CLOEXEC = true };
-    const name = "/proc/self/oom_score_adj";
-    const fd = try sys.checkFd("open", name, linux.open(name, flags, 0));
-    defer _ = linux.close(fd);
-    _ = try sys.check("oom_score_adj", name, linux.write(fd, bytes.ptr, bytes.len));
+    try procfs.write("oom_score_adj", "self/oom_score_adj", bytes);
 }
 
 var identity: users.User = .{};

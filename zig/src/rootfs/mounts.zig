@@ -106,7 +106,7 @@ fn mountOne(root: linux.fd_t, operation: *const Operation, mounted: *Mounted) sy
         .bind => return bind(root, operation),
         .proc, .sysfs => try systemMount(root, operation),
         .cgroup => try cgroup(root, operation),
-        .mqueue => try freshOr(root, operation, "mqueue", "/dev/mqueue"),
+        .mqueue => try mqueue(root, operation),
         .tmpfs => try temporary(root, operation),
         .devpts => {
             const target = try path.ensureDirectory(root, operation.destination);
@@ -204,10 +204,22 @@ fn systemMount(root: linux.fd_t, operation: *const Operation) sys.Error!void {
     try attachAndClose(operation, try freshOrHost(operation, operation.type, source), target);
 }
 
-fn freshOr(root: linux.fd_t, operation: *const Operation, fs_type: [:0]const u8, host: [:0]const u8) sys.Error!void {
+/// Only a view of the ipc namespace's message queues: where the kernel gives none and the host has none, an empty
+/// directory is in its place, and the calls still work.
+fn mqueue(root: linux.fd_t, operation: *const Operation) sys.Error!void {
     const target = try path.ensureDirectory(root, operation.destination);
     defer _ = linux.close(target.fd);
-    try attachAndClose(operation, try freshOrHost(operation, fs_type, host), target.fd);
+    const mount_fd = freshOrHost(operation, "mqueue", "/dev/mqueue") catch |err| switch (sys.failure.?.errno) {
+        .NOENT, .PERM => try nothing(operation),
+        else => return err,
+    };
+    try attachAndClose(operation, mount_fd, target.fd);
+}
+
+/// An empty directory that stays so.
+fn nothing(operation: *const Operation) sys.Error!linux.fd_t {
+    const flags = attr.rdonly | attr.nosuid | attr.nodev | attr.noexec;
+    return newMount("tmpfs", "tmpfs", &.{.{ .key = "mode", .value = "0555" }}, flags, operation.destination);
 }
 
 /// A new file system of that type, or where the kernel forbids one, the host's with the same flags.
@@ -230,9 +242,7 @@ fn hostCopy(operation: *const Operation, host: [:0]const u8) sys.Error!linux.fd_
 fn cgroup(root: linux.fd_t, operation: *const Operation) sys.Error!void {
     const target = try path.ensureDirectory(root, operation.destination);
     defer _ = linux.close(target.fd);
-    const mount_fd = freshOrHost(operation, "cgroup2", "/sys/fs/cgroup") catch
-        try newMount("tmpfs", "tmpfs", &.{.{ .key = "mode", .value = "0555" }}, attr.rdonly |
-            attr.nosuid | attr.nodev | attr.noexec, operation.destination);
+    const mount_fd = freshOrHost(operation, "cgroup2", "/sys/fs/cgroup") catch try nothing(operation);
     try attachAndClose(operation, mount_fd, target.fd);
 }
 

@@ -104,9 +104,16 @@ fn openRoot(root_path: [:0]const u8) sys.Error!linux.fd_t {
     return sys.checkFd("open", root_path, linux.open(root_path, flags, 0));
 }
 
-/// Make `root` the "/" of this process and let go of the host's: pivot_root(2), "pivot_root(".", ".")".
-pub fn enter(plan: *const Plan, root: linux.fd_t) sys.Error!void {
+pub const MountNamespace = enum { own, joined };
+
+/// Make `root` the "/" of this process. In a mount namespace of its own the host's is let go of: pivot_root(2),
+/// "pivot_root(".", ".")". In one that was joined, that would move the root of everybody in there.
+pub fn enter(plan: *const Plan, root: linux.fd_t, namespace: MountNamespace) sys.Error!void {
     _ = try sys.check("fchdir", plan.root_path, linux.fchdir(root));
+    if (namespace == .joined) {
+        _ = try sys.check("chroot", plan.root_path, linux.chroot("."));
+        return;
+    }
     _ = try sys.check("pivot_root", plan.root_path, linux.pivot_root(".", "."));
     _ = try sys.check("umount2", "the host's root", linux.umount2(".", linux.MNT.DETACH));
     _ = try sys.check("chdir", "/", linux.chdir("/"));
