@@ -1,10 +1,13 @@
 /** argv -> exit code. The only file that builds the engine or ends the process. */
 import { printWarning, runCli } from "./cli/index.ts";
 import { Engine } from "./engine.ts";
-import { userEnvironment } from "./helper/index.ts";
+import { becomeRuntime, runtimeWords, userEnvironment } from "./helper/index.ts";
 
+const environment = userEnvironment(process.env);
+const forRuntime = runtimeWords(process.argv0, process.argv.slice(2));
+if (forRuntime !== undefined) becomeRuntime(forRuntime, environment);
 const engine = new Engine({
-  environment: userEnvironment(process.env),
+  environment,
   warn: (message) => printWarning(message, process.env),
 });
 leave(await runCli(process.argv.slice(2), engine));

@@ -138,6 +138,11 @@ pub fn parse(comptime T: type, arena: std.mem.Allocator, path: []const u8, bytes
 pub fn readFile(arena: std.mem.Allocator, path: Text) sys.Error![]u8 {
     const fd = try sys.checkFd("open", path, linux.open(path, .{ .CLOEXEC = true, .NONBLOCK = true }, 0));
     defer _ = linux.close(fd);
+    return readAll(arena, fd, path);
+}
+
+/// The same from an open file, whose name is `path`.
+pub fn readAll(arena: std.mem.Allocator, fd: linux.fd_t, path: []const u8) sys.Error![]u8 {
     var size: usize = 64 * 1024;
     var buffer = arena.alloc(u8, size) catch return sys.fail("read", "out of memory");
     var used: usize = 0;

@@ -4,7 +4,8 @@ const std = @import("std");
 const sys = @import("sys.zig");
 
 /// Where events go. Not a variable of the environment: TypeScript passes it as the fourth standard stream.
-pub const descriptor = 3;
+/// Nowhere (-1) on the OCI command line.
+pub var descriptor: i32 = 3;
 
 /// Longer texts are cut: a line stays below PIPE_BUF and so arrives whole.
 pub const line_bytes_max = 2048;

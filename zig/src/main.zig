@@ -1,10 +1,12 @@
-//! The helper's verb table: `tspod native VERB ...`. Every verb is one room with `pub fn run(args, environ) u8`.
+//! The helper's verb table: `tspod native VERB ...`. Every verb is one room with `pub fn run(args, environ) u8`; so is
+//! the OCI runtime, `tspod oci VERB ...` or a file called tspod-oci.
 //!
 //! The same table is linked into three files: the development helper (this main), the outer launcher and the fused
 //! Bun executable. In the fused one `dispatch` runs before any dynamic linker, libc or thread-local storage exists:
 //! nothing reachable from it may use them (page_allocator and raw system calls are fine).
 const std = @import("std");
 const sys = @import("sys.zig");
+const oci = @import("oci/oci.zig");
 
 pub const Argument = [*:0]const u8;
 pub const Environment = [*:null]const ?[*:0]const u8;
@@ -30,7 +32,10 @@ const exit_usage = 125;
 
 /// Null: this command line is not native, start the TypeScript side. Otherwise the exit status.
 pub fn dispatch(argv: []const Argument, environ: Environment) ?u8 {
-    if (argv.len < 2 or !std.mem.eql(u8, std.mem.span(argv[1]), "native")) return null;
+    if (argv.len >= 1 and isRuntime(std.mem.span(argv[0]))) return oci.run(argv[1..], environ);
+    if (argv.len < 2) return null;
+    if (std.mem.eql(u8, std.mem.span(argv[1]), "oci")) return oci.run(argv[2..], environ);
+    if (!std.mem.eql(u8, std.mem.span(argv[1]), "native")) return null;
     if (argv.len >= 3) {
         const wanted = std.mem.span(argv[2]);
         for (verbs) |verb| {
@@ -39,6 +44,11 @@ pub fn dispatch(argv: []const Argument, environ: Environment) ?u8 {
     }
     sys.writeAll(2, "tspod: unknown native verb: this command is for tspod itself\n") catch {};
     return exit_usage;
+}
+
+/// Engines know a runtime by the name of its file.
+fn isRuntime(name: []const u8) bool {
+    return std.mem.eql(u8, std.fs.path.basename(name), "tspod-oci");
 }
 
 pub fn main(init: std.process.Init.Minimal) u8 {
@@ -58,6 +68,7 @@ fn runExit(args: []const Argument, _: Environment) u8 {
 
 test {
     _ = sys;
+    _ = oci;
     _ = @import("userns.zig");
     _ = @import("layer/layer.zig");
     _ = @import("contract.zig");

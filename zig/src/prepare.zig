@@ -19,7 +19,8 @@ pub fn load(arena: std.mem.Allocator, directory: [:0]const u8) sys.Error!Contain
     return .{ .helper = helper, .plan = try planOf(arena, spec, &helper) };
 }
 
-fn planOf(arena: std.mem.Allocator, spec: *const contract.Spec, helper: *const contract.Helper) sys.Error!child.Plan {
+/// `spec` must live as long as the plan.
+pub fn planOf(arena: std.mem.Allocator, spec: *const contract.Spec, helper: *const contract.Helper) sys.Error!child.Plan {
     const config = &spec.linux;
     if (config.resources) |resources| if (resources.asked()) |name| {
         return sys.failFormat("cgroup", "resources.{s}: limits are not supported yet", .{name});

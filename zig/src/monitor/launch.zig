@@ -42,6 +42,8 @@ pub const Launch = struct {
     writing: ?userns.Writing = null,
     /// The process that serves a fuse mount.
     server: ?linux.pid_t = null,
+    /// It is ready for `start`, and waits for `release`.
+    waits: bool = false,
     /// The user namespace that process is to be in.
     userns: ?linux.fd_t = null,
     /// What went wrong before the container's process was known.
@@ -132,6 +134,11 @@ pub const Launch = struct {
             .terminal => terminal = message.fd,
             .process => launch.follow(message),
             .executing => is_executing = true,
+            .created => {
+                is_executing = true;
+                launch.waits = true;
+                break;
+            },
             .warning => sys.writeAll(event.descriptor, message.text) catch {},
             .failed => failure = lineOf(message),
             .fuse => launch.server = launch.serve(target, message.fd.?) catch {
@@ -141,7 +148,7 @@ pub const Launch = struct {
             },
             else => {},
         };
-        _ = linux.close(launch.channel);
+        if (!launch.waits) _ = linux.close(launch.channel);
         if (launch.userns) |fd| _ = linux.close(fd);
         if (failure == null and is_executing) {
             return .{ .running = .{ .pid = launch.pid, .pidfd = launch.pidfd, .terminal = terminal } };
@@ -152,6 +159,12 @@ pub const Launch = struct {
         if (failure) |line| return .{ .failed = line };
         sys.fail("start", "the container's process was killed before it could start") catch {};
         return .{ .failed = event.failed() };
+    }
+
+    /// What must be known of a container that waits for `start` is written down: it may outlive us.
+    pub fn release(launch: *const Launch) void {
+        report.send(launch.channel, .go, "");
+        _ = linux.close(launch.channel);
     }
 
     /// From here on the real process is watched: the one that joined the namespaces has done its work.

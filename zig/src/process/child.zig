@@ -13,6 +13,7 @@ const terminal = @import("terminal.zig");
 const programs = @import("program.zig");
 const namespaces = @import("namespaces.zig");
 const procfs = @import("../procfs.zig");
+const gates = @import("gate.zig");
 const contract = @import("../contract.zig");
 const linux = sys.linux;
 
@@ -29,6 +30,10 @@ pub const Plan = struct {
     init: bool,
     /// Where our own executable lies, for init.
     own_path: [:0]const u8,
+    /// It waits for `start`.
+    gate: ?gates.Gate = null,
+    /// Descriptors after the standard streams that the program gets as they are.
+    preserved: u32 = 0,
 };
 
 /// `kind` is the namespace that it belongs to; `path` is one below /proc.
@@ -96,7 +101,7 @@ fn runIn(plan: *Plan, streams: ?Streams, current: *linux.fd_t) sys.Error!void {
     try namespaces.makeRest(&plan.namespaces);
     if (plan.namespaces.makes(linux.CLONE.NEWNS)) try rootfs.separate(&plan.root);
     const ready = try programs.getReady(&plan.program);
-    awaitGo(channel);
+    report.awaitGo(channel);
 
     try programs.adjustOomScore(&plan.program);
     if (plan.maps) |maps| try userns.becomeRoot(maps.maps);
@@ -120,14 +125,8 @@ fn runIn(plan: *Plan, streams: ?Streams, current: *linux.fd_t) sys.Error!void {
     if (assembled.devpts) |fd| _ = linux.close(fd);
 
     current.* = try settleDescriptors(plan, channel);
-    try programs.become(&plan.program, ready, current.*, report.tellExecuting);
-}
-
-/// The parent's end closing instead of a word means it is gone or failed: it tells why, not we.
-fn awaitGo(channel: linux.fd_t) void {
-    var buffer: [1 + event.line_bytes_max]u8 = undefined;
-    const message = report.receive(channel, &buffer) orelse linux.exit_group(125);
-    if (message.kind != .go) linux.exit_group(125);
+    plan.program.gate = plan.gate;
+    try programs.become(&plan.program, ready, current, report.tellExecuting);
 }
 
 /// Ignored signals and the mask would be inherited by the program.
@@ -191,19 +190,28 @@ fn makeTerminal(plan: *const Plan, assembled: rootfs.Assembled, channel: linux.f
     _ = linux.close(pair.slave);
 }
 
-/// Nothing but the standard streams stays open: the channel closes with execve, or with init's program.
+/// Nothing but the standard streams, and what is to be passed on, stays open: what else is still needed is moved
+/// right behind them. The channel closes with execve, or with init's program, which has it as 3, our executable as 4.
 fn settleDescriptors(plan: *Plan, channel: linux.fd_t) sys.Error!linux.fd_t {
-    if (!plan.init) {
-        sys.closeOnExecFrom(3);
+    const first: linux.fd_t = @intCast(3 + plan.preserved);
+    if (!plan.init and plan.gate == null) {
+        sys.closeOnExecFrom(first);
         return channel;
     }
-    // 3 is the channel, 4 our executable; everything else goes.
-    const high = 10;
-    const from_exe = try sys.checkFd("fcntl", "", linux.fcntl(plan.program.init_fd.?, linux.F.DUPFD_CLOEXEC, high));
-    const from_channel = try sys.checkFd("fcntl", "", linux.fcntl(channel, linux.F.DUPFD_CLOEXEC, high));
-    _ = try sys.check("dup3", "", linux.dup3(from_channel, 3, 0));
-    _ = try sys.check("dup3", "", linux.dup3(from_exe, 4, @bitCast(linux.O{ .CLOEXEC = true })));
-    sys.closeFrom(4 + 1);
-    plan.program.init_fd = 4;
-    return 3;
+    const is_inherited = plan.init;
+    const settled = try move(channel, first);
+    const other = try move(if (plan.init) plan.program.init_fd.? else plan.gate.?.listener, first + 1);
+    const high = first + 2;
+    _ = try sys.check("dup3", "", linux.dup3(settled, first, if (is_inherited) 0 else cloexec));
+    _ = try sys.check("dup3", "", linux.dup3(other, first + 1, cloexec));
+    sys.closeFrom(high);
+    if (plan.init) plan.program.init_fd = first + 1 else plan.gate.?.listener = first + 1;
+    return first;
+}
+
+const cloexec: u32 = @bitCast(linux.O{ .CLOEXEC = true });
+
+/// Out of the way of `first` and its neighbours.
+fn move(fd: linux.fd_t, first: linux.fd_t) sys.Error!linux.fd_t {
+    return sys.checkFd("fcntl", "", linux.fcntl(fd, linux.F.DUPFD_CLOEXEC, @intCast(first + 8)));
 }

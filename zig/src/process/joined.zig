@@ -104,7 +104,8 @@ fn startIn(plan: *Plan, streams: ?child.Streams, channel: linux.fd_t, ready: pro
     if (streams) |s| try child.takeStreams(s);
     if (plan.program.terminal) try makeTerminal(plan, channel);
     sys.closeOnExecFrom(3);
-    try programs.become(&plan.program, ready, channel, report.tellExecuting);
+    var current = channel;
+    try programs.become(&plan.program, ready, &current, report.tellExecuting);
 }
 
 /// From the container's own devpts, which must be where it was mounted.

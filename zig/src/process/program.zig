@@ -12,6 +12,7 @@ const rlimits = @import("rlimits.zig");
 const users = @import("user.zig");
 const lookup = @import("lookup.zig");
 const seccomp = @import("seccomp.zig");
+const gates = @import("gate.zig");
 const path = @import("../rootfs/path.zig");
 const procfs = @import("../procfs.zig");
 const linux = sys.linux;
@@ -36,6 +37,10 @@ pub const Program = struct {
     seccomp: ?*const contract.Seccomp,
     ourselves: ?lookup.Identity,
     dies_with_parent: bool = true,
+    /// The session's keys stay the caller's.
+    keeps_keyring: bool = false,
+    /// What it waits for before anything of it can be seen.
+    gate: ?gates.Gate = null,
     /// A tiny init becomes the process and starts the program: how init.zig is executed.
     init_fd: ?linux.fd_t = null,
 
@@ -104,15 +109,15 @@ pub fn adjustOomScore(program: *const Program) sys.Error!void {
 var identity: users.User = .{};
 var home_variable: [1100]u8 = undefined;
 
-/// Become the program; returns only when that failed. `before_execve` runs last, to tell the parent that what follows
-/// is the program's own fault.
+/// Become the program; returns only when that failed. `before_execve` runs last, to tell on the channel that what
+/// follows is the program's own fault.
 pub fn become(
     program: *Program,
     ready: Ready,
-    context: anytype,
-    comptime before_execve: fn (@TypeOf(context)) void,
+    channel: *linux.fd_t,
+    comptime before_execve: fn (*linux.fd_t) void,
 ) sys.Error!noreturn {
-    try joinNewKeyring();
+    if (!program.keeps_keyring) try joinNewKeyring();
     try rlimits.apply(program.limits);
     try findUser(program);
     try enterDirectory(program);
@@ -121,18 +126,19 @@ pub fn become(
     try changeIds();
     _ = linux.syscall1(.umask, program.ids.umask orelse default_umask);
     // A change of ids clears it (prctl(2)).
-    if (program.dies_with_parent) try dieWithParent();
+    try setParentDeathSignal(program.dies_with_parent);
 
     const name = std.mem.span(program.argv[0].?);
     const file = try lookup.find(name, program.path_variable);
     if (program.init_fd == null) try lookup.refuseOurselves(file, program.ourselves);
+    if (program.gate) |gate| try gates.pass(gate, channel);
     try caps.raiseAll();
     if (program.no_new_privs) {
         _ = try sys.check("no_new_privs", "", linux.prctl(@intFromEnum(linux.PR.SET_NO_NEW_PRIVS), 1, 0, 0, 0));
     }
     if (ready.filter) |filter| try seccomp.install(filter);
     if (program.capabilities) |sets| try caps.apply(sets);
-    before_execve(context);
+    before_execve(channel);
     if (program.init_fd) |fd| return @import("init.zig").execute(fd, file, program.argv, program.envp);
     _ = try sys.check("execve", name, linux.execve(file, program.argv.ptr, program.envp.ptr));
     unreachable;
@@ -218,6 +224,10 @@ fn checkId(call: []const u8, rc: usize, id: u32) sys.Error!void {
 }
 
 pub fn dieWithParent() sys.Error!void {
-    const kill = @intFromEnum(linux.SIG.KILL);
-    _ = try sys.check("pdeathsig", "", linux.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), kill, 0, 0, 0));
+    return setParentDeathSignal(true);
+}
+
+fn setParentDeathSignal(is_wanted: bool) sys.Error!void {
+    const signal: u32 = if (is_wanted) @intFromEnum(linux.SIG.KILL) else 0;
+    _ = try sys.check("pdeathsig", "", linux.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), signal, 0, 0, 0));
 }

@@ -6,8 +6,10 @@ const event = @import("../event.zig");
 const linux = sys.linux;
 
 pub const Kind = enum(u8) {
-    /// To the child: the id maps are written.
+    /// To the child: the id maps are written; later: what it waits for is done.
     go = 'g',
+    /// From the child: ready for `start` (gate.zig).
+    created = 'C',
     /// From the child: execve comes next; what ends it now is no failure of ours.
     executing = 'X',
     /// A `failed` or a `warning` event, ready to be emitted.
@@ -43,10 +45,17 @@ fn trySend(fd: linux.fd_t, kind: Kind, text: []const u8) bool {
     return linux.errno(linux.sendto(fd, &message, 1 + text.len, linux.MSG.NOSIGNAL, null, 0)) == .SUCCESS;
 }
 
+/// Wait for `go`. The other end closing instead of a word means that it is gone or failed: it tells why, not we.
+pub fn awaitGo(fd: linux.fd_t) void {
+    var buffer: [1 + event.line_bytes_max]u8 = undefined;
+    const message = receive(fd, &buffer) orelse linux.exit_group(125);
+    if (message.kind != .go) linux.exit_group(125);
+}
+
 /// The last word before execve. When nobody hears it the monitor died while we could not be told, between a change of
 /// ids and the next request for its death signal: then there is nothing to go on for.
-pub fn tellExecuting(fd: linux.fd_t) void {
-    if (!trySend(fd, .executing, "")) linux.exit_group(125);
+pub fn tellExecuting(fd: *linux.fd_t) void {
+    if (!trySend(fd.*, .executing, "")) linux.exit_group(125);
 }
 
 const Control = extern struct { header: linux.cmsghdr, fd: linux.fd_t, padding: u32 = 0 };

@@ -1,0 +1,59 @@
+//! `start ID`: the program of a created container is executed. What keeps it from that is told by the container's own
+//! process, over the connection that set it going.
+const std = @import("std");
+const sys = @import("../sys.zig");
+const event = @import("../event.zig");
+const report = @import("../process/report.zig");
+const record = @import("../monitor/record.zig");
+const contexts = @import("context.zig");
+const args = @import("args.zig");
+const sentence = @import("sentence.zig");
+const state = @import("state.zig");
+const store = @import("store.zig");
+const words = @import("words.zig");
+const linux = sys.linux;
+
+const Options = struct {};
+const Config = struct {};
+
+pub fn run(context: *const contexts.Context, arguments: []const contexts.Argument) sys.Error!u8 {
+    const parsed = try args.parse(Options, context.arena, arguments, .anywhere);
+    const id = try words.one(parsed.words, "start ID");
+    const container = try state.load(Config, context, id);
+    defer container.close();
+    switch (container.status()) {
+        .created => {},
+        .stopped => return sys.failFormat("start", "cannot start a container that has stopped: \"{s}\"", .{id}),
+        else => |status| return sys.failFormat("start", "cannot start container \"{s}\": it is {t}", .{ id, status }),
+    }
+    const channel = try connect(&container.entry);
+    defer _ = linux.close(channel);
+    try follow(context, channel, id);
+    return 0;
+}
+
+fn connect(entry: *const store.Entry) sys.Error!linux.fd_t {
+    const kind = linux.SOCK.SEQPACKET | linux.SOCK.CLOEXEC;
+    const fd = try sys.checkFd("socket", "start", linux.socket(linux.AF.UNIX, kind, 0));
+    errdefer _ = linux.close(fd);
+    const where = record.address(entry.directory, store.socket_name);
+    const rc = linux.connect(fd, @ptrCast(&where), @sizeOf(linux.sockaddr.un));
+    if (linux.errno(rc) == .CONNREFUSED) return sys.fail("start", "the container was started, or has stopped, at this moment");
+    _ = try sys.check("connect", "start", rc);
+    return fd;
+}
+
+/// Until the program is executed, or was not.
+fn follow(context: *const contexts.Context, channel: linux.fd_t, id: []const u8) sys.Error!void {
+    var buffer: [1 + event.line_bytes_max]u8 = undefined;
+    var is_executing = false;
+    while (report.receive(channel, &buffer)) |message| switch (message.kind) {
+        .executing => is_executing = true,
+        .failed => {
+            sentence.remember(context.arena, message.text);
+            return error.Syscall;
+        },
+        else => {},
+    };
+    if (!is_executing) return sys.failFormat("start", "container \"{s}\" was started by somebody else, or ended", .{id});
+}
