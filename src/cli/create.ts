@@ -19,7 +19,7 @@ export default defineCommand({
   args: { min: 1, max: Infinity, completes: "image", stopsAtFirst: true },
   notYet: containerFlagsNotYet,
   async run(context, flags, args) {
-    const options = createOptions(flags, args, context.environment);
+    const options = await createOptions(flags, args, context.environment);
     showPullProgress(context);
     const cidfile = openCidfile(flags.cidfile);
     try {

@@ -19,6 +19,7 @@ export default defineCommand({
     envFile: list("--env-file", "FILE", "Read variables from a file", "file"),
     workdir: value("-w,--workdir", "DIRECTORY", "Working directory in the container"),
     user: value("-u,--user", "NAME|UID[:GROUP|GID]", "Run as this user of the image"),
+    privileged: boolean("--privileged", "All capabilities of the container's user namespace"),
     detachKeys: value("--detach-keys", "KEYS", `Keys that leave it running (${defaultDetachKeys})`),
   },
   args: { min: 2, max: Infinity, completes: "running", stopsAtFirst: true },
@@ -35,6 +36,7 @@ export default defineCommand({
         user: flags.user,
         interactive: flags.interactive,
         tty: flags.tty,
+        isPrivileged: flags.privileged,
       },
       flags.detach
         ? null

@@ -35,7 +35,7 @@ export default defineCommand({
   args: { min: 1, max: Infinity, completes: "image", stopsAtFirst: true },
   notYet: containerFlagsNotYet,
   async run(context, flags, args) {
-    const options = createOptions(flags, args, context.environment);
+    const options = await createOptions(flags, args, context.environment);
     if (options.tty && options.interactive && !flags.detach) await requireTerminal();
     const attach: Attach | null = flags.detach
       ? null

@@ -9,7 +9,13 @@ import {
 } from "../helper/index.ts";
 import { writeFileAtomic } from "../lib/atomic-file.ts";
 import type { RuntimeSpec } from "../oci/runtime-spec.ts";
-import { type HelperSettings, mergeEnvironment } from "../spec/index.ts";
+import {
+  type CreateOptions,
+  defaultSecurity,
+  type HelperSettings,
+  mergeEnvironment,
+  processCapabilities,
+} from "../spec/index.ts";
 import { containerDirectory, runtimeDirectory } from "../store/containers.ts";
 import type { ContainerContext } from "./context.ts";
 import { readContainerFile } from "./files.ts";
@@ -23,6 +29,8 @@ export interface ExecOptions {
   user: string | null;
   interactive: boolean;
   tty: boolean;
+  /** All capabilities of the container's user namespace; its seccomp filter stays. */
+  isPrivileged: boolean;
 }
 
 const nameLength = 16;
@@ -42,6 +50,8 @@ export function execInContainer(
   const runtimeDir = runtimeDirectory(context.paths, container.id);
   const { process } = readContainerFile<RuntimeSpec>(context, container.id, "config.json");
   const helper = readContainerFile<HelperSettings>(context, container.id, "helper.json");
+  const { security = defaultSecurity } = container.options as CreateOptions; // create recorded it
+  const user = options.user ?? helper.user;
   const terminal = options.tty ? ["TERM=xterm"] : [];
   const request: ExecConfig = {
     contract: contractVersion,
@@ -53,8 +63,12 @@ export function execInContainer(
       args: options.command,
       env: mergeEnvironment(terminal, process.env, options.environment),
       cwd: options.workdir ?? process.cwd,
+      capabilities: processCapabilities(
+        options.isPrivileged ? { ...defaultSecurity, isPrivileged: true } : security,
+        user,
+      ),
     },
-    user: options.user ?? helper.user,
+    user,
     stdinOpen: options.interactive,
     ...(attach === null ? {} : { attach }),
   };

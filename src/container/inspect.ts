@@ -1,6 +1,11 @@
 /** One container in the shape docker's and podman's scripts expect from `inspect`. */
 import type { RuntimeSpec } from "../oci/runtime-spec.ts";
-import { type CreateOptions, formatSignal, type HelperSettings } from "../spec/index.ts";
+import {
+  type CreateOptions,
+  defaultSecurity,
+  formatSignal,
+  type HelperSettings,
+} from "../spec/index.ts";
 import { containerDirectory, type ContainerState } from "../store/containers.ts";
 import type { ContainerContext } from "./context.ts";
 import { readContainerFile } from "./files.ts";
@@ -16,6 +21,7 @@ export function inspectContainer(context: Pick<ContainerContext, "paths">, conta
   const helper = readContainerFile<HelperSettings>(context, container.id, "helper.json");
   const options = container.options as CreateOptions; // create recorded it
   const directory = containerDirectory(context.paths, container.id);
+  const { security = defaultSecurity } = options;
   const [path = "", ...args] = container.command;
   return {
     Id: container.id,
@@ -32,6 +38,11 @@ export function inspectContainer(context: Pick<ContainerContext, "paths">, conta
     LogPath: helper.log.path,
     OCIConfigPath: `${directory}/config.json`,
     Driver: helper.rootfs.kind,
+    EffectiveCaps: config.process.capabilities?.effective ?? [],
+    BoundingCaps: config.process.capabilities?.bounding ?? [],
+    AppArmorProfile: config.process.apparmorProfile ?? "",
+    ProcessLabel: config.process.selinuxLabel ?? "",
+    MountLabel: config.linux.mountLabel ?? "",
     GraphDriver: { Name: helper.rootfs.kind, Data: graphData(helper) },
     Mounts: config.mounts.filter(isUserMount(options)).map(inspectMount),
     Config: {
@@ -55,8 +66,12 @@ export function inspectContainer(context: Pick<ContainerContext, "paths">, conta
       NetworkMode: options.network,
       ReadonlyRootfs: options.isReadOnly,
       Init: options.init,
-      CapAdd: [],
-      CapDrop: [],
+      Privileged: security.isPrivileged,
+      CapAdd: security.capAdd,
+      CapDrop: security.capDrop,
+      SecurityOpt: security.securityOpt,
+      MaskedPaths: config.linux.maskedPaths ?? [],
+      ReadonlyPaths: config.linux.readonlyPaths ?? [],
       LogConfig: { Type: helper.log.driver, Config: {} },
       IDMappings: { UidMap: config.linux.uidMappings, GidMap: config.linux.gidMappings },
     },

@@ -6,6 +6,8 @@ export interface HostTexts {
   etcHosts: string;
   resolvConf: string;
   hostname: string;
+  /** "6.1.0-18-amd64" */
+  kernelRelease: () => string;
 }
 
 export function readHostTexts(): HostTexts {
@@ -14,6 +16,7 @@ export function readHostTexts(): HostTexts {
     etcHosts: readText("/etc/hosts"),
     resolvConf: readText("/etc/resolv.conf"),
     hostname: readText("/proc/sys/kernel/hostname").trim(),
+    kernelRelease: () => readText("/proc/sys/kernel/osrelease").trim(),
   };
 }
 

@@ -6,12 +6,11 @@ import { TspodError } from "../errors.ts";
 import { contractVersion, type HelperConfig, type IdMapping } from "../helper/contract.ts";
 import type { ImageConfig } from "../oci/image-config.ts";
 import type { Mount, RuntimeSpec } from "../oci/runtime-spec.ts";
-import { capabilitySets, defaultCapabilities } from "./capabilities.ts";
 import { containerEnvironment } from "./environment.ts";
 import { containerFiles } from "./files.ts";
-import { defaultMounts, maskedPaths, readonlyPaths } from "./mounts.ts";
+import { defaultMounts } from "./mounts.ts";
 import type { CreateOptions, VolumeMount } from "./options.ts";
-import { defaultSeccomp } from "./seccomp.ts";
+import { confinement, defaultSecurity, securedMounts } from "./security.ts";
 import { parseSignal } from "./signals.ts";
 
 /** The part of an image config that a container is made from. */
@@ -32,6 +31,7 @@ export interface SpecHost {
   etcHosts: string;
   resolvConf: string;
   hostname: string;
+  kernelRelease: () => string;
 }
 
 export interface SpecPlace {
@@ -89,6 +89,8 @@ function runtimeSpec(
   fileNames: readonly string[],
 ): RuntimeSpec {
   const ownNetwork = options.network !== "host";
+  const security = options.security ?? defaultSecurity;
+  const confined = confinement(security, options.user ?? image.user, host);
   return {
     ociVersion: "1.0.2", // the oldest that has what we use: Debian 12's crun knows no newer one
     process: {
@@ -102,12 +104,15 @@ function runtimeSpec(
         tty: options.tty,
       }),
       cwd: workdir(image, options),
-      capabilities: capabilitySets(defaultCapabilities),
+      ...confined.process,
     },
     root: { path: `${place.containerDir}/rootfs`, readonly: options.isReadOnly },
     hostname,
     mounts: [
-      ...defaultMounts({ ownNetwork, hasTtyGroup: isMapped(host.mapping.gid, ttyGroup) }),
+      ...securedMounts(
+        security,
+        defaultMounts({ ownNetwork, hasTtyGroup: isMapped(host.mapping.gid, ttyGroup) }),
+      ),
       ...(options.isReadOnly ? readOnlyTmpfs() : []),
       ...fileNames.map((name) => fileMount(place.containerDir, name)),
       ...options.mounts.map((mount) => volumeMount(mount, place)),
@@ -129,9 +134,7 @@ function runtimeSpec(
       ...(ownNetwork
         ? { sysctl: { "net.ipv4.ping_group_range": pingGroups(host.mapping.gid) } }
         : {}),
-      seccomp: defaultSeccomp(defaultCapabilities, host.architecture),
-      maskedPaths,
-      readonlyPaths,
+      ...confined.linux,
     },
   };
 }

@@ -7,7 +7,19 @@ export {
   type SpecHost,
   type SpecPlace,
 } from "./build.ts";
-export { capabilitySets, defaultCapabilities } from "./capabilities.ts";
+export {
+  allCapabilities,
+  boundingCapabilities,
+  defaultCapabilities,
+  everyCapability,
+} from "./capabilities.ts";
 export { mergeEnvironment } from "./environment.ts";
-export type { CreateOptions, NetworkMode, VolumeMount } from "./options.ts";
+export type {
+  CreateOptions,
+  NetworkMode,
+  SeccompChoice,
+  SecurityOptions,
+  VolumeMount,
+} from "./options.ts";
+export { defaultSecurity, processCapabilities } from "./security.ts";
 export { formatSignal, parseSignal, signalNames } from "./signals.ts";

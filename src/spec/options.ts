@@ -9,6 +9,35 @@ export type VolumeMount =
   | { kind: "volume"; source: string; destination: string; options: string[] }
   | { kind: "tmpfs"; destination: string; options: string[] };
 
+export type SeccompChoice =
+  | { kind: "default" }
+  | { kind: "unconfined" }
+  /** A profile in OCI's or Docker's form: `name` is what the user called it, `text` is JSON. */
+  | { kind: "profile"; name: string; text: string };
+
+/** How much a container may do. */
+export interface SecurityOptions {
+  isPrivileged: boolean;
+  /** "CAP_X" or "ALL"; no name is in both. */
+  capAdd: string[];
+  capDrop: string[];
+  /** As the user wrote each --security-opt. */
+  securityOpt: string[];
+  noNewPrivileges: boolean;
+  /** Null: the default, or with `isPrivileged` none. */
+  seccomp: SeccompChoice | null;
+  /** A profile that the host has loaded; null: none. */
+  apparmor: string | null;
+  /** SELinux: "disable", "user:U", "role:R", "type:T", "level:L", "filetype:T". */
+  labels: string[];
+  /** Absolute paths that are hidden too. */
+  mask: string[];
+  /** Absolute paths, perhaps with * and ?, that are neither hidden nor read-only; "ALL": none is. */
+  unmask: string[];
+  /** Of the mount of /proc: "hidepid=2". */
+  procOptions: string[];
+}
+
 export interface CreateOptions {
   /** As the user wrote it. */
   image: string;
@@ -34,4 +63,6 @@ export interface CreateOptions {
   /** Signal number, or null for the image's StopSignal or SIGTERM. */
   stopSignal: number | null;
   stopTimeoutMs: number;
+  /** Absent: the defaults of all of it. */
+  security?: SecurityOptions;
 }

@@ -1,67 +1,8 @@
 /** buildSpec(): what a container's config.json and helper.json say for what was asked. */
 import { describe, expect, test } from "bun:test";
 import { TspodError } from "../../src/errors.ts";
-import { buildSpec, type CreateOptions, type ImageSettings } from "../../src/spec/index.ts";
-
-const image: ImageSettings = {
-  env: ["PATH=/bin", "A=image"],
-  entrypoint: [],
-  cmd: ["/bin/sh"],
-  user: "",
-  workingDir: "",
-  labels: {},
-  stopSignal: "",
-};
-
-const options: CreateOptions = {
-  image: "alpine",
-  command: [],
-  entrypoint: null,
-  name: null,
-  environment: [],
-  labels: {},
-  workdir: null,
-  user: null,
-  hostname: null,
-  network: "private",
-  mounts: [],
-  isReadOnly: false,
-  interactive: false,
-  tty: false,
-  init: false,
-  autoRemove: false,
-  stopSignal: null,
-  stopTimeoutMs: 10_000,
-};
-
-const host = {
-  architecture: "x64",
-  mapping: {
-    uid: [
-      { containerID: 0, hostID: 1000, size: 1 },
-      { containerID: 1, hostID: 100_000, size: 65_536 },
-    ],
-    gid: [{ containerID: 0, hostID: 1000, size: 1 }],
-    tools: null,
-  },
-  etcHosts: "127.0.0.1 localhost myhost",
-  resolvConf: "nameserver 192.0.2.1\n",
-  hostname: "myhost",
-};
-
-const place = {
-  id: "0123456789abcdef".repeat(4),
-  name: "brave_otter",
-  containerDir: "/d/containers/c",
-  runtimeDir: "/r/c",
-  trashDir: "/d/trash",
-  layers: ["/d/layers/top/diff", "/d/layers/base/diff"],
-  rootfs: "overlay" as const,
-  volumeDirectory: (name: string) => `/d/volumes/${name}/_data`,
-};
-
-const build = (asked: Partial<CreateOptions> = {}, settings: Partial<ImageSettings> = {}) =>
-  buildSpec({ ...image, ...settings }, { ...options, ...asked }, host, place);
+import type { CreateOptions, ImageSettings } from "../../src/spec/index.ts";
+import { build } from "./build-fixture.ts";
 
 describe("the command line (image-spec conversion.md)", () => {
   test.each<[string, Partial<ImageSettings>, Partial<CreateOptions>, string[]]>([

@@ -43,8 +43,12 @@ export interface PublishedProfile {
   syscalls: PublishedRule[];
 }
 
+export function readPublishedText(publisher: Publisher): string {
+  return readFileSync(published[publisher].path, "utf8");
+}
+
 export function readPublished(publisher: Publisher): PublishedProfile {
-  return JSON.parse(readFileSync(published[publisher].path, "utf8")) as PublishedProfile; // its package's form
+  return JSON.parse(readPublishedText(publisher)) as PublishedProfile; // its package's form
 }
 
 export interface Circumstances {

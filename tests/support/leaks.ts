@@ -3,8 +3,8 @@
  * by what the kernel and the disk say; it trusts nothing tspod says of itself.
  */
 import { Database } from "bun:sqlite";
-import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { join } from "node:path";
+import { type Dirent, existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { basename, join } from "node:path";
 
 /** Everything of `root` (a TSPOD_ROOT) that is still there; empty when nothing is. */
 export function leftovers(root: string): string[] {
@@ -51,8 +51,21 @@ function cgroups(): string[] {
   const unified = existsSync("/sys/fs/cgroup/cgroup.controllers")
     ? "/sys/fs/cgroup"
     : "/sys/fs/cgroup/unified";
-  if (!existsSync(unified)) return [];
-  return [...new Bun.Glob("**/tspod-*").scanSync({ cwd: unified, onlyFiles: false })];
+  return directoriesBelow(unified).filter((path) => basename(path).startsWith("tspod-"));
+}
+
+/** But for those of others that we may not read, or that vanish while we look. */
+function directoriesBelow(directory: string): string[] {
+  let entries: Dirent[];
+  try {
+    entries = readdirSync(directory, { withFileTypes: true });
+  } catch {
+    return [];
+  }
+  const found = entries
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => join(directory, name));
+  return found.flatMap((path) => [path, ...directoriesBelow(path)]);
 }
 
 const transient = ["container", "lease"];

@@ -5,6 +5,7 @@ import { type CreateOptions, type NetworkMode, parseSignal } from "../../spec/in
 import { boolean, type FlagValues, list, value } from "../flags.ts";
 import { resolveEnvironment } from "./environment.ts";
 import { parseLabels } from "./labels.ts";
+import { securityFlags, securityOptions } from "./security.ts";
 import { parseTmpfs, parseVolume } from "./volume.ts";
 
 export const pullPolicies = ["missing", "always", "never", "newer"] as const;
@@ -42,13 +43,14 @@ export const containerFlags = {
   cidfile: value("--cidfile", "FILE", "Write the container's id to a file", "file"),
   stopSignal: value("--stop-signal", "SIGNAL", "Signal that asks it to stop", "signal"),
   stopTimeout: value("--stop-timeout", "SECONDS", "Patience of stop before it kills"),
+  ...securityFlags,
 } as const;
 
 /** What the other issues bring: limits, security, networks, the rest of a container's life. */
 export const containerFlagsNotYet = `
   -p --publish -P --publish-all --expose -m --memory --memory-swap --memory-reservation --cpus
   --cpu-shares --cpuset-cpus --cpuset-mems --cpu-period --cpu-quota --pids-limit --blkio-weight
-  --device-read-bps --cap-add --cap-drop --security-opt --privileged --userns --uidmap --gidmap
+  --device-read-bps --userns --uidmap --gidmap
   --device --group-add --ulimit --sysctl --shm-size --cgroup-parent --cgroups --cgroupns --ipc
   --pid --uts --restart --health-cmd --health-interval --health-retries --health-timeout
   --health-start-period --no-healthcheck --secret --mount --volumes-from --env-host --label-file
@@ -65,11 +67,11 @@ const stopTimeoutSecondsDefault = 10;
 const millisecondsPerSecond = 1000;
 
 /** Errors: usage, volume.invalid, volume.source_missing. */
-export function createOptions(
+export async function createOptions(
   flags: ContainerFlags,
   args: readonly string[],
   environment: Record<string, string | undefined>,
-): CreateOptions {
+): Promise<CreateOptions> {
   const [image = "", ...command] = args;
   return {
     image,
@@ -93,6 +95,7 @@ export function createOptions(
     autoRemove: flags.rm,
     stopSignal: flags.stopSignal === null ? null : parseSignal(flags.stopSignal),
     stopTimeoutMs: parseSeconds("--stop-timeout", flags.stopTimeout, stopTimeoutSecondsDefault),
+    ...(await securityOptions(flags)),
   };
 }
 
