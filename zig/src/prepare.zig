@@ -32,7 +32,7 @@ pub fn planOf(arena: std.mem.Allocator, spec: *const contract.Spec, helper: *con
     var plan: child.Plan = .{
         .maps = if (spaces.makes(linux.CLONE.NEWUSER)) try mapsOf(arena, config, helper.idMapTools) else null,
         .namespaces = spaces,
-        .root = try rootfs.prepare(arena, spec, helper.rootfs),
+        .root = try rootfs.prepare(arena, spec, helper.rootfs, !spaces.makes(linux.CLONE.NEWUSER)),
         .program = try .prepare(arena, &spec.process, helper.user),
         .hostname = spec.hostname,
         .domainname = spec.domainname,

@@ -95,6 +95,7 @@ fn runIn(plan: *Plan, streams: ?Streams, current: *linux.fd_t) sys.Error!void {
     const channel = current.*;
     try programs.dieWithParent();
     defaultSignals();
+    _ = linux.syscall1(.umask, 0o022); // of mount points that are made; the program gets its own
     _ = try sys.check("setsid", "", linux.setsid());
     if (streams) |s| try takeStreams(s);
     // While the parent writes the maps: all that needs no id.

@@ -38,7 +38,7 @@ pub const Mounted = struct {
 };
 
 /// Turn config.json's mounts into operations. Refuses what cannot be honoured, so that nothing is silently ignored.
-pub fn prepare(arena: std.mem.Allocator, mounts: []const contract.Mount) sys.Error![]const Operation {
+pub fn prepare(arena: std.mem.Allocator, mounts: []const contract.Mount) sys.Error![]Operation {
     const operations = arena.alloc(Operation, mounts.len) catch return sys.fail("mount", "out of memory");
     for (mounts, operations) |mount, *operation| {
         operation.* = prepareOne(arena, mount) catch |err| switch (err) {

@@ -50,15 +50,31 @@ fn ensure(root: linux.fd_t, path: [:0]const u8, comptime make: fn (linux.fd_t, [
     const rc = find(root, path);
     if (linux.errno(rc) == .SUCCESS) return found(@intCast(rc), false, path);
     if (linux.errno(rc) != .NOENT) _ = try sys.check("openat2", path, rc);
-    if (path.len >= linux.PATH_MAX) _ = try sys.check("openat2", path, negative(.NAMETOOLONG));
-
-    const parts = split(path);
-    const parent = try ensureParents(root, parts.parent);
-    defer _ = linux.close(parent);
-    var name: [linux.PATH_MAX]u8 = undefined;
-    const made = make(parent, terminated(&name, parts.name));
+    const place = try ensureParent(root, path);
+    defer _ = linux.close(place.parent);
+    const made = make(place.parent, place.name());
     if (linux.errno(made) != .EXIST) _ = try sys.check("create the mount point", path, made);
     return found(try sys.checkFd("openat2", path, find(root, path)), true, path);
+}
+
+/// A directory and the name of something in it.
+pub const Place = struct {
+    parent: linux.fd_t,
+    buffer: [linux.PATH_MAX]u8,
+    length: usize,
+
+    pub fn name(place: *const Place) [*:0]const u8 {
+        return place.buffer[0..place.length :0];
+    }
+};
+
+/// The directory that `path` is to be in, made with its parents when missing.
+pub fn ensureParent(root: linux.fd_t, path: [:0]const u8) sys.Error!Place {
+    if (path.len >= linux.PATH_MAX) _ = try sys.check("openat2", path, negative(.NAMETOOLONG));
+    const parts = split(path);
+    var place: Place = .{ .parent = try ensureParents(root, parts.parent), .buffer = undefined, .length = parts.name.len };
+    _ = terminated(&place.buffer, parts.name);
+    return place;
 }
 
 fn found(fd: linux.fd_t, is_new: bool, path: []const u8) sys.Error!Found {

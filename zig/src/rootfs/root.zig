@@ -8,6 +8,7 @@ const masks = @import("masks.zig");
 const devices = @import("devices.zig");
 const overlay = @import("overlay.zig");
 const copy = @import("copy.zig");
+const path = @import("path.zig");
 const linux = sys.linux;
 
 /// All of it as data, made before the container's process exists.
@@ -19,24 +20,44 @@ pub const Plan = struct {
     read_only: bool,
     propagation: u32,
     operations: []const mounts.Operation,
-    devices: []const contract.Device,
+    devices: devices.Plan,
+    /// /dev is a file system of its own, read-only once everything is in it.
+    dev_read_only: bool,
     masked: []const [:0]const u8,
     read_only_paths: []const [:0]const u8,
 };
 
-pub fn prepare(arena: std.mem.Allocator, spec: *const contract.Spec, rootfs: contract.Rootfs) sys.Error!Plan {
+/// `may_make_devices`: the container has no user namespace of its own making.
+pub fn prepare(
+    arena: std.mem.Allocator,
+    spec: *const contract.Spec,
+    rootfs: contract.Rootfs,
+    may_make_devices: bool,
+) sys.Error!Plan {
     const operations = try mounts.prepare(arena, spec.mounts);
+    const dev_read_only = delayReadOnly(operations);
     return .{
+        .dev_read_only = dev_read_only,
         .root_path = spec.root.path,
         .rootfs = rootfs,
         .is_volatile = false,
         .read_only = spec.root.readonly,
         .propagation = try propagationOf(spec.linux.rootfsPropagation),
         .operations = operations,
-        .devices = spec.linux.devices,
+        .devices = try devices.prepare(arena, spec, may_make_devices),
         .masked = spec.linux.maskedPaths,
         .read_only_paths = spec.linux.readonlyPaths,
     };
+}
+
+fn delayReadOnly(operations: []mounts.Operation) bool {
+    for (operations) |*operation| {
+        if (operation.kind == .bind or !std.mem.eql(u8, std.mem.trim(u8, operation.destination, "/"), "dev")) continue;
+        if (operation.options.set & sys.attr.rdonly == 0) continue;
+        operation.options.set &= ~@as(u32, sys.attr.rdonly);
+        return true;
+    }
+    return false;
 }
 
 fn propagationOf(name: ?[]const u8) sys.Error!u32 {
@@ -65,7 +86,7 @@ pub const Assembled = struct { root: linux.fd_t, devpts: ?linux.fd_t };
 pub fn assemble(plan: *const Plan) sys.Error!Assembled {
     const root = try mountRoot(plan);
     const mounted = try mounts.mountAll(root, plan.operations);
-    try devices.populate(root, plan.devices, mounted.devpts != null);
+    try devices.populate(root, &plan.devices, mounted.devpts != null);
     return .{ .root = root, .devpts = mounted.devpts };
 }
 
@@ -73,8 +94,13 @@ pub fn assemble(plan: *const Plan) sys.Error!Assembled {
 pub fn seal(plan: *const Plan, root: linux.fd_t) sys.Error!void {
     try masks.makeReadOnly(root, plan.read_only_paths);
     try masks.mask(root, plan.masked);
-    if (!plan.read_only) return;
     const change: sys.MountAttr = .{ .set = sys.attr.rdonly };
+    if (plan.dev_read_only) {
+        const dev = try sys.checkFd("openat2", "/dev", path.find(root, "/dev"));
+        defer _ = linux.close(dev);
+        _ = try sys.check("mount_setattr", "/dev", sys.changeMount(dev, sys.at_empty_path, &change));
+    }
+    if (!plan.read_only) return;
     _ = try sys.check("mount_setattr", "/", sys.changeMount(root, sys.at_empty_path, &change));
 }
 
