@@ -5,6 +5,7 @@ const event = @import("event.zig");
 const contract = @import("contract.zig");
 const sessions = @import("session.zig");
 const joined = @import("process/joined.zig");
+const scheduling = @import("process/scheduling.zig");
 const record = @import("monitor/record.zig");
 const launch = @import("monitor/launch.zig");
 const client = @import("client/client.zig");
@@ -42,19 +43,32 @@ fn runIn(args: []const [*:0]const u8) sys.Error!u8 {
 
 fn planOf(arena: std.mem.Allocator, exec: *const contract.Exec) sys.Error!joined.Plan {
     const container = try findContainer(arena, exec.runtimeDir);
+    const config = arena.create(Config) catch return sys.fail("prepare", "out of memory");
+    config.* = try contract.load(Config, arena, exec.containerDir, "config.json");
+    var process = exec.process;
+    if (process.capabilities == null) process.capabilities = config.process.capabilities;
     var plan: joined.Plan = .{
-        .program = try .prepare(arena, &exec.process, exec.user),
+        .program = try .prepare(arena, &process, exec.user),
         .console_size = null,
         .pidfd = container.pidfd,
         .namespaces = try joined.namespacesOf(container.pid),
+        .affinity = try .parse(process.execCPUAffinity),
     };
-    if (exec.process.consoleSize) |size| plan.console_size = .{ .rows = size.height, .columns = size.width };
-    const Profile = struct { linux: struct { seccomp: ?contract.Seccomp = null } = .{} };
-    const config = arena.create(Profile) catch return sys.fail("prepare", "out of memory");
-    config.* = try contract.load(Profile, arena, exec.containerDir, "config.json");
+    if (process.consoleSize) |size| plan.console_size = .{ .rows = size.height, .columns = size.width };
     if (config.linux.seccomp) |*profile| plan.program.seccomp = profile;
+    try scheduling.addLinux(&plan.program.scheduling, config.linux.personality, config.linux.memoryPolicy);
     return plan;
 }
+
+/// What of the container's config.json holds for every process in it.
+const Config = struct {
+    process: struct { capabilities: ?contract.Process.Capabilities = null } = .{},
+    linux: struct {
+        seccomp: ?contract.Seccomp = null,
+        personality: ?contract.Personality = null,
+        memoryPolicy: ?contract.MemoryPolicy = null,
+    } = .{},
+};
 
 pub const Found = struct { pid: linux.pid_t, pidfd: linux.fd_t };
 

@@ -81,6 +81,8 @@ test {
     _ = @import("procfs.zig");
     _ = @import("process/namespaces.zig");
     _ = @import("process/caps.zig");
+    _ = @import("process/scheduling.zig");
+    _ = @import("process/labels.zig");
     _ = @import("process/rlimits.zig");
     _ = @import("process/user.zig");
     _ = @import("process/seccomp_test.zig");

@@ -7,6 +7,7 @@ const userns = @import("userns.zig");
 const rootfs = @import("rootfs/root.zig");
 const child = @import("process/child.zig");
 const namespaces = @import("process/namespaces.zig");
+const scheduling = @import("process/scheduling.zig");
 const linux = sys.linux;
 
 pub const Container = struct { helper: contract.Helper, plan: child.Plan };
@@ -22,6 +23,7 @@ pub fn load(arena: std.mem.Allocator, directory: [:0]const u8) sys.Error!Contain
 /// `spec` must live as long as the plan.
 pub fn planOf(arena: std.mem.Allocator, spec: *const contract.Spec, helper: *const contract.Helper) sys.Error!child.Plan {
     const config = &spec.linux;
+    try refuseUnsupported(spec);
     if (config.resources) |resources| if (resources.asked()) |name| {
         return sys.failFormat("cgroup", "resources.{s}: limits are not supported yet", .{name});
     };
@@ -45,7 +47,21 @@ pub fn planOf(arena: std.mem.Allocator, spec: *const contract.Spec, helper: *con
     plan.root.is_volatile = helper.autoRemove;
     plan.program.creates_cwd = helper.createCwd;
     if (config.seccomp) |*profile| plan.program.seccomp = profile;
+    try scheduling.addLinux(&plan.program.scheduling, config.personality, config.memoryPolicy);
+    _ = try scheduling.Affinity.parse(spec.process.execCPUAffinity); // not the first process's, but it must make sense
     return plan;
+}
+
+/// What the specification has, and this runtime has not.
+fn refuseUnsupported(spec: *const contract.Spec) sys.Error!void {
+    if (!std.mem.startsWith(u8, spec.ociVersion, "1.")) {
+        return sys.failFormat("config.json", "ociVersion \"{s}\" is not supported: this runtime knows 1.x", .{spec.ociVersion});
+    }
+    if (spec.vm != null) return sys.fail("config.json", "vm: virtual machines are not supported");
+    if (spec.linux.intelRdt != null) return sys.fail("config.json", "linux.intelRdt is not supported");
+    if (spec.linux.netDevices.map.count() > 0) {
+        return sys.fail("config.json", "linux.netDevices: moving the host's network devices is not supported");
+    }
 }
 
 /// Where the file we run from lies; "" when it was deleted or never had a name.

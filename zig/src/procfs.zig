@@ -13,8 +13,12 @@ var held: ?linux.fd_t = null;
 pub fn hold() sys.Error!void {
     const flags: linux.O = .{ .PATH = true, .DIRECTORY = true, .CLOEXEC = true };
     const fd = try sys.checkFd("open", "/proc", linux.open("/proc", flags, 0));
-    if (sys.fileSystemType(fd) != proc_magic) return sys.fail("open", "/proc is not what it should be: no proc is mounted there");
+    if (!isProc(fd)) return sys.fail("open", "/proc is not what it should be: no proc is mounted there");
     held = fd;
+}
+
+pub fn isProc(fd: linux.fd_t) bool {
+    return sys.fileSystemType(fd) == proc_magic;
 }
 
 /// `name` without "/proc/": "self/oom_score_adj". -errno as system calls give it.
@@ -46,7 +50,7 @@ test "what is held is the same as what is not" {
     for (0..2) |_| {
         const fd = try sys.checkFd("open", "", open("self/stat", .{}));
         defer _ = linux.close(fd);
-        try std.testing.expectEqual(@as(usize, proc_magic), sys.fileSystemType(fd));
+        try std.testing.expect(isProc(fd));
         const other = try sys.checkFd("open", "", reopen(fd));
         _ = linux.close(other);
         if (held == null) try hold();

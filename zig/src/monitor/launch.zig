@@ -7,6 +7,7 @@ const report = @import("../process/report.zig");
 const userns = @import("../userns.zig");
 const child = @import("../process/child.zig");
 const joined = @import("../process/joined.zig");
+const programs = @import("../process/program.zig");
 const namespaces = @import("../process/namespaces.zig");
 const fuse = @import("../rootfs/fuse.zig");
 const linux = sys.linux;
@@ -17,8 +18,12 @@ pub const Target = union(enum) {
     joined: *joined.Plan,
 
     pub fn hasTerminal(target: Target) bool {
+        return target.program().terminal;
+    }
+
+    fn program(target: Target) *const programs.Program {
         return switch (target) {
-            inline else => |plan| plan.program.terminal,
+            inline else => |plan| &plan.program,
         };
     }
 };
@@ -51,6 +56,7 @@ pub const Launch = struct {
 
     /// The parent's copies of `streams` stay open: closing them is the caller's.
     pub fn start(target: Target, streams: ?child.Streams) sys.Error!Launch {
+        for (target.program().warnings) |text| event.emit(event.warning("config", text));
         const channel = try report.open();
         errdefer _ = linux.close(channel.parent);
         var pidfd: linux.fd_t = -1;

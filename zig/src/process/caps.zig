@@ -38,24 +38,40 @@ const Header = extern struct {
 };
 const Data = extern struct { effective: u32, permitted: u32, inheritable: u32 };
 
-/// No `capabilities` in config.json: nothing of them is touched (null).
-pub fn parse(sets: ?contract.Process.Capabilities) sys.Error!?Sets {
-    const all = sets orelse return null;
-    return .{
-        .bounding = try parseSet(all.bounding),
-        .effective = try parseSet(all.effective),
-        .inheritable = try parseSet(all.inheritable),
-        .permitted = try parseSet(all.permitted),
-        .ambient = try parseSet(all.ambient),
-    };
+/// Names that nobody knows are left out with a warning, so that a newer config.json still runs (runtime-spec 1.2: "MUST be
+/// logged as a warning").
+pub fn parse(
+    arena: std.mem.Allocator,
+    all: contract.Process.Capabilities,
+    warnings: *std.ArrayList([]const u8),
+) error{OutOfMemory}!Sets {
+    var sets: Sets = .{};
+    var unknown: std.ArrayList([]const u8) = .empty;
+    inline for (std.meta.fields(Sets)) |field| {
+        @field(sets, field.name) = try parseSet(arena, @field(all, field.name), &unknown);
+    }
+    for (unknown.items) |name| {
+        try warnings.append(arena, try std.fmt.allocPrint(arena, "\"{s}\" is no capability that is known here: left out", .{name}));
+    }
+    return sets;
 }
 
-fn parseSet(list: []const []const u8) sys.Error!Set {
+/// A name is told once, however many sets it is in.
+fn parseSet(
+    arena: std.mem.Allocator,
+    list: []const []const u8,
+    unknown: *std.ArrayList([]const u8),
+) error{OutOfMemory}!Set {
+    const unknown_max = 16;
     var set: Set = 0;
     for (list) |name| {
-        const number = find(name) orelse
-            return sys.failFormat("capabilities", "\"{s}\" is no capability this helper knows", .{name});
-        set |= @as(Set, 1) << number;
+        if (find(name)) |number| {
+            set |= @as(Set, 1) << number;
+            continue;
+        }
+        for (unknown.items) |known| {
+            if (std.mem.eql(u8, known, name)) break;
+        } else if (unknown.items.len < unknown_max) try unknown.append(arena, name);
     }
     return set;
 }
@@ -130,4 +146,15 @@ test "names have the kernel's numbers" {
     try std.testing.expectEqual(@as(?u6, 40), find("CAP_CHECKPOINT_RESTORE"));
     try std.testing.expectEqual(@as(?u6, null), find("KILL"));
     try std.testing.expectEqual(sys_admin, linux.CAP.SYS_ADMIN);
+}
+
+test "parse() leaves out what it does not know, and says so once" {
+    var arena_state: std.heap.ArenaAllocator = .init(std.testing.allocator);
+    defer arena_state.deinit();
+    var warnings: std.ArrayList([]const u8) = .empty;
+    const names_given: []const []const u8 = &.{ "CAP_KILL", "CAP_FLYING", "KILL" };
+    const sets = try parse(arena_state.allocator(), .{ .bounding = names_given, .ambient = names_given }, &warnings);
+    try std.testing.expectEqual(Sets{ .bounding = 1 << 5, .ambient = 1 << 5 }, sets);
+    try std.testing.expectEqual(@as(usize, 2), warnings.items.len);
+    try std.testing.expectStringStartsWith(warnings.items[0], "\"CAP_FLYING\"");
 }

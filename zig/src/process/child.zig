@@ -12,6 +12,7 @@ const init = @import("init.zig");
 const terminal = @import("terminal.zig");
 const programs = @import("program.zig");
 const namespaces = @import("namespaces.zig");
+const labels = @import("labels.zig");
 const procfs = @import("../procfs.zig");
 const gates = @import("gate.zig");
 const contract = @import("../contract.zig");
@@ -55,7 +56,7 @@ pub fn runAhead(plan: *Plan, streams: ?Streams, channel: linux.fd_t) noreturn {
 fn makeSibling(plan: *Plan, streams: ?Streams, channel: linux.fd_t) sys.Error!void {
     try namespaces.openJoined(&plan.namespaces);
     try refuseOurs(plan);
-    try programs.adjustOomScore(&plan.program); // inherited, and hard to write later
+    try programs.adjustOomScore(&plan.program, channel); // inherited, and hard to write later
     plan.program.oom_score_adj = null;
     try namespaces.enterJoined(&plan.namespaces, plan.maps != null);
     var pidfd: linux.fd_t = -1;
@@ -104,7 +105,7 @@ fn runIn(plan: *Plan, streams: ?Streams, current: *linux.fd_t) sys.Error!void {
     const ready = try programs.getReady(&plan.program);
     report.awaitGo(channel);
 
-    try programs.adjustOomScore(&plan.program);
+    try programs.adjustOomScore(&plan.program, channel);
     if (plan.maps) |maps| try userns.becomeRoot(maps.maps);
     if (plan.root.rootfs.kind == .@"fuse-overlayfs") {
         const device = try fuse.mount(plan.root.root_path);
@@ -121,6 +122,7 @@ fn runIn(plan: *Plan, streams: ?Streams, current: *linux.fd_t) sys.Error!void {
     const assembled = try rootfs.assemble(&plan.root);
     if (plan.program.terminal) try makeTerminal(plan, assembled, channel);
     try rootfs.seal(&plan.root, assembled.root);
+    plan.program.label_files = try labels.open(&plan.program.labels);
     try rootfs.enter(&plan.root, assembled.root, if (plan.namespaces.makes(linux.CLONE.NEWNS)) .own else .joined);
     _ = linux.close(assembled.root);
     if (assembled.devpts) |fd| _ = linux.close(fd);
@@ -199,20 +201,29 @@ fn settleDescriptors(plan: *Plan, channel: linux.fd_t) sys.Error!linux.fd_t {
         sys.closeOnExecFrom(first);
         return channel;
     }
-    const is_inherited = plan.init;
-    const settled = try move(channel, first);
-    const other = try move(if (plan.init) plan.program.init_fd.? else plan.gate.?.listener, first + 1);
-    const high = first + 2;
-    _ = try sys.check("dup3", "", linux.dup3(settled, first, if (is_inherited) 0 else cloexec));
-    _ = try sys.check("dup3", "", linux.dup3(other, first + 1, cloexec));
-    sys.closeFrom(high);
-    if (plan.init) plan.program.init_fd = first + 1 else plan.gate.?.listener = first + 1;
-    return first;
-}
-
-const cloexec: u32 = @bitCast(linux.O{ .CLOEXEC = true });
-
-/// Out of the way of `first` and its neighbours.
-fn move(fd: linux.fd_t, first: linux.fd_t) sys.Error!linux.fd_t {
-    return sys.checkFd("fcntl", "", linux.fcntl(fd, linux.F.DUPFD_CLOEXEC, @intCast(first + 8)));
+    const program = &plan.program;
+    var settled = channel;
+    const kept = [_]?*linux.fd_t{
+        &settled,
+        if (program.init_fd) |*fd| fd else null,
+        if (plan.gate) |*gate| &gate.listener else null,
+        if (program.label_files.apparmor) |*fd| fd else null,
+        if (program.label_files.selinux) |*fd| fd else null,
+    };
+    const above: usize = 3 + plan.preserved + kept.len;
+    for (kept) |entry| { // out of the way of their new places
+        const fd = entry orelse continue;
+        fd.* = try sys.checkFd("fcntl", "", linux.fcntl(fd.*, linux.F.DUPFD_CLOEXEC, above));
+    }
+    var place = first;
+    for (kept) |entry| {
+        const fd = entry orelse continue;
+        const is_inherited = plan.init and fd == &settled;
+        const flags: linux.O = .{ .CLOEXEC = !is_inherited };
+        _ = try sys.check("dup3", "", linux.dup3(fd.*, place, @bitCast(flags)));
+        fd.* = place;
+        place += 1;
+    }
+    sys.closeFrom(place);
+    return settled;
 }

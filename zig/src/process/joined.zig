@@ -10,6 +10,9 @@ const report = @import("report.zig");
 const terminal = @import("terminal.zig");
 const programs = @import("program.zig");
 const child = @import("child.zig");
+const labels = @import("labels.zig");
+const scheduling = @import("scheduling.zig");
+const procfs = @import("../procfs.zig");
 const linux = sys.linux;
 
 pub const Plan = struct {
@@ -19,6 +22,7 @@ pub const Plan = struct {
     pidfd: linux.fd_t,
     /// CLONE_NEW* of the namespaces that are not ours already.
     namespaces: u32,
+    affinity: scheduling.Affinity = .{},
 };
 
 const clone_newtime = 0x80; // Linux 5.6
@@ -71,10 +75,12 @@ pub fn run(plan: *Plan, streams: ?child.Streams, channel: linux.fd_t) noreturn {
 fn join(plan: *Plan, streams: ?child.Streams, channel: linux.fd_t) sys.Error!void {
     child.defaultSignals();
     // Inherited; the container's /proc would not let a process that is not dumpable change it.
-    try programs.adjustOomScore(&plan.program);
+    if (plan.affinity.initial) |*set| try scheduling.setAffinity(set);
+    try programs.adjustOomScore(&plan.program, channel);
     // From its first moment inside nobody there may trace it: it still runs a file of the host (CVE-2019-5736).
     _ = linux.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), 0, 0, 0, 0);
     const ready = try programs.getReady(&plan.program);
+    if (!plan.program.labels.isEmpty()) try procfs.hold(); // the container's own is not to be believed
     _ = try sys.check("setns", "the container's namespaces", linux.setns(plan.pidfd, plan.namespaces));
     _ = linux.setresgid(0, 0, 0);
     _ = linux.setresuid(0, 0, 0);
@@ -103,6 +109,8 @@ fn startIn(plan: *Plan, streams: ?child.Streams, channel: linux.fd_t, ready: pro
     _ = try sys.check("chdir", "/", linux.chdir("/"));
     if (streams) |s| try child.takeStreams(s);
     if (plan.program.terminal) try makeTerminal(plan, channel);
+    plan.program.label_files = try labels.open(&plan.program.labels);
+    plan.program.scheduling.affinity = plan.affinity.final;
     sys.closeOnExecFrom(3);
     var current = channel;
     try programs.become(&plan.program, ready, &current, report.tellExecuting);

@@ -7,11 +7,15 @@
 const std = @import("std");
 const sys = @import("../sys.zig");
 const contract = @import("../contract.zig");
+const event = @import("../event.zig");
+const report = @import("report.zig");
 const caps = @import("caps.zig");
 const rlimits = @import("rlimits.zig");
 const users = @import("user.zig");
 const lookup = @import("lookup.zig");
 const seccomp = @import("seccomp.zig");
+const scheduling = @import("scheduling.zig");
+const labels = @import("labels.zig");
 const gates = @import("gate.zig");
 const path = @import("../rootfs/path.zig");
 const procfs = @import("../procfs.zig");
@@ -30,10 +34,16 @@ pub const Program = struct {
     terminal: bool,
     user: ?[:0]const u8,
     ids: contract.Process.User,
-    capabilities: ?caps.Sets,
+    /// Room for the groups of `ids` and of /etc/group.
+    groups: []u32,
+    /// Without them in config.json a program has none.
+    capabilities: caps.Sets,
     limits: []const rlimits.Limit,
     no_new_privs: bool,
     oom_score_adj: ?i32,
+    scheduling: scheduling.Plan,
+    labels: labels.Plan,
+    label_files: labels.Opened = .{},
     seccomp: ?*const contract.Seccomp,
     ourselves: ?lookup.Identity,
     dies_with_parent: bool = true,
@@ -43,9 +53,14 @@ pub const Program = struct {
     gate: ?gates.Gate = null,
     /// A tiny init becomes the process and starts the program: how init.zig is executed.
     init_fd: ?linux.fd_t = null,
+    /// What config.json asks for and does not get, in sentences.
+    warnings: []const []const u8,
 
     pub fn prepare(arena: std.mem.Allocator, process: *const contract.Process, user: ?[:0]const u8) sys.Error!Program {
         if (process.args.len == 0) return sys.fail("lookup", "there is no command");
+        if (process.cwd.len == 0 or process.cwd[0] != '/') {
+            return sys.failFormat("chdir", "the working directory \"{s}\" is not absolute", .{process.cwd});
+        }
         return prepareIn(arena, process, user) catch |err| switch (err) {
             error.OutOfMemory => sys.fail("prepare", "out of memory"),
             error.Syscall => error.Syscall,
@@ -58,6 +73,9 @@ pub const Program = struct {
         const envp = try arena.allocSentinel(?[*:0]const u8, process.env.len + 1, null);
         envp[process.env.len] = null;
         for (process.env, envp[0..process.env.len]) |text, *slot| slot.* = text.ptr;
+        const gids = process.user.additionalGids.len;
+        if (gids > users.groups_max) return sys.failFormat("setgroups", "{d} groups are too many", .{gids});
+        var warnings: std.ArrayList([]const u8) = .empty;
         return .{
             .argv = argv,
             .envp = envp,
@@ -68,15 +86,25 @@ pub const Program = struct {
             .terminal = process.terminal,
             .user = user,
             .ids = process.user,
-            .capabilities = try caps.parse(process.capabilities),
+            .groups = try arena.alloc(u32, gids + users.memberships_max),
+            .capabilities = try caps.parse(arena, process.capabilities orelse .{}, &warnings),
             .limits = try rlimits.parse(arena, process.rlimits),
             .no_new_privs = process.noNewPrivileges,
-            .oom_score_adj = process.oomScoreAdj,
+            .oom_score_adj = try oomScoreOf(process.oomScoreAdj),
+            .scheduling = try scheduling.prepare(process),
+            .labels = try labels.prepare(process),
             .seccomp = null,
             .ourselves = lookup.Identity.of("/proc/self/exe"),
+            .warnings = warnings.items,
         };
     }
 };
+
+fn oomScoreOf(score: ?i32) sys.Error!?i32 {
+    const value = score orelse return null;
+    if (value >= -1000 and value <= 1000) return value;
+    return sys.failFormat("oom_score_adj", "{d} is not between -1000 and 1000", .{value});
+}
 
 fn variable(env: []const [:0]const u8, comptime prefix: []const u8) ?[]const u8 {
     var last: ?[]const u8 = null;
@@ -98,15 +126,23 @@ pub fn getReady(program: *const Program) sys.Error!Ready {
     return .{ .filter = try seccomp.compile(&workspace, profile) };
 }
 
-/// Needs the host's /proc and a process that is still dumpable.
-pub fn adjustOomScore(program: *const Program) sys.Error!void {
+/// Needs the host's /proc and a process that is still dumpable. Less than what the caller has is real root's to give
+/// (proc(5)): then it stays, and somebody is told.
+pub fn adjustOomScore(program: *const Program, channel: linux.fd_t) sys.Error!void {
     const score = program.oom_score_adj orelse return;
     var text: [12]u8 = undefined;
     const bytes = std.fmt.bufPrint(&text, "{d}", .{score}) catch unreachable;
-    try procfs.write("oom_score_adj", "self/oom_score_adj", bytes);
+    procfs.write("oom_score_adj", "self/oom_score_adj", bytes) catch |err| switch (sys.failure.?.errno) {
+        .ACCES, .PERM => {
+            const line = event.warning("config", sys.format("oomScoreAdj {d} stays what it is for the caller: " ++
+                "only real root may lower it", .{score}));
+            report.send(channel, .warning, line.bytes());
+        },
+        else => return err,
+    };
 }
 
-var identity: users.User = .{};
+var identity: users.User = .{ .groups = &.{} };
 var home_variable: [1100]u8 = undefined;
 
 /// Become the program; returns only when that failed. `before_execve` runs last, to tell on the channel that what
@@ -118,11 +154,10 @@ pub fn become(
     comptime before_execve: fn (*linux.fd_t) void,
 ) sys.Error!noreturn {
     if (!program.keeps_keyring) try joinNewKeyring();
-    try rlimits.apply(program.limits);
     try findUser(program);
     try enterDirectory(program);
     ownStreams();
-    if (program.capabilities) |sets| try caps.limitBounding(sets.bounding);
+    try caps.limitBounding(program.capabilities.bounding);
     try changeIds();
     _ = linux.syscall1(.umask, program.ids.umask orelse default_umask);
     // A change of ids clears it (prctl(2)).
@@ -133,11 +168,15 @@ pub fn become(
     if (program.init_fd == null) try lookup.refuseOurselves(file, program.ourselves);
     if (program.gate) |gate| try gates.pass(gate, channel);
     try caps.raiseAll();
+    // Late: a limit on files or memory is the program's, not ours.
+    try rlimits.apply(program.limits);
+    try scheduling.apply(&program.scheduling);
+    try labels.write(&program.labels, program.label_files);
     if (program.no_new_privs) {
         _ = try sys.check("no_new_privs", "", linux.prctl(@intFromEnum(linux.PR.SET_NO_NEW_PRIVS), 1, 0, 0, 0));
     }
     if (ready.filter) |filter| try seccomp.install(filter);
-    if (program.capabilities) |sets| try caps.apply(sets);
+    try caps.apply(program.capabilities);
     before_execve(channel);
     if (program.init_fd) |fd| return @import("init.zig").execute(fd, file, program.argv, program.envp);
     _ = try sys.check("execve", name, linux.execve(file, program.argv.ptr, program.envp.ptr));
@@ -157,16 +196,14 @@ fn joinNewKeyring() sys.Error!void {
 
 fn findUser(program: *Program) sys.Error!void {
     const ids = &program.ids;
+    identity.groups = program.groups;
     if (program.user) |text| {
         try users.lookup(&identity, text, ids.additionalGids);
     } else {
         identity.uid = ids.uid;
         identity.gid = ids.gid;
-        for (ids.additionalGids) |gid| {
-            if (identity.group_count == users.groups_max) return sys.fail("setgroups", "too many groups");
-            identity.groups[identity.group_count] = gid;
-            identity.group_count += 1;
-        }
+        @memcpy(identity.groups[0..ids.additionalGids.len], ids.additionalGids);
+        identity.group_count = ids.additionalGids.len;
     }
     if (program.has_home) return;
     const home = if (identity.home().len > 0) identity.home() else "/";
@@ -210,7 +247,7 @@ fn isTerminal(stat: linux.Statx) bool {
 
 fn changeIds() sys.Error!void {
     try caps.keepAcrossSetuid(true);
-    const rc = linux.setgroups(identity.group_count, &identity.groups);
+    const rc = linux.setgroups(identity.group_count, identity.groups.ptr);
     // With a single id mapped the kernel forbids it (user_namespaces(7)): there is no other group to be in.
     if (linux.errno(rc) != .PERM) try checkId("setgroups", rc, identity.gid);
     try checkId("setresgid", linux.setresgid(identity.gid, identity.gid, identity.gid), identity.gid);

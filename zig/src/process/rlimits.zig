@@ -6,9 +6,15 @@ const linux = sys.linux;
 
 pub const Limit = struct { name: []const u8, resource: linux.rlimit_resource, value: linux.rlimit };
 
+/// There are no more: one that comes later is unknown or given twice.
+const names_max = std.enums.values(linux.rlimit_resource).len;
+
 pub fn parse(arena: std.mem.Allocator, rlimits: []const contract.Process.Rlimit) sys.Error![]const Limit {
     const limits = arena.alloc(Limit, rlimits.len) catch return sys.fail("setrlimit", "out of memory");
-    for (rlimits, limits) |rlimit, *limit| {
+    for (rlimits, limits, 0..) |rlimit, *limit, i| {
+        for (rlimits[0..@min(i, names_max)]) |before| if (std.mem.eql(u8, before.type, rlimit.type)) {
+            return sys.failFormat("setrlimit", "{s} is given twice", .{rlimit.type});
+        };
         const resource = find(rlimit.type) orelse
             return sys.failFormat("setrlimit", "\"{s}\" is no resource limit", .{rlimit.type});
         if (rlimit.soft > rlimit.hard) {
@@ -38,8 +44,11 @@ test "parse() knows the resources and refuses contradictions" {
     var arena_state: std.heap.ArenaAllocator = .init(std.testing.allocator);
     defer arena_state.deinit();
     const arena = arena_state.allocator();
-    const limits = try parse(arena, &.{.{ .type = "RLIMIT_NOFILE", .soft = 10, .hard = 20 }});
+    const limits_of_files: contract.Process.Rlimit = .{ .type = "RLIMIT_NOFILE", .soft = 10, .hard = 20 };
+    const limits = try parse(arena, &.{limits_of_files});
     try std.testing.expectEqual(linux.rlimit_resource.NOFILE, limits[0].resource);
+    const one: contract.Process.Rlimit = .{ .type = "RLIMIT_CORE", .soft = 0, .hard = 0 };
+    try std.testing.expectError(error.Syscall, parse(arena, &.{ one, limits_of_files, one }));
     try std.testing.expectError(error.Syscall, parse(arena, &.{.{ .type = "NOFILE", .soft = 1, .hard = 1 }}));
     try std.testing.expectError(error.Syscall, parse(arena, &.{.{ .type = "RLIMIT_X", .soft = 1, .hard = 1 }}));
     try std.testing.expectError(error.Syscall, parse(arena, &.{.{ .type = "RLIMIT_AS", .soft = 2, .hard = 1 }}));

@@ -5,15 +5,19 @@ const std = @import("std");
 const sys = @import("../sys.zig");
 const linux = sys.linux;
 
-/// The kernel's NGROUPS_MAX is 65536; a user in more groups than this is refused.
-pub const groups_max = 256;
+/// The kernel's NGROUPS_MAX.
+pub const groups_max = 65536;
+
+/// A user in more groups of /etc/group than this is refused.
+pub const memberships_max = 256;
 const name_bytes_max = 256;
 const home_bytes_max = 1024;
 
 pub const User = struct {
     uid: u32 = 0,
     gid: u32 = 0,
-    groups: [groups_max]u32 = undefined,
+    /// Room for `memberships_max` and the groups that are added as they stand.
+    groups: []u32,
     group_count: usize = 0,
     home_buffer: [home_bytes_max]u8 = undefined,
     home_bytes: usize = 0,
@@ -29,8 +33,9 @@ pub const User = struct {
 
     fn addGroup(user: *User, gid: u32) sys.Error!void {
         if (gid == user.gid) return;
-        for (user.groupList()) |known| if (known == gid) return;
-        if (user.group_count == groups_max) return sys.failFormat("user", "more than {d} groups", .{groups_max});
+        const looked_at = @min(user.group_count, memberships_max); // one twice is no error
+        for (user.groups[0..looked_at]) |known| if (known == gid) return;
+        if (user.group_count == user.groups.len) return sys.failFormat("user", "more than {d} groups", .{memberships_max});
         user.groups[user.group_count] = gid;
         user.group_count += 1;
     }
@@ -56,7 +61,7 @@ fn number(text: []const u8) ?u32 {
 pub fn lookup(user: *User, text: []const u8, extra_groups: []const u32) sys.Error!void {
     const wanted = parse(text);
     const uid_wanted: ?u32 = if (wanted.user.len == 0) 0 else number(wanted.user);
-    user.* = .{ .uid = uid_wanted orelse 0 };
+    user.* = .{ .uid = uid_wanted orelse 0, .groups = user.groups };
 
     var name_buffer: [name_bytes_max]u8 = undefined;
     var name: []const u8 = "";
@@ -216,7 +221,8 @@ test "fuzz: no line of /etc/passwd or /etc/group crashes" {
 }
 
 test "lookup() of a number that no file knows" {
-    var user: User = .{};
+    var groups: [memberships_max]u32 = undefined;
+    var user: User = .{ .groups = &groups };
     try lookup(&user, "4123456:77", &.{ 5, 77, 5 });
     try std.testing.expectEqual(@as(u32, 4123456), user.uid);
     try std.testing.expectEqual(@as(u32, 77), user.gid);
