@@ -12,7 +12,8 @@ export function testWith(...requirements: Requirement[]): typeof test {
   const missing = requirements.map((requirement) => requirement()).filter((why) => why);
   if (missing.length === 0) return test;
   const skip = (name: string): unknown => test.skip(`${name} [skipped: ${missing.join("; ")}]`);
-  return Object.assign(skip, { each: skipEach(missing.join("; ")) }) as unknown as typeof test; // same calls, no run
+  const rest = { each: skipEach(missing.join("; ")), concurrent: skip };
+  return Object.assign(skip, rest) as unknown as typeof test; // same calls, no run
 }
 
 function skipEach(reason: string): unknown {
