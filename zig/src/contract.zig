@@ -4,6 +4,7 @@
 const std = @import("std");
 const sys = @import("sys.zig");
 const userns = @import("userns.zig");
+const cgroup = @import("cgroup/cgroup.zig");
 const linux = sys.linux;
 
 pub const contract_version = 1;
@@ -83,6 +84,7 @@ pub const Helper = struct {
     log: Log = .{ .driver = .none },
     attach: ?Attach = null,
     autoRemove: bool = false,
+    cgroup: struct { manager: cgroup.Manager = .none, parent: ?Text = null } = .{},
     stopSignal: u8 = 15,
     stopTimeoutMs: u32 = 10_000,
 };
@@ -107,6 +109,8 @@ pub const State = struct {
     monitorPid: i32,
     monitorStart: u64,
     startedAt: []const u8,
+    /// The directory of its cgroup; "" when it has none.
+    cgroup: Text = "",
 };
 
 // reading -----------------------------------------------------------------------------------------------------

@@ -24,10 +24,11 @@ pub fn started(pid: i32) Line {
     return format("{{\"event\":\"started\",\"pid\":{d}}}\n", .{pid});
 }
 
-/// `status`: 0-255, or 128 + signal with `signal` set.
-pub fn exited(code: u32, signal: ?u8) Line {
-    if (signal) |number| return format("{{\"event\":\"exited\",\"code\":{d},\"signal\":{d}}}\n", .{ code, number });
-    return format("{{\"event\":\"exited\",\"code\":{d}}}\n", .{code});
+/// `code`: 0-255, or 128 + signal with `signal` set.
+pub fn exited(code: u32, signal: ?u8, oom_killed: bool) Line {
+    const oom = if (oom_killed) ",\"oomKilled\":true" else "";
+    if (signal) |number| return format("{{\"event\":\"exited\",\"code\":{d},\"signal\":{d}{s}}}\n", .{ code, number, oom });
+    return format("{{\"event\":\"exited\",\"code\":{d}{s}}}\n", .{ code, oom });
 }
 
 pub fn detached() Line {
@@ -98,7 +99,11 @@ test "failed() is one line of JSON whatever the detail holds" {
     try std.testing.expect(std.mem.endsWith(u8, failed().bytes(), "}\n"));
 }
 
-test "exited() names the signal only when there was one" {
-    try std.testing.expectEqualStrings("{\"event\":\"exited\",\"code\":3}\n", exited(3, null).bytes());
-    try std.testing.expectEqualStrings("{\"event\":\"exited\",\"code\":137,\"signal\":9}\n", exited(137, 9).bytes());
+test "exited() names the signal and the lack of memory only when there was one" {
+    try std.testing.expectEqualStrings("{\"event\":\"exited\",\"code\":3}\n", exited(3, null, false).bytes());
+    try std.testing.expectEqualStrings("{\"event\":\"exited\",\"code\":137,\"signal\":9}\n", exited(137, 9, false).bytes());
+    try std.testing.expectEqualStrings(
+        "{\"event\":\"exited\",\"code\":137,\"signal\":9,\"oomKilled\":true}\n",
+        exited(137, 9, true).bytes(),
+    );
 }

@@ -9,6 +9,7 @@ const scheduling = @import("process/scheduling.zig");
 const record = @import("monitor/record.zig");
 const launch = @import("monitor/launch.zig");
 const client = @import("client/client.zig");
+const cgroups = @import("cgroup/cgroup.zig");
 const linux = sys.linux;
 
 const exit_failed = 125;
@@ -47,10 +48,15 @@ fn planOf(arena: std.mem.Allocator, exec: *const contract.Exec) sys.Error!joined
     config.* = try contract.load(Config, arena, exec.containerDir, "config.json");
     var process = exec.process;
     if (process.capabilities == null) process.capabilities = config.process.capabilities;
+    const cgroup: cgroups.Cgroup = if (container.cgroup.len == 0) .{} else try cgroups.open(container.cgroup);
+    if (cgroup.isFrozen()) return sys.fail("paused", "the container is paused");
     var plan: joined.Plan = .{
         .program = try .prepare(arena, &process, exec.user),
         .console_size = null,
         .pidfd = container.pidfd,
+        .arena = arena,
+        .cgroup = cgroup,
+        .first = container.pid,
         .namespaces = try joined.namespacesOf(container.pid),
         .affinity = try .parse(process.execCPUAffinity),
     };
@@ -70,7 +76,7 @@ const Config = struct {
     } = .{},
 };
 
-pub const Found = struct { pid: linux.pid_t, pidfd: linux.fd_t };
+pub const Found = struct { pid: linux.pid_t, pidfd: linux.fd_t, cgroup: [:0]const u8 };
 
 /// The container's first process, held by a descriptor and verified by its start time: a reused pid is nobody.
 pub fn findContainer(arena: std.mem.Allocator, runtime_dir: [:0]const u8) sys.Error!Found {
@@ -83,7 +89,7 @@ pub fn findContainer(arena: std.mem.Allocator, runtime_dir: [:0]const u8) sys.Er
     if (linux.errno(rc) == .SRCH) return notRunning();
     const pidfd = try sys.checkFd("pidfd_open", "", rc);
     if (record.startTime(state.pid) != state.pidStart) return notRunning();
-    return .{ .pid = state.pid, .pidfd = pidfd };
+    return .{ .pid = state.pid, .pidfd = pidfd, .cgroup = state.cgroup };
 }
 
 fn notRunning() sys.Error {

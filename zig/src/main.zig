@@ -32,6 +32,7 @@ const exit_usage = 125;
 
 /// Null: this command line is not native, start the TypeScript side. Otherwise the exit status.
 pub fn dispatch(argv: []const Argument, environ: Environment) ?u8 {
+    @import("cgroup/cgroup.zig").environ.* = environ;
     if (argv.len >= 1 and isRuntime(std.mem.span(argv[0]))) return oci.run(argv[1..], environ);
     if (argv.len < 2) return null;
     if (std.mem.eql(u8, std.mem.span(argv[1]), "oci")) return oci.run(argv[2..], environ);
@@ -74,7 +75,6 @@ test {
     _ = @import("contract.zig");
     _ = @import("runtime_spec.zig");
     _ = @import("cgroup/cgroup.zig");
-    _ = @import("cgroup/resources.zig");
     _ = @import("event.zig");
     _ = @import("rootfs/root.zig");
     _ = @import("rootfs/fuse.zig");

@@ -53,7 +53,7 @@ pub fn run(container: *prepare.Container, attach: contract.Attach) sys.Error!u8 
             return exit_failed;
         },
     };
-    m.adopt(running.pid, running.pidfd) catch |err| {
+    m.adopt(running) catch |err| {
         started.abandon();
         m.abandon();
         return err;
@@ -63,7 +63,7 @@ pub fn run(container: *prepare.Container, attach: contract.Attach) sys.Error!u8 
     // Whoever reads or writes the other ends must see the container's, not ours.
     for (0..3) |fd| _ = linux.dup3(null_fd, @intCast(fd), 0);
     const ending = m.run();
-    event.emit(event.exited(ending.code, ending.signal));
+    event.emit(event.exited(ending.code, ending.signal, ending.oom_killed));
     m.cleanUp();
     return @truncate(ending.code);
 }

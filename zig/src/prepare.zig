@@ -4,6 +4,7 @@ const std = @import("std");
 const sys = @import("sys.zig");
 const contract = @import("contract.zig");
 const userns = @import("userns.zig");
+const cgroup = @import("cgroup/cgroup.zig");
 const rootfs = @import("rootfs/root.zig");
 const child = @import("process/child.zig");
 const namespaces = @import("process/namespaces.zig");
@@ -24,9 +25,6 @@ pub fn load(arena: std.mem.Allocator, directory: [:0]const u8) sys.Error!Contain
 pub fn planOf(arena: std.mem.Allocator, spec: *const contract.Spec, helper: *const contract.Helper) sys.Error!child.Plan {
     const config = &spec.linux;
     try refuseUnsupported(spec);
-    if (config.resources) |resources| if (resources.asked()) |name| {
-        return sys.failFormat("cgroup", "resources.{s}: limits are not supported yet", .{name});
-    };
     const spaces = try namespaces.prepare(arena, config);
     if ((spec.hostname != null or spec.domainname != null) and !spaces.has(.uts)) {
         return sys.fail("namespaces", "a host name needs a uts namespace: it would be the host's own");
@@ -42,6 +40,12 @@ pub fn planOf(arena: std.mem.Allocator, spec: *const contract.Spec, helper: *con
         .console_size = null,
         .init = helper.init,
         .own_path = if (helper.init) try ownPath(arena) else "",
+        .cgroup = try cgroup.prepare(arena, if (config.resources) |*resources| resources else null, .{
+            .manager = helper.cgroup.manager,
+            .path = config.cgroupsPath,
+            .parent = helper.cgroup.parent,
+            .id = helper.id,
+        }),
     };
     if (spec.process.consoleSize) |size| plan.console_size = .{ .rows = size.height, .columns = size.width };
     plan.root.is_volatile = helper.autoRemove;

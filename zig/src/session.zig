@@ -68,7 +68,7 @@ fn beClient(socket: linux.fd_t, attach: contract.Attach, has_terminal: bool, pid
 pub fn tell(outcome: client.Outcome) u8 {
     switch (outcome) {
         .ended => |ending| {
-            event.emit(event.exited(ending.code, ending.signal));
+            event.emit(event.exited(ending.code, ending.signal, ending.oom_killed));
             return @truncate(ending.code);
         },
         .detached => {
@@ -118,7 +118,7 @@ fn watch(arena: *std.heap.ArenaAllocator, options: Options, status: linux.fd_t, 
     m.stdin.fd = streams.stdin;
     m.stdout.fd = streams.stdout;
     m.stderr.fd = streams.stderr;
-    m.adopt(running.pid, running.pidfd) catch |err| {
+    m.adopt(running) catch |err| {
         started.abandon();
         m.abandon();
         return err;

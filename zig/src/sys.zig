@@ -78,6 +78,9 @@ pub fn clone3(args: *const CloneArgs) usize {
     return linux.syscall2(.clone3, @intFromPtr(args), @sizeOf(CloneArgs));
 }
 
+/// CLONE_INTO_CGROUP, Linux 5.7.
+pub const clone_into_cgroup: u64 = 0x200000000;
+
 /// waitid(2) for one child by pid, through EINTR. 0-255: exited; 128 + n: killed by signal n.
 pub fn waitExit(pid: linux.pid_t) Error!u32 {
     return waitStatus(.PID, pid);

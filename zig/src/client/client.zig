@@ -29,7 +29,7 @@ pub const Options = struct {
 };
 
 pub const Outcome = union(enum) {
-    ended: struct { code: u32, signal: ?u8 },
+    ended: struct { code: u32, signal: ?u8, oom_killed: bool },
     detached,
     /// A signal ended us, the container lives on.
     interrupted: u8,
@@ -228,7 +228,11 @@ const Client = struct {
             .ended => {
                 const word = std.mem.readInt(u32, payload[0..4], .little);
                 const signal: u8 = @truncate(word >> 8);
-                c.outcome = .{ .ended = .{ .code = word & 0xff, .signal = if (signal == 0) null else signal } };
+                c.outcome = .{ .ended = .{
+                    .code = word & 0xff,
+                    .signal = if (signal == 0) null else signal,
+                    .oom_killed = word >> 16 & 1 != 0,
+                } };
             },
             else => {},
         }

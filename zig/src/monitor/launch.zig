@@ -10,6 +10,7 @@ const joined = @import("../process/joined.zig");
 const programs = @import("../process/program.zig");
 const namespaces = @import("../process/namespaces.zig");
 const fuse = @import("../rootfs/fuse.zig");
+const cgroups = @import("../cgroup/cgroup.zig");
 const linux = sys.linux;
 
 /// What is started: a container, or a further process in one that runs.
@@ -33,6 +34,8 @@ pub const Running = struct {
     pidfd: linux.fd_t,
     /// The terminal's master, when there is one.
     terminal: ?linux.fd_t,
+    /// Of a container: its path lives where the plan does.
+    cgroup: cgroups.Cgroup = .{},
 };
 
 /// A failure after which `line` is the event to emit: the child's own, or ours.
@@ -53,18 +56,22 @@ pub const Launch = struct {
     userns: ?linux.fd_t = null,
     /// What went wrong before the container's process was known.
     early_failure: ?event.Line = null,
+    /// The container's group, made in step with it.
+    birth: ?cgroups.Birth = null,
 
     /// The parent's copies of `streams` stay open: closing them is the caller's.
     pub fn start(target: Target, streams: ?child.Streams) sys.Error!Launch {
         for (target.program().warnings) |text| event.emit(event.warning("config", text));
         const channel = try report.open();
         errdefer _ = linux.close(channel.parent);
-        var pidfd: linux.fd_t = -1;
-        const args: sys.CloneArgs = .{
+        var launch: Launch = .{ .pid = 0, .pidfd = -1, .channel = channel.parent };
+        if (target == .container) launch.birth = try .begin(&target.container.cgroup);
+        errdefer launch.abandon();
+        var args: sys.CloneArgs = .{
             .flags = linux.CLONE.PIDFD | fromBirth(target),
-            .pidfd = @intFromPtr(&pidfd),
+            .pidfd = @intFromPtr(&launch.pidfd),
         };
-        const rc = sys.clone3(&args);
+        const rc = clone(target, &args, if (launch.birth) |birth| birth.into else null);
         if (linux.errno(rc) == .SUCCESS and rc == 0) {
             _ = linux.close(channel.parent);
             switch (target) {
@@ -76,12 +83,11 @@ pub const Launch = struct {
             }
         }
         _ = linux.close(channel.child);
-        var launch: Launch = .{
-            .pid = @intCast(try sys.check("clone3", "new namespaces", rc)),
-            .pidfd = pidfd,
-            .channel = channel.parent,
-        };
+        launch.pid = @intCast(try sys.check("clone3", "new namespaces", rc));
         if (goesAhead(target)) launch.awaitProcess();
+        if (launch.early_failure != null) return launch;
+        if (launch.birth) |*birth| try birth.adopt(launch.pid, args.flags & sys.clone_into_cgroup != 0);
+        if (target == .joined) try launch.join(target.joined);
         return launch;
     }
 
@@ -107,6 +113,37 @@ pub const Launch = struct {
         };
     }
 
+    /// Into the cgroup at once where that is possible: a move costs more. It is not for a scope of systemd, which comes
+    /// after the process, nor from a group that is not ours.
+    fn clone(target: Target, args: *sys.CloneArgs, made: ?linux.fd_t) usize {
+        const into = made orelse switch (target) {
+            .container => return sys.clone3(args),
+            .joined => |plan| if (plan.cgroup.isNone()) return sys.clone3(args) else plan.cgroup.openDirectory() catch -1,
+        };
+        defer if (made == null) {
+            _ = linux.close(into);
+        };
+        const plain = args.flags;
+        args.flags |= sys.clone_into_cgroup;
+        args.cgroup = @intCast(@max(0, into));
+        const rc = sys.clone3(args);
+        switch (linux.errno(rc)) {
+            .SUCCESS, .AGAIN, .NOMEM => return rc,
+            else => {},
+        }
+        args.flags = plain;
+        args.cgroup = 0;
+        if (target == .joined) target.joined.waits = true;
+        return sys.clone3(args);
+    }
+
+    /// A further process that could not be born into the container's group is moved there.
+    fn join(launch: *const Launch, plan: *const joined.Plan) sys.Error!void {
+        if (!plan.waits) return;
+        try cgroups.join(plan.arena, plan.cgroup, launch.pid, plan.first);
+        report.send(launch.channel, .go, "");
+    }
+
     /// Begin to write the id maps; what needs neither them nor the child is best done between this and `proceed`.
     pub fn writeMaps(launch: *Launch, target: Target) sys.Error!void {
         const plan = switch (target) {
@@ -124,6 +161,10 @@ pub const Launch = struct {
             .joined => return, // it waits for nothing
         };
         if (launch.early_failure != null) return;
+        if (launch.birth) |*birth| {
+            const group = try birth.finish();
+            try cgroups.limitMemory(group, &plan.cgroup);
+        }
         if (launch.writing) |writing| try writing.finish();
         // From now on it lets nobody look into it.
         if (plan.root.rootfs.kind == .@"fuse-overlayfs") launch.userns = openUserNamespace(launch.pid);
@@ -157,7 +198,12 @@ pub const Launch = struct {
         if (!launch.waits) _ = linux.close(launch.channel);
         if (launch.userns) |fd| _ = linux.close(fd);
         if (failure == null and is_executing) {
-            return .{ .running = .{ .pid = launch.pid, .pidfd = launch.pidfd, .terminal = terminal } };
+            return .{ .running = .{
+                .pid = launch.pid,
+                .pidfd = launch.pidfd,
+                .terminal = terminal,
+                .cgroup = if (launch.birth) |birth| birth.group else .{},
+            } };
         }
         launch.abandon();
         if (terminal) |fd| _ = linux.close(fd);
@@ -196,11 +242,14 @@ pub const Launch = struct {
         return true;
     }
 
-    /// Kill and reap it: with it go its namespaces and everything mounted in them.
-    pub fn abandon(launch: *const Launch) void {
-        _ = linux.pidfd_send_signal(launch.pidfd, .KILL, null, 0);
-        _ = sys.waitExitFd(launch.pidfd) catch {};
-        _ = linux.close(launch.pidfd);
+    /// Kill and reap it: with it go its namespaces and everything mounted in them, and its cgroup.
+    pub fn abandon(launch: *Launch) void {
+        if (launch.pidfd >= 0) {
+            _ = linux.pidfd_send_signal(launch.pidfd, .KILL, null, 0);
+            _ = sys.waitExitFd(launch.pidfd) catch {};
+            _ = linux.close(launch.pidfd);
+        }
+        if (launch.birth) |*birth| birth.abandon();
     }
 };
 

@@ -22,6 +22,8 @@ const record = @import("record.zig");
 const removals = @import("remove.zig");
 const frame = @import("frame.zig");
 const footprint = @import("footprint.zig");
+const launch = @import("launch.zig");
+const cgroups = @import("../cgroup/cgroup.zig");
 const linux = sys.linux;
 
 /// What it needs of helper.json, copied: the arena is given back.
@@ -37,6 +39,8 @@ pub const Config = struct {
     stop_signal: u8 = 15,
     /// Signals sent to us go to the container.
     forwards_signals: bool = false,
+    /// Of its cgroup; empty when it has none.
+    cgroup: record.Path = .{},
 
     pub fn set(config: *Config, helper: *const contract.Helper) sys.Error!void {
         if (helper.id.len > config.id_buffer.len) return sys.fail("open", "the container's id is too long");
@@ -50,13 +54,17 @@ pub const Config = struct {
         config.stop_signal = helper.stopSignal;
     }
 
+    fn group(config: *const Config) cgroups.Cgroup {
+        return .{ .path = config.cgroup.get() };
+    }
+
     fn id(config: *const Config) []const u8 {
         return config.id_buffer[0..config.id_bytes];
     }
 };
 
 /// How it ended.
-pub const Ending = struct { code: u32, signal: ?u8 };
+pub const Ending = struct { code: u32, signal: ?u8, oom_killed: bool = false };
 
 const Output = struct { fd: ?linux.fd_t = null, stream: logs.Stream };
 
@@ -113,9 +121,12 @@ pub const Monitor = struct {
     }
 
     /// The container runs: publish that, and take its streams.
-    pub fn adopt(m: *Monitor, pid: linux.pid_t, pidfd: linux.fd_t) sys.Error!void {
+    pub fn adopt(m: *Monitor, running: launch.Running) sys.Error!void {
+        const pid = running.pid;
+        const pidfd = running.pidfd;
         m.pid = pid;
         m.pidfd = pidfd;
+        try m.config.cgroup.set(running.cgroup.path);
         m.started_at = clock.now();
         try m.epoll.add(.{ .kind = .child, .fd = pidfd }, epolls.in);
         if (m.terminal) |fd| try m.adoptTerminal(fd);
@@ -134,6 +145,7 @@ pub const Monitor = struct {
             .monitorPid = self,
             .monitorStart = record.startTime(self) orelse 0,
             .startedAt = &m.started_at,
+            .cgroup = m.config.cgroup.get(),
         });
     }
 
@@ -374,6 +386,7 @@ pub const Monitor = struct {
             .{ .code = status, .signal = null }
         else
             .{ .code = 128 + status, .signal = @intCast(status) };
+        m.ending.?.oom_killed = m.config.group().oomKills() > 0;
         m.epoll.close(m.pidfd);
         m.stdin.close(m.epoll);
         // What the container wrote before it ended comes first, then the record.
@@ -385,6 +398,7 @@ pub const Monitor = struct {
 
     fn recordEnd(m: *Monitor) void {
         if (!m.config.has_files) return;
+        m.config.group().destroy() catch {}; // recovery finds what could not be removed
         const finished_at = clock.now();
         if (m.config.auto_remove) {
             m.discardContainer();
@@ -392,7 +406,7 @@ pub const Monitor = struct {
             record.writeExit(m.config.container_dir.get(), .{
                 .exitCode = m.ending.?.code,
                 .signal = m.ending.?.signal,
-                .oomKilled = false,
+                .oomKilled = m.ending.?.oom_killed,
                 .startedAt = &m.started_at,
                 .finishedAt = &finished_at,
             }) catch {}; // a full disk: whoever looks finds a container that runs no more
@@ -419,7 +433,8 @@ pub const Monitor = struct {
         const ending = m.ending.?;
         var payload: [4]u8 = undefined;
         const signal_number: u32 = ending.signal orelse 0;
-        std.mem.writeInt(u32, &payload, ending.code | signal_number << 8, .little);
+        const oom_killed: u32 = @intFromBool(ending.oom_killed);
+        std.mem.writeInt(u32, &payload, ending.code | signal_number << 8 | oom_killed << 16, .little);
         clients.broadcast(m.epoll, .ended, &payload);
         if (clients.anyPending()) m.setTimer(farewell_ms);
     }

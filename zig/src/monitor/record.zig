@@ -110,7 +110,7 @@ pub fn writeExit(container_dir: [:0]const u8, exit: Exit) sys.Error!void {
 
 /// Not synchronised to disk: after a crash of the machine a container without exit.json is one that was running.
 fn publish(directory: linux.fd_t, comptime name: [:0]const u8, value: anytype) sys.Error!void {
-    var buffer: [1024]u8 = undefined;
+    var buffer: [1024 + linux.PATH_MAX]u8 = undefined;
     var w: std.Io.Writer = .fixed(&buffer);
     std.json.Stringify.value(value, .{ .emit_null_optional_fields = false }, &w) catch return sys.fail("write", name);
     w.writeByte('\n') catch return sys.fail("write", name);

@@ -8,7 +8,7 @@ pub const Text = args.Text;
 pub const Argument = args.Argument;
 pub const Environment = [*:null]const ?[*:0]const u8;
 
-pub const CgroupManager = enum { systemd, cgroupfs, none };
+pub const CgroupManager = @import("../cgroup/cgroup.zig").Manager;
 
 pub const Context = struct {
     /// Never given back: every verb is one process.

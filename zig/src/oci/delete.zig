@@ -6,6 +6,7 @@ const contexts = @import("context.zig");
 const args = @import("args.zig");
 const state = @import("state.zig");
 const store = @import("store.zig");
+const cgroups = @import("../cgroup/cgroup.zig");
 const words = @import("words.zig");
 const linux = sys.linux;
 
@@ -38,6 +39,8 @@ pub fn run(context: *const contexts.Context, arguments: []const contexts.Argumen
         try killAndWait(pidfd);
     }
     if (!store.lock(&entry)) return 0; // somebody else was quicker
+    const group: cgroups.Cgroup = .{ .path = container.record.cgroup };
+    try group.destroy();
     entry.remove();
     return 0;
 }

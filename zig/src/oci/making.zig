@@ -100,7 +100,7 @@ fn finish(context: *const Context, made: *const Made, paths: Paths) sys.Error!vo
         .id = std.fs.path.basename(made.entry.path),
         .pid = made.running.pid,
         .bundle = paths.bundle,
-        .cgroup = "",
+        .cgroup = made.running.cgroup.path,
         .config = paths.config_text,
     });
     if (paths.pid_file) |path| try writePidFile(context.arena, path, made.running.pid);
@@ -143,6 +143,7 @@ fn planOf(context: *const Context, spec: *const contract.Spec, wanted: Wanted) s
         .trashDir = "",
         .rootfs = .{ .kind = .directory },
         .idMapTools = try idmap.toolsFor(context, spec),
+        .cgroup = .{ .manager = context.cgroup_manager },
     };
     var plan = try prepare.planOf(context.arena, spec, &helper);
     plan.program.dies_with_parent = false;

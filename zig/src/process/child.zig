@@ -16,6 +16,7 @@ const labels = @import("labels.zig");
 const procfs = @import("../procfs.zig");
 const gates = @import("gate.zig");
 const contract = @import("../contract.zig");
+const cgroup = @import("../cgroup/cgroup.zig");
 const linux = sys.linux;
 
 /// Everything a container's first process does, as data.
@@ -31,6 +32,7 @@ pub const Plan = struct {
     init: bool,
     /// Where our own executable lies, for init.
     own_path: [:0]const u8,
+    cgroup: cgroup.Plan,
     /// It waits for `start`.
     gate: ?gates.Gate = null,
     /// Descriptors after the standard streams that the program gets as they are.

@@ -13,6 +13,7 @@ const child = @import("child.zig");
 const labels = @import("labels.zig");
 const scheduling = @import("scheduling.zig");
 const procfs = @import("../procfs.zig");
+const cgroups = @import("../cgroup/cgroup.zig");
 const linux = sys.linux;
 
 pub const Plan = struct {
@@ -23,6 +24,12 @@ pub const Plan = struct {
     /// CLONE_NEW* of the namespaces that are not ours already.
     namespaces: u32,
     affinity: scheduling.Affinity = .{},
+    /// The container's group, and its first process.
+    arena: std.mem.Allocator = std.heap.page_allocator,
+    cgroup: cgroups.Cgroup = .{},
+    first: linux.pid_t = 0,
+    /// Somebody is about to move us there.
+    waits: bool = false,
 };
 
 const clone_newtime = 0x80; // Linux 5.6
@@ -73,6 +80,7 @@ pub fn run(plan: *Plan, streams: ?child.Streams, channel: linux.fd_t) noreturn {
 }
 
 fn join(plan: *Plan, streams: ?child.Streams, channel: linux.fd_t) sys.Error!void {
+    if (plan.waits) report.awaitGo(channel);
     child.defaultSignals();
     // Inherited; the container's /proc would not let a process that is not dumpable change it.
     if (plan.affinity.initial) |*set| try scheduling.setAffinity(set);

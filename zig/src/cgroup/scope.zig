@@ -1,0 +1,184 @@
+//! The manager "systemd": a container's group lies in a transient scope that systemd makes when asked over D-Bus, the
+//! user's own systemd or, for root, the system's (systemd's docs/CGROUP_DELEGATION.md).
+//!
+//! Theory of operation. The call names the container's first process, and systemd moves it: from an ordinary login
+//! only it can, for the session's group is not the user's. `Delegate=yes` makes the scope's inside ours. The limits
+//! are not properties of the scope but files of a group inside it, `container`: systemd rewrites what is its own when
+//! it is reloaded, and knows not all of them. The scope goes away when the last process has (`CollectMode`).
+//! The call is sent as soon as there is a process; what else belongs to the start happens while systemd works.
+const std = @import("std");
+const sys = @import("../sys.zig");
+const places = @import("place.zig");
+const files = @import("files.zig");
+const groups = @import("group.zig");
+const directory = @import("directory.zig");
+const hierarchies = @import("hierarchy.zig");
+const addresses = @import("dbus/address.zig");
+const connections = @import("dbus/connection.zig");
+const wire = @import("dbus/wire.zig");
+const linux = sys.linux;
+
+const Error = sys.Error;
+const Connection = connections.Connection;
+
+/// systemd answers at once, unless the machine is starting or the user's systemd is.
+const timeout_ms = 25_000;
+
+/// At logout and shutdown: SIGTERM, then after so long SIGKILL. systemd's own 90 s would hold up a shutdown.
+const stop_timeout_us = 10_000_000;
+
+const inner = "container";
+
+const manager: wire.Call = .{
+    .destination = "org.freedesktop.systemd1",
+    .path = "/org/freedesktop/systemd1",
+    .interface = "org.freedesktop.systemd1.Manager",
+    .member = "",
+    .signature = "",
+};
+
+fn method(member: []const u8, signature: []const u8) wire.Call {
+    var call = manager;
+    call.member = member;
+    call.signature = signature;
+    return call;
+}
+
+/// The environment of this process, in which the user's bus is named. Set once, by the verb table.
+pub var environ: addresses.Environment = &[0:null]?[*:0]const u8{};
+
+pub fn connect(arena: std.mem.Allocator) Error!*Connection {
+    const candidates = addresses.candidates(arena, environ, linux.geteuid()) catch return outOfMemory();
+    for (candidates) |address| {
+        if (try Connection.open(arena, address, timeout_ms)) |connection| return connection;
+    }
+    if (linux.geteuid() == 0) return sys.fail("cgroup", "systemd does not run here, or does not let us in; to fix it: use the cgroup manager cgroupfs");
+    return sys.fail("cgroup", "no systemd of yours is running here; to fix it: log in (with su or in cron there is none), or sudo loginctl enable-linger $USER");
+}
+
+/// Ask for the scope, with `pid` in it. Does not wait.
+pub fn request(c: *Connection, scope: *const places.Scope, pid: linux.pid_t) Error!void {
+    var w = c.beginCall(method("StartTransientUnit", "ssa(sv)a(sa(sv))"));
+    w.string(scope.unit);
+    w.string("fail");
+    const properties = w.beginArray(8);
+    w.property("Description", "s");
+    var buffer: [128]u8 = undefined;
+    const description = std.fmt.bufPrint(&buffer, "tspod container {s}", .{scope.id}) catch "tspod container";
+    w.string(if (std.unicode.utf8ValidateSlice(description)) description else "tspod container");
+    w.property("PIDs", "au");
+    const pids = w.beginArray(4);
+    w.uint32(@intCast(pid));
+    w.endArray(pids);
+    w.property("Slice", "s");
+    w.string(scope.slice orelse if (linux.geteuid() == 0) "system.slice" else "user.slice");
+    w.property("Delegate", "b");
+    w.uint32(1);
+    w.property("CollectMode", "s");
+    w.string("inactive-or-failed");
+    w.property("TimeoutStopUSec", "t");
+    w.uint64(stop_timeout_us);
+    w.endArray(properties);
+    const auxiliary = w.beginArray(8);
+    w.endArray(auxiliary);
+    try c.endCall(&w);
+    try c.flush();
+}
+
+/// Until the scope is there; then the process moves on into its inner group.
+pub fn settle(arena: std.mem.Allocator, c: *Connection, scope: *const places.Scope, pid: linux.pid_t) Error!groups.Cgroup {
+    try awaitJob(c, scope.unit);
+    const hierarchy = hierarchies.find(arena) orelse return directory.noHierarchy();
+    const path = hierarchies.groupOf(arena, pid) orelse return misplaced(scope.unit);
+    if (!std.mem.eql(u8, std.fs.path.basename(path), scope.unit)) return misplaced(scope.unit);
+    const outer = hierarchies.join(arena, hierarchy.top, path) orelse return outOfMemory();
+    if (linux.geteuid() == 0) try offer(arena, hierarchy.top, path);
+    const group: groups.Cgroup = .{ .path = hierarchies.join(arena, outer, inner) orelse return outOfMemory() };
+    const rc = linux.mkdir(group.path, 0o755);
+    if (linux.errno(rc) != .EXIST) _ = try sys.check("mkdir", group.path, rc);
+    try group.enter(pid);
+    try directory.enableControllers(outer);
+    return group;
+}
+
+/// Controllers that systemd does not manage (hugetlb, rdma) are handed down by nobody else. Those that cannot be had
+/// are missed only by whoever needs them.
+fn offer(arena: std.mem.Allocator, top: [:0]const u8, path: []const u8) Error!void {
+    var end: usize = 0;
+    while (std.mem.indexOfScalarPos(u8, path, end + 1, '/')) |slash| : (end = slash) {
+        const above = hierarchies.join(arena, top, path[0..end]) orelse return outOfMemory();
+        directory.enableControllers(above) catch {};
+    }
+    const above = hierarchies.join(arena, top, path[0..end]) orelse return outOfMemory();
+    directory.enableControllers(above) catch {};
+}
+
+/// The reply comes when the job is made, the signal when it is done. Only the unit's name is certain to be ours.
+fn awaitJob(c: *Connection, unit: []const u8) Error!void {
+    while (true) {
+        const message = try c.next();
+        switch (message.type) {
+            .failure => return refused(&message),
+            .signal => {
+                if (!std.mem.eql(u8, message.member, "JobRemoved") or !std.mem.eql(u8, message.signature, "uoss")) continue;
+                const job = readJob(&message) catch return malformed();
+                if (!std.mem.eql(u8, job.unit, unit)) continue;
+                if (std.mem.eql(u8, job.result, "done")) return;
+                return sys.failFormat("cgroup", "systemd did not make {s}: the job's result is \"{s}\"", .{ unit, job.result });
+            },
+            else => {},
+        }
+    }
+}
+
+const Job = struct { unit: []const u8, result: []const u8 };
+
+fn readJob(message: *const wire.Message) error{Malformed}!Job {
+    var reader = message.reader();
+    _ = try reader.uint32();
+    _ = try reader.string();
+    return .{ .unit = try reader.string(), .result = try reader.string() };
+}
+
+fn refused(message: *const wire.Message) Error {
+    var reader = message.reader();
+    const reason = if (std.mem.startsWith(u8, message.signature, "s")) reader.string() catch "" else "";
+    const text = if (reason.len > 0) reason else message.error_name;
+    return sys.failFormat("cgroup", "systemd did not make the container's scope: {s}", .{text[0..@min(text.len, 512)]});
+}
+
+/// Into a group of a scope of ours, by systemd: we ourselves may not move a process out of a login's session.
+pub fn attach(arena: std.mem.Allocator, group: groups.Cgroup, pid: linux.pid_t) Error!void {
+    const outer = std.fs.path.dirname(group.path) orelse return misplaced(group.path);
+    const unit = std.fs.path.basename(outer);
+    if (!std.mem.endsWith(u8, unit, ".scope")) return misplaced(group.path);
+    const c = try connect(arena);
+    defer c.close();
+    var w = c.beginCall(method("AttachProcessesToUnit", "ssau"));
+    w.string(unit);
+    w.string("/" ++ inner);
+    const pids = w.beginArray(4);
+    w.uint32(@intCast(pid));
+    w.endArray(pids);
+    try c.endCall(&w);
+    const serial = c.serial;
+    try c.flush();
+    while (true) {
+        const message = try c.next();
+        if (message.reply_serial != serial) continue;
+        if (message.type == .reply) return;
+        if (message.type == .failure) return refused(&message);
+    }
+}
+
+fn misplaced(unit: []const u8) Error {
+    return sys.failFormat("cgroup", "systemd did not move the container's process into {s}", .{unit});
+}
+
+fn malformed() Error {
+    return sys.fail("cgroup", "what systemd answered is not D-Bus");
+}
+
+fn outOfMemory() Error {
+    return sys.fail("cgroup", "out of memory");
+}
