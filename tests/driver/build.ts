@@ -17,9 +17,12 @@ export function buildSteps(): Step[] {
 
 function isOlderThanSources(file: string): boolean {
   const built = modified(file);
-  const sources = new Bun.Glob("{src,zig/src,zig/single-file,completions}/**/*");
-  const single = ["build.ts", "package.json", "package-lock.json", "zig/build.zig"];
-  const all = [...sources.scanSync({ cwd: treeRoot, onlyFiles: true }), ...single];
+  // one by one: Bun's globs find nothing when an alternative in braces has a slash
+  const directories = ["src", "zig/src", "zig/single-file", "completions"];
+  const sources = directories.flatMap((directory) => [
+    ...new Bun.Glob(`${directory}/**/*`).scanSync({ cwd: treeRoot, onlyFiles: true }),
+  ]);
+  const all = [...sources, "build.ts", "package.json", "package-lock.json", "zig/build.zig"];
   return all.some((source) => modified(join(treeRoot, source)) > built);
 }
 
