@@ -27,6 +27,8 @@ const exitCodes = {
   "container.running": 125,
   "container.not_running": 125,
   "container.start_failed": 125,
+  "runtime.not_found": 125,
+  "runtime.failed": 125,
   "command.not_executable": 126,
   "command.not_found": 127,
   "volume.invalid": 125,

@@ -1,6 +1,7 @@
 /** `tspod info`: this host, and what a container gets on it. */
 import { release } from "node:os";
 import { listContainers } from "../container/index.ts";
+import { listRuntimes } from "../host/index.ts";
 import { listImages } from "../image/index.ts";
 import { build } from "../version.ts";
 import { TspodError } from "../errors.ts";
@@ -28,6 +29,7 @@ export default defineCommand({
       RootFs: describeRootfs(context),
       Uids: ids(mapping.uid),
       Gids: ids(mapping.gid),
+      Runtimes: listRuntimes(context.environment.PATH).join(" "),
       Store: paths.data,
       RuntimeDirectory: paths.runtime,
       Containers: containers.length,

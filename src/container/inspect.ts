@@ -1,5 +1,6 @@
 /** One container in the shape docker's and podman's scripts expect from `inspect`. */
 import type { RuntimeSpec } from "../oci/runtime-spec.ts";
+import { ownRuntime } from "../host/index.ts";
 import {
   type CreateOptions,
   defaultSecurity,
@@ -43,6 +44,7 @@ export function inspectContainer(context: Pick<ContainerContext, "paths">, conta
     AppArmorProfile: config.process.apparmorProfile ?? "",
     ProcessLabel: config.process.selinuxLabel ?? "",
     MountLabel: config.linux.mountLabel ?? "",
+    OCIRuntime: helper.runtime?.name ?? ownRuntime,
     GraphDriver: { Name: helper.rootfs.kind, Data: graphData(helper) },
     Mounts: config.mounts.filter(isUserMount(options)).map(inspectMount),
     Config: {

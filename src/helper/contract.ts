@@ -71,6 +71,8 @@ export interface HelperConfig {
   createCwd: boolean;
   /** A tiny init is process 1: it forwards signals and reaps. */
   init: boolean;
+  /** The OCI runtime that makes the container, by absolute path. Absent: our own. */
+  runtime?: { path: string; name: string };
   /** The container's standard input: a pipe that stays open for attach (`-i`), or /dev/null. */
   stdinOpen: boolean;
   log: LogTarget;
@@ -122,6 +124,8 @@ export interface RuntimeState {
   pidStart: number;
   monitorPid: number;
   monitorStart: number;
+  /** Of a container that another runtime has made: the process whose namespaces that runtime works in. */
+  keeper?: { pid: number; pidStart: number };
   /** RFC 3339, UTC, nanoseconds. */
   startedAt: string;
 }

@@ -56,6 +56,15 @@ function meaning(failure: Failure): Meaning {
     case "mount":
     case "open_tree":
       return mountMeaning(failure);
+    case "runtime":
+      return {
+        code: "runtime.failed",
+        message:
+          errno === ""
+            ? `The container's runtime failed: ${detail}`
+            : `Cannot execute the runtime "${detail}" (${errno})`,
+        next: "without --runtime a container is made by tspod's own",
+      };
   }
   return otherwise(failure);
 }

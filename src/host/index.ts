@@ -2,3 +2,4 @@
 export { type HostTexts, readHostTexts } from "./facts.ts";
 export { findProgram, hostMapping, type Mapping } from "./mapping.ts";
 export { chooseRootfs, type RootfsChoice } from "./rootfs.ts";
+export { findRuntime, type ForeignRuntime, listRuntimes, ownRuntime } from "./runtime.ts";

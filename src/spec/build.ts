@@ -230,6 +230,7 @@ function helperSettings(
     user: options.user ?? image.user,
     createCwd: true,
     init: options.init,
+    ...(options.runtime === null ? {} : { runtime: options.runtime }),
     stdinOpen: options.interactive,
     log: { driver: "k8s-file", path: `${place.containerDir}/log` },
     autoRemove: options.autoRemove,

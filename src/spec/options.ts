@@ -59,6 +59,8 @@ export interface CreateOptions {
   interactive: boolean;
   tty: boolean;
   init: boolean;
+  /** Another OCI runtime than our own. */
+  runtime: { path: string; name: string } | null;
   autoRemove: boolean;
   /** Signal number, or null for the image's StopSignal or SIGTERM. */
   stopSignal: number | null;

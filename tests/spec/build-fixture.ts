@@ -34,6 +34,7 @@ export const options: CreateOptions = {
   interactive: false,
   tty: false,
   init: false,
+  runtime: null,
   autoRemove: false,
   stopSignal: null,
   stopTimeoutMs: 10_000,

@@ -46,12 +46,12 @@ function belongsTo(directory: string, root: string): boolean {
   );
 }
 
-/** Ours are called tspod-<id>; tests that run beside each other are told apart by the driver running them in a row. */
+/** Ours are called tspod-<id>, as no user is. Tests that run beside each other are told apart by running in a row. */
 function cgroups(): string[] {
   const unified = existsSync("/sys/fs/cgroup/cgroup.controllers")
     ? "/sys/fs/cgroup"
     : "/sys/fs/cgroup/unified";
-  return directoriesBelow(unified).filter((path) => basename(path).startsWith("tspod-"));
+  return directoriesBelow(unified).filter((path) => /^tspod-[0-9a-f]{12,}/.test(basename(path)));
 }
 
 /** But for those of others that we may not read, or that vanish while we look. */

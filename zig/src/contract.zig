@@ -68,6 +68,9 @@ pub const Attach = struct {
 
 pub const Log = struct { driver: enum { @"k8s-file", none }, path: Text = "" };
 
+/// Another OCI runtime that makes the container in our stead (foreign/).
+pub const Runtime = struct { path: Text, name: Text };
+
 pub const Helper = struct {
     contract: u32,
     id: Text,
@@ -80,6 +83,7 @@ pub const Helper = struct {
     user: ?Text = null,
     createCwd: bool = false,
     init: bool = false,
+    runtime: ?Runtime = null,
     stdinOpen: bool = false,
     log: Log = .{ .driver = .none },
     attach: ?Attach = null,
@@ -111,6 +115,8 @@ pub const State = struct {
     startedAt: []const u8,
     /// The directory of its cgroup; "" when it has none.
     cgroup: Text = "",
+    /// The process whose namespaces another runtime works in.
+    keeper: ?struct { pid: i32, pidStart: u64 } = null,
 };
 
 // reading -----------------------------------------------------------------------------------------------------

@@ -8,8 +8,10 @@ const joined = @import("process/joined.zig");
 const scheduling = @import("process/scheduling.zig");
 const record = @import("monitor/record.zig");
 const launch = @import("monitor/launch.zig");
+const terminal = @import("process/terminal.zig");
 const client = @import("client/client.zig");
 const cgroups = @import("cgroup/cgroup.zig");
+const foreign = @import("foreign/foreign.zig");
 const linux = sys.linux;
 
 const exit_failed = 125;
@@ -31,19 +33,37 @@ fn runIn(args: []const [*:0]const u8) sys.Error!u8 {
     _ = linux.unlink(file);
     const exec = try contract.parse(contract.Exec, arena, file, bytes);
     try contract.expectVersion(exec.contract);
-    var plan = try planOf(arena, &exec);
-    if (exec.attach == null and !plan.program.terminal) return leaveBehind(&plan);
-    if (exec.attach != null) plan.console_size = plan.console_size orelse client.currentSize();
+    const container = try findContainer(arena, exec.runtimeDir);
+    var plan: joined.Plan = undefined;
+    var other: foreign.Plan = undefined;
+    const target: launch.Target = if (container.keeper) |keeper| foreigner: {
+        other = try foreign.ofExec(&arena_state, &exec, bytes, .{
+            .keeper = keeper.pidfd,
+            .namespaces = try joined.namespacesOf(keeper.pid),
+            .program = container.pidfd,
+        });
+        break :foreigner .{ .foreign = &other };
+    } else ours: {
+        plan = try planOf(arena, &exec, container);
+        break :ours .{ .joined = &plan };
+    };
+    if (exec.attach == null and !target.hasTerminal()) return leaveBehind(target);
+    target.setConsoleSize(consoleSize(&exec));
     return sessions.run(&arena_state, .{
-        .target = .{ .joined = &plan },
+        .target = target,
         .helper = null,
         .attach = exec.attach,
         .stdin_open = exec.stdinOpen,
     });
 }
 
-fn planOf(arena: std.mem.Allocator, exec: *const contract.Exec) sys.Error!joined.Plan {
-    const container = try findContainer(arena, exec.runtimeDir);
+/// As asked for; otherwise as large as the terminal of whoever stays with it.
+fn consoleSize(exec: *const contract.Exec) ?terminal.Size {
+    if (exec.process.consoleSize) |size| return .{ .rows = size.height, .columns = size.width };
+    return if (exec.attach != null) client.currentSize() else null;
+}
+
+fn planOf(arena: std.mem.Allocator, exec: *const contract.Exec, container: Found) sys.Error!joined.Plan {
     const config = arena.create(Config) catch return sys.fail("prepare", "out of memory");
     config.* = try contract.load(Config, arena, exec.containerDir, "config.json");
     var process = exec.process;
@@ -60,7 +80,6 @@ fn planOf(arena: std.mem.Allocator, exec: *const contract.Exec) sys.Error!joined
         .namespaces = try joined.namespacesOf(container.pid),
         .affinity = try .parse(process.execCPUAffinity),
     };
-    if (process.consoleSize) |size| plan.console_size = .{ .rows = size.height, .columns = size.width };
     if (config.linux.seccomp) |*profile| plan.program.seccomp = profile;
     try scheduling.addLinux(&plan.program.scheduling, config.linux.personality, config.linux.memoryPolicy);
     return plan;
@@ -76,7 +95,15 @@ const Config = struct {
     } = .{},
 };
 
-pub const Found = struct { pid: linux.pid_t, pidfd: linux.fd_t, cgroup: [:0]const u8 };
+pub const Process = struct { pid: linux.pid_t, pidfd: linux.fd_t };
+
+pub const Found = struct {
+    pid: linux.pid_t,
+    pidfd: linux.fd_t,
+    cgroup: [:0]const u8,
+    /// Of a container that another runtime has made.
+    keeper: ?Process,
+};
 
 /// The container's first process, held by a descriptor and verified by its start time: a reused pid is nobody.
 pub fn findContainer(arena: std.mem.Allocator, runtime_dir: [:0]const u8) sys.Error!Found {
@@ -84,12 +111,18 @@ pub fn findContainer(arena: std.mem.Allocator, runtime_dir: [:0]const u8) sys.Er
         return if (sys.failure.?.errno == .NOENT) notRunning() else err;
     };
     try contract.expectVersion(state.contract);
-    if (state.pid <= 0) return notRunning();
-    const rc = linux.pidfd_open(state.pid, 0);
+    const first = try hold(state.pid, state.pidStart);
+    const keeper = if (state.keeper) |keeper| try hold(keeper.pid, keeper.pidStart) else null;
+    return .{ .pid = first.pid, .pidfd = first.pidfd, .cgroup = state.cgroup, .keeper = keeper };
+}
+
+fn hold(pid: linux.pid_t, start: u64) sys.Error!Process {
+    if (pid <= 0) return notRunning();
+    const rc = linux.pidfd_open(pid, 0);
     if (linux.errno(rc) == .SRCH) return notRunning();
     const pidfd = try sys.checkFd("pidfd_open", "", rc);
-    if (record.startTime(state.pid) != state.pidStart) return notRunning();
-    return .{ .pid = state.pid, .pidfd = pidfd, .cgroup = state.cgroup };
+    if (record.startTime(pid) != start) return notRunning();
+    return .{ .pid = pid, .pidfd = pidfd };
 }
 
 fn notRunning() sys.Error {
@@ -97,10 +130,13 @@ fn notRunning() sys.Error {
 }
 
 /// Detached, without a terminal: nobody needs to stay with it. It ends with the container at the latest.
-fn leaveBehind(plan: *joined.Plan) sys.Error!u8 {
-    plan.program.dies_with_parent = false;
+fn leaveBehind(target: launch.Target) sys.Error!u8 {
+    switch (target) {
+        .joined => |plan| plan.program.dies_with_parent = false,
+        .foreign => |plan| plan.work.exec.stays = false,
+        .container => unreachable,
+    }
     const null_fd = try sys.checkFd("open", "/dev/null", linux.open("/dev/null", .{ .ACCMODE = .RDWR, .CLOEXEC = true }, 0));
-    const target: launch.Target = .{ .joined = plan };
     var started = try launch.Launch.start(target, .{ .stdin = null_fd, .stdout = null_fd, .stderr = null_fd });
     switch (started.finish(target)) {
         .running => |running| {

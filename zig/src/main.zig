@@ -97,4 +97,9 @@ test {
     _ = @import("client/detach.zig");
     _ = @import("prepare.zig");
     _ = @import("attach.zig");
+    _ = @import("foreign/bundle.zig");
+    _ = @import("foreign/command.zig");
+    _ = @import("foreign/execution.zig");
+    _ = @import("foreign/failure.zig");
+    _ = @import("foreign/handle.zig");
 }

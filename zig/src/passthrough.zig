@@ -17,6 +17,7 @@ var monitor: monitors.Monitor = .{};
 
 /// Anonymous pipes and /dev/null only: any other file handed in would be a handle on the host.
 pub fn isPossible(container: *const prepare.Container, attach: contract.Attach) bool {
+    if (container.helper.runtime != null) return false; // what that says on stderr would be the container's
     if (!attach.passthrough or !attach.sigProxy or container.plan.program.terminal) return false;
     if (attach.stdin and !isHarmless(0)) return false;
     return isHarmless(1) and isHarmless(2);

@@ -10,7 +10,9 @@ const contract = @import("contract.zig");
 const prepare = @import("prepare.zig");
 const sessions = @import("session.zig");
 const passthrough = @import("passthrough.zig");
+const launch = @import("monitor/launch.zig");
 const client = @import("client/client.zig");
+const foreign = @import("foreign/foreign.zig");
 const linux = sys.linux;
 
 const exit_failed = 125;
@@ -33,8 +35,14 @@ fn runIn(args: []const [*:0]const u8) sys.Error!u8 {
         container.plan.console_size = container.plan.console_size orelse client.currentSize();
         if (passthrough.isPossible(&container, options)) return passthrough.run(&container, options);
     }
+    var other: foreign.Plan = undefined;
+    var target: launch.Target = .{ .container = &container.plan };
+    if (container.helper.runtime != null) {
+        other = try foreign.ofContainer(&arena_state, &container);
+        target = .{ .foreign = &other };
+    }
     return sessions.run(&arena_state, .{
-        .target = .{ .container = &container.plan },
+        .target = target,
         .helper = &container.helper,
         .attach = attach,
         .stdin_open = container.helper.stdinOpen,

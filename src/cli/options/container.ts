@@ -1,6 +1,7 @@
 /** The flags of run and create, and how they become CreateOptions. What can be refused without the disk is, here. */
 import { TspodError } from "../../errors.ts";
 import { parseContainerName } from "../../container/index.ts";
+import { findRuntime } from "../../host/index.ts";
 import { type CreateOptions, type NetworkMode, parseSignal } from "../../spec/index.ts";
 import { boolean, type FlagValues, list, value } from "../flags.ts";
 import { resolveEnvironment } from "./environment.ts";
@@ -10,6 +11,8 @@ import { parseTmpfs, parseVolume } from "./volume.ts";
 
 export const pullPolicies = ["missing", "always", "never", "newer"] as const;
 export const networkModes = ["private", "host", "none"] as const;
+
+const runtimeNames = ["tspod", "crun", "runc"] as const;
 
 export const containerFlags = {
   interactive: boolean("-i,--interactive", "Keep standard input open"),
@@ -33,6 +36,12 @@ export const containerFlags = {
   label: list("-l,--label", "KEY=VALUE", "Attach a label"),
   network: value("--network,--net", "MODE", "private (loopback only), host, or none", networkModes),
   init: boolean("--init", "Run a tiny init as process 1, which reaps and forwards signals"),
+  runtime: value(
+    "--runtime",
+    "NAME|PATH",
+    "Have another OCI runtime make the container: crun, runc; tspod is our own",
+    runtimeNames,
+  ),
   pull: value(
     "--pull",
     "POLICY",
@@ -56,7 +65,7 @@ export const containerFlagsNotYet = `
   --health-start-period --no-healthcheck --secret --mount --volumes-from --env-host --label-file
   --log-driver --log-opt --timeout --annotation --add-host --dns --dns-search --dns-option --ip
   --ip6 --mac-address --network-alias --rootfs --replace --pod --sdnotify --tz --umask --no-hosts
-  --preserve-fds --http-proxy --domainname --link --gpus --isolation --runtime --quiet -q
+  --preserve-fds --http-proxy --domainname --link --gpus --isolation --quiet -q
 `
   .trim()
   .split(/\s+/);
@@ -66,7 +75,7 @@ export type ContainerFlags = FlagValues<typeof containerFlags>;
 const stopTimeoutSecondsDefault = 10;
 const millisecondsPerSecond = 1000;
 
-/** Errors: usage, volume.invalid, volume.source_missing. */
+/** Errors: usage, volume.invalid, volume.source_missing, runtime.not_found. */
 export async function createOptions(
   flags: ContainerFlags,
   args: readonly string[],
@@ -92,6 +101,7 @@ export async function createOptions(
     interactive: flags.interactive,
     tty: flags.tty,
     init: flags.init,
+    runtime: flags.runtime === null ? null : findRuntime(flags.runtime, environment.PATH),
     autoRemove: flags.rm,
     stopSignal: flags.stopSignal === null ? null : parseSignal(flags.stopSignal),
     stopTimeoutMs: parseSeconds("--stop-timeout", flags.stopTimeout, stopTimeoutSecondsDefault),

@@ -7,24 +7,57 @@ const report = @import("../process/report.zig");
 const userns = @import("../userns.zig");
 const child = @import("../process/child.zig");
 const joined = @import("../process/joined.zig");
-const programs = @import("../process/program.zig");
 const namespaces = @import("../process/namespaces.zig");
+const terminals = @import("../process/terminal.zig");
 const fuse = @import("../rootfs/fuse.zig");
 const cgroups = @import("../cgroup/cgroup.zig");
+const contract = @import("../contract.zig");
+const foreign = @import("../foreign/foreign.zig");
 const linux = sys.linux;
 
 /// What is started: a container, or a further process in one that runs.
 pub const Target = union(enum) {
     container: *child.Plan,
     joined: *joined.Plan,
+    /// One or the other, made by another runtime.
+    foreign: *foreign.Plan,
 
     pub fn hasTerminal(target: Target) bool {
-        return target.program().terminal;
+        return switch (target) {
+            .foreign => |plan| plan.terminal,
+            inline else => |plan| plan.program.terminal,
+        };
     }
 
-    fn program(target: Target) *const programs.Program {
+    /// About what config.json asks for and nobody can give. Another runtime has its own.
+    fn warnings(target: Target) []const []const u8 {
         return switch (target) {
-            inline else => |plan| &plan.program,
+            .foreign => &.{},
+            inline else => |plan| plan.program.warnings,
+        };
+    }
+
+    /// Without a terminal it means nothing.
+    pub fn setConsoleSize(target: Target, size: ?terminals.Size) void {
+        switch (target) {
+            inline else => |plan| plan.console_size = size,
+        }
+    }
+
+    /// Null: no id maps have to be written, and nobody waits for them.
+    fn maps(target: Target) ?*const userns.Plan {
+        return switch (target) {
+            .container => |plan| if (plan.maps) |*value| value else null,
+            .joined => null,
+            .foreign => |plan| plan.maps(),
+        };
+    }
+
+    fn rootfs(target: Target) ?*const contract.Rootfs {
+        return switch (target) {
+            .container => |plan| &plan.root.rootfs,
+            .joined => null,
+            .foreign => |plan| plan.rootfs(),
         };
     }
 };
@@ -36,6 +69,8 @@ pub const Running = struct {
     terminal: ?linux.fd_t,
     /// Of a container: its path lives where the plan does.
     cgroup: cgroups.Cgroup = .{},
+    /// Another runtime's container: our child is not the container's process, but the one that watches over it.
+    keeper: ?foreign.Keeper = null,
 };
 
 /// A failure after which `line` is the event to emit: the child's own, or ours.
@@ -58,10 +93,12 @@ pub const Launch = struct {
     early_failure: ?event.Line = null,
     /// The container's group, made in step with it.
     birth: ?cgroups.Birth = null,
+    /// What `pid` watches over, when it is a keeper.
+    program: ?foreign.Program = null,
 
     /// The parent's copies of `streams` stay open: closing them is the caller's.
     pub fn start(target: Target, streams: ?child.Streams) sys.Error!Launch {
-        for (target.program().warnings) |text| event.emit(event.warning("config", text));
+        for (target.warnings()) |text| event.emit(event.warning("config", text));
         const channel = try report.open();
         errdefer _ = linux.close(channel.parent);
         var launch: Launch = .{ .pid = 0, .pidfd = -1, .channel = channel.parent };
@@ -80,11 +117,12 @@ pub const Launch = struct {
                 else
                     child.run(plan, streams, channel.child),
                 .joined => |plan| joined.run(plan, streams, channel.child),
+                .foreign => |plan| foreign.run(plan, streams, channel.child),
             }
         }
         _ = linux.close(channel.child);
         launch.pid = @intCast(try sys.check("clone3", "new namespaces", rc));
-        if (goesAhead(target)) launch.awaitProcess();
+        if (goesAhead(target)) launch.awaitProcess(target);
         if (launch.early_failure != null) return launch;
         if (launch.birth) |*birth| try birth.adopt(launch.pid, args.flags & sys.clone_into_cgroup != 0);
         if (target == .joined) try launch.join(target.joined);
@@ -95,6 +133,7 @@ pub const Launch = struct {
         return switch (target) {
             .container => |plan| if (goesAhead(target)) 0 else plan.namespaces.new & namespaces.from_birth,
             .joined => 0,
+            .foreign => |plan| plan.namespaces(),
         };
     }
 
@@ -104,10 +143,10 @@ pub const Launch = struct {
     }
 
     /// Until it is known which process is the container's. What failed instead is for `finish` to tell.
-    fn awaitProcess(launch: *Launch) void {
+    fn awaitProcess(launch: *Launch, target: Target) void {
         var buffer: [1 + event.line_bytes_max]u8 = undefined;
         while (report.receive(launch.channel, &buffer)) |message| switch (message.kind) {
-            .process => return launch.follow(message),
+            .process => return launch.follow(target, message),
             .failed => launch.early_failure = lineOf(message),
             else => {},
         };
@@ -118,6 +157,7 @@ pub const Launch = struct {
     fn clone(target: Target, args: *sys.CloneArgs, made: ?linux.fd_t) usize {
         const into = made orelse switch (target) {
             .container => return sys.clone3(args),
+            .foreign => return sys.clone3(args),
             .joined => |plan| if (plan.cgroup.isNone()) return sys.clone3(args) else plan.cgroup.openDirectory() catch -1,
         };
         defer if (made == null) {
@@ -146,28 +186,21 @@ pub const Launch = struct {
 
     /// Begin to write the id maps; what needs neither them nor the child is best done between this and `proceed`.
     pub fn writeMaps(launch: *Launch, target: Target) sys.Error!void {
-        const plan = switch (target) {
-            .container => |plan| plan,
-            .joined => return,
-        };
         if (launch.early_failure != null) return;
-        if (plan.maps) |*maps| launch.writing = try maps.begin(launch.pid);
+        if (target.maps()) |maps| launch.writing = try maps.begin(launch.pid);
     }
 
     /// Once the maps are written, let the child go on.
     pub fn proceed(launch: *Launch, target: Target) sys.Error!void {
-        const plan = switch (target) {
-            .container => |plan| plan,
-            .joined => return, // it waits for nothing
-        };
         if (launch.early_failure != null) return;
+        const rootfs = target.rootfs() orelse return; // a further process waits for nothing
         if (launch.birth) |*birth| {
             const group = try birth.finish();
-            try cgroups.limitMemory(group, &plan.cgroup);
+            try cgroups.limitMemory(group, &target.container.cgroup);
         }
         if (launch.writing) |writing| try writing.finish();
         // From now on it lets nobody look into it.
-        if (plan.root.rootfs.kind == .@"fuse-overlayfs") launch.userns = openUserNamespace(launch.pid);
+        if (rootfs.kind == .@"fuse-overlayfs") launch.userns = openUserNamespace(launch.pid);
         report.send(launch.channel, .go, "");
     }
 
@@ -179,12 +212,22 @@ pub const Launch = struct {
         var is_executing = false;
         while (report.receive(launch.channel, &buffer)) |message| switch (message.kind) {
             .terminal => terminal = message.fd,
-            .process => launch.follow(message),
-            .executing => is_executing = true,
+            .process => launch.follow(target, message),
+            .executing => {
+                is_executing = true;
+                if (launch.program != null) break; // a keeper has more to say later
+            },
             .created => {
                 is_executing = true;
                 launch.waits = true;
                 break;
+            },
+            .program => {
+                launch.program = foreign.Program.of(message.fd.?) catch {
+                    failure = event.failed();
+                    break;
+                };
+                report.send(launch.channel, .go, "");
             },
             .warning => sys.writeAll(event.descriptor, message.text) catch {},
             .failed => failure = lineOf(message),
@@ -195,9 +238,10 @@ pub const Launch = struct {
             },
             else => {},
         };
-        if (!launch.waits) _ = linux.close(launch.channel);
         if (launch.userns) |fd| _ = linux.close(fd);
         if (failure == null and is_executing) {
+            if (launch.program) |program| return .{ .running = launch.kept(program, terminal) };
+            if (!launch.waits) _ = linux.close(launch.channel);
             return .{ .running = .{
                 .pid = launch.pid,
                 .pidfd = launch.pidfd,
@@ -205,6 +249,7 @@ pub const Launch = struct {
                 .cgroup = if (launch.birth) |birth| birth.group else .{},
             } };
         }
+        _ = linux.close(launch.channel);
         launch.abandon();
         if (terminal) |fd| _ = linux.close(fd);
         if (launch.serverFailed(target)) return .{ .failed = event.failed() };
@@ -220,16 +265,26 @@ pub const Launch = struct {
     }
 
     /// From here on the real process is watched: the one that joined the namespaces has done its work.
-    fn follow(launch: *Launch, message: report.Message) void {
+    fn follow(launch: *Launch, target: Target, message: report.Message) void {
         _ = sys.waitExitFd(launch.pidfd) catch {};
         _ = linux.close(launch.pidfd);
         launch.pid = @bitCast(message.text[0..4].*);
         launch.pidfd = message.fd.?;
+        if (target == .foreign) report.send(launch.channel, .go, "");
+    }
+
+    fn kept(launch: *const Launch, program: foreign.Program, terminal: ?linux.fd_t) Running {
+        return .{
+            .pid = program.pid,
+            .pidfd = program.pidfd,
+            .terminal = terminal,
+            .keeper = .{ .pid = launch.pid, .pidfd = launch.pidfd, .channel = launch.channel },
+        };
     }
 
     fn serve(launch: *const Launch, target: Target, device: linux.fd_t) sys.Error!linux.pid_t {
         defer _ = linux.close(device);
-        return fuse.serve(launch.userns, &target.container.root.rootfs, device);
+        return fuse.serve(launch.userns, target.rootfs().?, device);
     }
 
     /// Of a container that is gone: with its mount the server has ended as well, and tells whether it ever worked.
@@ -237,8 +292,7 @@ pub const Launch = struct {
         const pid = launch.server orelse return false;
         const status = sys.waitExit(pid) catch return false;
         if (status == 0) return false;
-        const program = target.container.root.rootfs.program;
-        sys.failFormat("mount", "{s} failed with status {d}", .{ program, status }) catch {};
+        sys.failFormat("mount", "{s} failed with status {d}", .{ target.rootfs().?.program, status }) catch {};
         return true;
     }
 

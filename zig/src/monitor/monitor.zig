@@ -12,6 +12,7 @@ const sys = @import("../sys.zig");
 const event = @import("../event.zig");
 const contract = @import("../contract.zig");
 const terminal = @import("../process/terminal.zig");
+const foreign = @import("../foreign/foreign.zig");
 const epolls = @import("epoll.zig");
 const clients = @import("clients.zig");
 const control = @import("control.zig");
@@ -73,6 +74,8 @@ pub const Monitor = struct {
     epoll: epolls.Epoll = .{ .fd = -1 },
     pid: linux.pid_t = 0,
     pidfd: linux.fd_t = -1,
+    /// Whom another runtime's container was left to: our child, which ends with it.
+    keeper: ?foreign.Keeper = null,
     runtime_fd: ?linux.fd_t = null,
     userns_fd: ?linux.fd_t = null,
     removal: removals.Removal = .{},
@@ -126,9 +129,10 @@ pub const Monitor = struct {
         const pidfd = running.pidfd;
         m.pid = pid;
         m.pidfd = pidfd;
+        m.keeper = running.keeper;
         try m.config.cgroup.set(running.cgroup.path);
         m.started_at = clock.now();
-        try m.epoll.add(.{ .kind = .child, .fd = pidfd }, epolls.in);
+        try m.epoll.add(.{ .kind = .child, .fd = m.childFd() }, epolls.in);
         if (m.terminal) |fd| try m.adoptTerminal(fd);
         for ([_]*const Output{ &m.stdout, &m.stderr }) |output| {
             const fd = output.fd orelse continue;
@@ -146,7 +150,15 @@ pub const Monitor = struct {
             .monitorStart = record.startTime(self) orelse 0,
             .startedAt = &m.started_at,
             .cgroup = m.config.cgroup.get(),
+            .keeper = if (m.keeper) |keeper| .{
+                .pid = keeper.pid,
+                .pidStart = record.startTime(keeper.pid) orelse 0,
+            } else null,
         });
+    }
+
+    fn childFd(m: *const Monitor) linux.fd_t {
+        return if (m.keeper) |keeper| keeper.pidfd else m.pidfd;
     }
 
     /// We keep the other end open as well: a terminal that nobody has open right now would report a hangup, over and
@@ -378,7 +390,7 @@ pub const Monitor = struct {
     fn reap(m: *Monitor) void {
         if (m.ending != null) return;
         var info: linux.siginfo_t = undefined;
-        const rc = linux.waitid(.PIDFD, m.pidfd, &info, linux.W.EXITED | linux.W.NOHANG, null);
+        const rc = linux.waitid(.PIDFD, m.childFd(), &info, linux.W.EXITED | linux.W.NOHANG, null);
         if (linux.errno(rc) != .SUCCESS) return;
         const status: u32 = @intCast(info.fields.common.second.sigchld.status);
         const by_itself = info.code == @intFromEnum(linux.CLD.EXITED);
@@ -386,8 +398,11 @@ pub const Monitor = struct {
             .{ .code = status, .signal = null }
         else
             .{ .code = 128 + status, .signal = @intCast(status) };
+        if (m.keeper) |*keeper| if (keeper.lastWord()) |word| {
+            m.ending = .{ .code = word.code, .signal = if (word.signal == 0) null else @intCast(word.signal) };
+        };
         m.ending.?.oom_killed = m.config.group().oomKills() > 0;
-        m.epoll.close(m.pidfd);
+        m.epoll.close(m.childFd());
         m.stdin.close(m.epoll);
         // What the container wrote before it ended comes first, then the record.
         while (m.pump(&m.stdout)) {}

@@ -28,7 +28,7 @@ pub fn openOurselves(path: [:0]const u8, ourselves: ?lookup.Identity) sys.Error!
     return copyToMemory();
 }
 
-fn isExecutableByAll(fd: linux.fd_t, ourselves: ?lookup.Identity) bool {
+pub fn isExecutableByAll(fd: linux.fd_t, ourselves: ?lookup.Identity) bool {
     var stat: linux.Statx = undefined;
     if (linux.errno(sys.statFd(fd, &stat)) != .SUCCESS) return false;
     const own = ourselves orelse return false;
@@ -37,17 +37,20 @@ fn isExecutableByAll(fd: linux.fd_t, ourselves: ?lookup.Identity) bool {
 
 /// memfd_create(2) with every seal on it.
 fn copyToMemory() sys.Error!linux.fd_t {
-    const from = try sys.checkFd("open", "/proc/self/exe", linux.open("/proc/self/exe", .{ .CLOEXEC = true }, 0));
-    defer _ = linux.close(from);
     const fd = try sys.checkFd("memfd_create", title, linux.memfd_create(title, linux.MFD.CLOEXEC | linux.MFD.ALLOW_SEALING));
-    while (true) {
-        const chunk_bytes = 1 << 24;
-        if (try sys.check("sendfile", title, linux.sendfile(fd, from, null, chunk_bytes)) == 0) break;
-    }
+    try copyOurselves(fd);
     const add_seals = 1033; // F_ADD_SEALS
     const all_seals = 0x1 | 0x2 | 0x4 | 0x8;
     _ = try sys.check("fcntl", "seals", linux.fcntl(fd, add_seals, all_seals));
     return fd;
+}
+
+/// The file we run from, written to `fd`.
+pub fn copyOurselves(fd: linux.fd_t) sys.Error!void {
+    const from = try sys.checkFd("open", "/proc/self/exe", linux.open("/proc/self/exe", .{ .CLOEXEC = true }, 0));
+    defer _ = linux.close(from);
+    const chunk_bytes = 1 << 24;
+    while (try sys.check("sendfile", title, linux.sendfile(fd, from, null, chunk_bytes)) != 0) {}
 }
 
 /// Become init. `file` is the program's path, `argv` its arguments. The report descriptor is `report_fd`, open.
@@ -68,7 +71,8 @@ pub fn execute(fd: linux.fd_t, file: [:0]const u8, argv: [:null]?[*:0]const u8, 
 /// With `--init` a command line is longer than this only by accident.
 const arguments_max = 4096;
 
-/// `native init FILE ARGV0 ARGS...`: never returns but with the program's status.
+/// `native init FILE ARGV0 ARGS...`: never returns but with the program's status. An empty FILE (another runtime started
+/// us) is looked up here: ARGV0 in PATH.
 pub fn run(args: []const [*:0]const u8, environ: [*:null]const ?[*:0]const u8) u8 {
     if (linux.getpid() != 1 or args.len < 2) return 125;
     _ = linux.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), 0, 0, 0, 0);
@@ -91,15 +95,30 @@ fn startProgram(args: []const [*:0]const u8, environ: [*:null]const ?[*:0]const 
     // A session of its own, with the terminal when there is one.
     _ = linux.setsid();
     _ = linux.ioctl(0, linux.T.IOCSCTTY, 0);
-    const argv: [*:null]const ?[*:0]const u8 = @ptrCast(args[1..].ptr);
-    const rc = linux.execve(args[0], argv, environ);
-    _ = sys.check("execve", std.mem.span(args[1]), rc) catch {};
+    executeProgram(args, environ) catch {};
     const line = event.failed();
     var message: [event.line_bytes_max + 1]u8 = undefined;
     message[0] = 'F';
     @memcpy(message[1..][0..line.used], line.bytes());
     _ = linux.write(report_fd, &message, line.used + 1);
-    linux.exit_group(125);
+    linux.exit_group(if (std.mem.eql(u8, sys.failure.?.call, "lookup")) 127 else 126);
+}
+
+fn executeProgram(args: []const [*:0]const u8, environ: [*:null]const ?[*:0]const u8) sys.Error!void {
+    const name = std.mem.span(args[1]);
+    const given = std.mem.span(args[0]);
+    const file = if (given.len > 0) given else try lookup.find(name, pathOf(environ));
+    const argv: [*:null]const ?[*:0]const u8 = @ptrCast(args[1..].ptr);
+    _ = try sys.check("execve", name, linux.execve(file, argv, environ));
+}
+
+fn pathOf(environ: [*:null]const ?[*:0]const u8) ?[]const u8 {
+    var i: usize = 0;
+    while (environ[i]) |variable| : (i += 1) {
+        const text = std.mem.span(variable);
+        if (std.mem.startsWith(u8, text, "PATH=")) return text["PATH=".len..];
+    }
+    return null;
 }
 
 /// The words of a command line lie behind one another in memory; the kernel shows them from there.

@@ -21,6 +21,9 @@ pub const Kind = enum(u8) {
     process = 'P',
     /// The connection of a fuse mount that wants to be served, as a descriptor.
     fuse = 'O',
+    /// From the keeper of another runtime (foreign/): the container's process, as a descriptor; how it ended.
+    program = 'p',
+    ended = 'E',
     _,
 };
 

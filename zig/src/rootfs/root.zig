@@ -104,7 +104,8 @@ pub fn seal(plan: *const Plan, root: linux.fd_t) sys.Error!void {
     _ = try sys.check("mount_setattr", "/", sys.changeMount(root, sys.at_empty_path, &change));
 }
 
-fn mountRoot(plan: *const Plan) sys.Error!linux.fd_t {
+/// Only the layers, at `root_path`. A descriptor of what is mounted there now.
+pub fn mountRoot(plan: *const Plan) sys.Error!linux.fd_t {
     switch (plan.rootfs.kind) {
         .overlay => {
             try overlay.mount(plan.root_path, plan.rootfs, plan.is_volatile);

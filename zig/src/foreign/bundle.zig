@@ -1,0 +1,161 @@
+//! config.json as another runtime is to read it, and `process` for its exec: what is done already is taken out, what only
+//! we know is put in, and everything else stays as it was written, fields included that we have no name for.
+//! Works on JSON values in memory; touches no file.
+const std = @import("std");
+const sys = @import("../sys.zig");
+const terminals = @import("../process/terminal.zig");
+const Value = std.json.Value;
+const Allocator = std.mem.Allocator;
+
+/// Who the program runs as, looked up in the container's own files.
+pub const Person = struct { uid: u32, gid: u32, groups: []const u32, home: []const u8 };
+
+pub const Changes = struct {
+    /// Null: config.json's ids are meant as they stand.
+    person: ?Person,
+    console_size: ?terminals.Size = null,
+    /// Our own executable, as a file that everybody may execute: it becomes process 1 (`--init`).
+    init: ?[]const u8 = null,
+};
+
+const Error = sys.Error || error{OutOfMemory};
+
+/// Where the tiny init lies inside: /dev is the container's own, so the image keeps no trace of it.
+const init_path = "/dev/tspod-init";
+
+pub fn adapt(arena: Allocator, config: *Value, changes: Changes) Error!void {
+    const spec = try objectOf(config, "config.json");
+    if (spec.getPtr("linux")) |linux| try forgetWhatIsDone(try objectOf(linux, "linux"));
+    const process = spec.getPtr("process") orelse return sys.fail("prepare", "config.json has no process");
+    try adaptProcess(arena, process, changes);
+    const file = changes.init orelse return;
+    const mounts = spec.getPtr("mounts") orelse return sys.fail("prepare", "config.json mounts no /dev");
+    try (try arrayOf(mounts, "mounts")).append(try bindMount(arena, file, init_path));
+}
+
+/// The user namespace exists, and so do the group and its limits.
+fn forgetWhatIsDone(linux: *std.json.ObjectMap) Error!void {
+    for ([_][]const u8{ "uidMappings", "gidMappings", "resources", "cgroupsPath" }) |name| _ = linux.orderedRemove(name);
+    const namespaces = try arrayOf(linux.getPtr("namespaces") orelse return, "namespaces");
+    var i: usize = 0;
+    while (i < namespaces.items.len) {
+        const kind = (try objectOf(&namespaces.items[i], "namespaces")).get("type") orelse Value.null;
+        if (kind == .string and std.mem.eql(u8, kind.string, "user")) {
+            _ = namespaces.orderedRemove(i);
+        } else i += 1;
+    }
+}
+
+pub fn adaptProcess(arena: Allocator, value: *Value, changes: Changes) Error!void {
+    const process = try objectOf(value, "process");
+    if (changes.console_size) |size| {
+        var object: std.json.ObjectMap = .empty;
+        try object.put(arena, "height", .{ .integer = size.rows });
+        try object.put(arena, "width", .{ .integer = size.columns });
+        try process.put(arena, "consoleSize", .{ .object = object });
+    }
+    if (changes.person) |person| try become(arena, process, person);
+    if (changes.init == null) return;
+    // An empty FILE: init looks the program up, for nobody can before everything is mounted.
+    const args = try arrayOf(process.getPtr("args") orelse return, "process.args");
+    try args.insertSlice(0, &.{
+        .{ .string = init_path }, .{ .string = "native" }, .{ .string = "init" }, .{ .string = "" },
+    });
+}
+
+fn become(arena: Allocator, process: *std.json.ObjectMap, person: Person) Error!void {
+    const entry = try process.getOrPutValue(arena, "user", .{ .object = .empty });
+    const user = try objectOf(entry.value_ptr, "process.user");
+    try user.put(arena, "uid", .{ .integer = person.uid });
+    try user.put(arena, "gid", .{ .integer = person.gid });
+    var groups: std.json.Array = .init(arena);
+    for (person.groups) |gid| try groups.append(.{ .integer = gid });
+    try user.put(arena, "additionalGids", .{ .array = groups });
+
+    const env = try process.getOrPutValue(arena, "env", .{ .array = .init(arena) });
+    const variables = try arrayOf(env.value_ptr, "process.env");
+    for (variables.items) |variable| {
+        if (variable == .string and std.mem.startsWith(u8, variable.string, "HOME=")) return;
+    }
+    const home = if (person.home.len > 0) person.home else "/";
+    try variables.append(.{ .string = try std.fmt.allocPrint(arena, "HOME={s}", .{home}) });
+}
+
+fn bindMount(arena: Allocator, source: []const u8, destination: []const u8) Error!Value {
+    var mount: std.json.ObjectMap = .empty;
+    try mount.put(arena, "destination", .{ .string = destination });
+    try mount.put(arena, "type", .{ .string = "bind" });
+    try mount.put(arena, "source", .{ .string = source });
+    var options: std.json.Array = .init(arena);
+    for ([_][]const u8{ "bind", "ro", "nosuid", "nodev" }) |option| try options.append(.{ .string = option });
+    try mount.put(arena, "options", .{ .array = options });
+    return .{ .object = mount };
+}
+
+fn objectOf(value: *Value, name: []const u8) sys.Error!*std.json.ObjectMap {
+    if (value.* == .object) return &value.object;
+    return sys.failFormat("parse", "{s} is no object", .{name});
+}
+
+fn arrayOf(value: *Value, name: []const u8) sys.Error!*std.json.Array {
+    if (value.* == .array) return &value.array;
+    return sys.failFormat("parse", "{s} is no array", .{name});
+}
+
+fn parseForTest(arena: Allocator, text: []const u8) !Value {
+    return std.json.parseFromSliceLeaky(Value, arena, text, .{});
+}
+
+test "adapt() takes out what is done and keeps what it does not know" {
+    var arena_state: std.heap.ArenaAllocator = .init(std.testing.allocator);
+    defer arena_state.deinit();
+    const arena = arena_state.allocator();
+    var config = try parseForTest(arena,
+        \\{"process":{"args":["sh"],"user":{"uid":0,"umask":18},"env":["A=1"],"new":[1.5,18446744073709551615]},
+        \\ "mounts":[],"linux":{"uidMappings":[{"size":1}],"gidMappings":[],"resources":{},"cgroupsPath":"x","x":true,
+        \\ "namespaces":[{"type":"user"},{"type":"pid"},{"type":"network","path":"/n"}]}}
+    );
+    try adapt(arena, &config, .{
+        .person = .{ .uid = 1000, .gid = 7, .groups = &.{50}, .home = "/home/app" },
+        .console_size = .{ .rows = 24, .columns = 80 },
+        .init = "/x/tspod",
+    });
+    const text = try std.json.Stringify.valueAlloc(arena, config, .{});
+    try std.testing.expectEqualStrings(
+        "{\"process\":{\"args\":[\"/dev/tspod-init\",\"native\",\"init\",\"\",\"sh\"]," ++
+            "\"user\":{\"uid\":1000,\"umask\":18,\"gid\":7,\"additionalGids\":[50]},\"env\":[\"A=1\",\"HOME=/home/app\"]," ++
+            "\"new\":[1.5,18446744073709551615],\"consoleSize\":{\"height\":24,\"width\":80}}," ++
+            "\"mounts\":[{\"destination\":\"/dev/tspod-init\",\"type\":\"bind\",\"source\":\"/x/tspod\"," ++
+            "\"options\":[\"bind\",\"ro\",\"nosuid\",\"nodev\"]}]," ++
+            "\"linux\":{\"x\":true,\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"network\",\"path\":\"/n\"}]}}",
+        text,
+    );
+}
+
+test "adapt() refuses what is no config.json with a sentence" {
+    var arena_state: std.heap.ArenaAllocator = .init(std.testing.allocator);
+    defer arena_state.deinit();
+    const arena = arena_state.allocator();
+    for ([_][]const u8{
+        "[]",                         "{}", "{\"process\":1}", "{\"process\":{},\"linux\":[]}", "{\"process\":{},\"linux\":{\"namespaces\":{}}}",
+        "{\"process\":{\"user\":1}}",
+    }) |bad| {
+        var config = try parseForTest(arena, bad);
+        const changes: Changes = .{ .person = .{ .uid = 0, .gid = 0, .groups = &.{}, .home = "" } };
+        try std.testing.expectError(error.Syscall, adapt(arena, &config, changes));
+    }
+}
+
+test "fuzz: no JSON crashes adapt()" {
+    try std.testing.fuzz({}, struct {
+        fn one(_: void, smith: *std.testing.Smith) !void {
+            var buffer: [2048]u8 = undefined;
+            var arena_state: std.heap.ArenaAllocator = .init(std.testing.allocator);
+            defer arena_state.deinit();
+            const arena = arena_state.allocator();
+            var config = parseForTest(arena, buffer[0..smith.slice(&buffer)]) catch return;
+            const person: Person = .{ .uid = 1, .gid = 2, .groups = &.{3}, .home = "" };
+            adapt(arena, &config, .{ .person = person, .init = "/x" }) catch return;
+        }
+    }.one, .{ .corpus = &.{"{\"process\":{\"args\":[\"sh\"]},\"mounts\":[],\"linux\":{\"namespaces\":[{\"type\":\"user\"}]}}"} });
+}

@@ -1,0 +1,278 @@
+//! The keeper: calls the runtime and waits for what it has started. Of a container it is process 1 of the outer pid
+//! namespace; of an exec a process that has joined it, and whom the program is left to as to an init.
+//!
+//! It runs a file of the host but nothing of the container: that is the runtime's process, in namespaces of its own,
+//! where the keeper is not seen. So it may be looked into, which exec needs to join its namespaces. All signals are
+//! blocked; it sleeps until one of its children ends.
+const std = @import("std");
+const sys = @import("../sys.zig");
+const event = @import("../event.zig");
+const userns = @import("../userns.zig");
+const report = @import("../process/report.zig");
+const child = @import("../process/child.zig");
+const programs = @import("../process/program.zig");
+const footprint = @import("../monitor/footprint.zig");
+const plans = @import("plan.zig");
+const worlds = @import("world.zig");
+const bundles = @import("bundle.zig");
+const commands = @import("command.zig");
+const consoles = @import("console.zig");
+const failures = @import("failure.zig");
+const handles = @import("handle.zig");
+const execution = @import("execution.zig");
+const people = @import("person.zig");
+const inits = @import("init.zig");
+const contract = @import("../contract.zig");
+const path = @import("../rootfs/path.zig");
+const linux = sys.linux;
+
+/// What the kernel sends the keeper of an exec when its monitor dies. SIGTERM is what a session's end sends to everybody.
+const monitor_died: linux.SIG = .USR1;
+
+const Error = sys.Error || error{OutOfMemory};
+
+pub fn run(plan: *plans.Plan, streams: ?child.Streams, channel: linux.fd_t) noreturn {
+    var keeper: Keeper = .{ .plan = plan, .streams = streams, .channel = channel };
+    keeper.runIn() catch |err| if (err == error.OutOfMemory) {
+        sys.fail("prepare", "out of memory") catch {};
+    };
+    const line = event.failed();
+    report.send(keeper.channel, .failed, line.bytes());
+    linux.exit_group(125);
+}
+
+const Keeper = struct {
+    plan: *plans.Plan,
+    streams: ?child.Streams,
+    channel: linux.fd_t,
+    console: ?linux.fd_t = null,
+
+    fn runIn(keeper: *Keeper) Error!noreturn {
+        var all = linux.sigfillset();
+        _ = linux.sigprocmask(linux.SIG.BLOCK, &all, null);
+        switch (keeper.plan.work) {
+            .container => |*container| try keeper.make(container),
+            .exec => |*exec| try keeper.join(exec),
+        }
+    }
+
+    // A container ---------------------------------------------------------------------------------------------
+
+    fn make(keeper: *Keeper, container: *const plans.Container) Error!noreturn {
+        const plan = keeper.plan;
+        try keeper.dieWithMonitor();
+        try worlds.separate(container.own);
+        report.awaitGo(keeper.channel);
+        if (plan.maps()) |maps| try userns.becomeRoot(maps.maps);
+        try keeper.dieWithMonitor(); // a change of ids clears it
+        const root = try worlds.build(container.own, plan.place, keeper.channel);
+        const files: commands.Files = .of_container;
+        try keeper.writeBundle(container, &files, root);
+        const call = try keeper.callOf(&files);
+        try keeper.carryOut(&call, &call.create(plan.place));
+        const program = try keeper.findProgram(&files);
+        keeper.streams = null;
+        const before: execution.Moment = .of(program);
+        try keeper.carryOut(&call, &call.start());
+        before.awaitExecution();
+        report.send(keeper.channel, .executing, "");
+        keeper.watch(program);
+    }
+
+    /// As process 1 it takes everything along; otherwise it has the program to kill.
+    fn dieWithMonitor(keeper: *const Keeper) sys.Error!void {
+        const is_process_1 = keeper.plan.namespaces() & linux.CLONE.NEWPID != 0;
+        if (is_process_1) return programs.dieWithParent();
+        try beLikeAnInit();
+    }
+
+    /// Go to where all names are relative to, once nothing else needs a directory; what the runtime makes is for the container's users to see.
+    fn settle(keeper: *const Keeper) sys.Error!void {
+        _ = try sys.check("chdir", keeper.plan.place, linux.chdir(keeper.plan.place));
+        _ = linux.syscall1(.umask, 0o022);
+    }
+
+    fn writeBundle(
+        keeper: *const Keeper,
+        container: *const plans.Container,
+        files: *const commands.Files,
+        root: linux.fd_t,
+    ) Error!void {
+        const plan = keeper.plan;
+        const own = container.own;
+        const arena = plan.arena.allocator();
+        if (own.program.creates_cwd) {
+            const made = try path.ensureDirectory(root, own.program.cwd);
+            _ = linux.close(made.fd);
+        }
+        const person = try keeper.personOf(.{ .root = root }, own.program.ids.additionalGids);
+        try keeper.settle();
+        var config = try contract.load(std.json.Value, arena, container.directory, "config.json");
+        try bundles.adapt(arena, &config, .{
+            .person = person,
+            .console_size = own.console_size,
+            .init = if (own.init) try inits.fileOf(arena, own, plan.place) else null,
+        });
+        try writeJson(arena, files.config, &config);
+    }
+
+    fn personOf(keeper: *const Keeper, place: people.Place, groups: []const u32) Error!?bundles.Person {
+        const text = keeper.plan.user orelse return null;
+        return try people.find(keeper.plan.arena.allocator(), place, text, groups);
+    }
+
+    // An exec -------------------------------------------------------------------------------------------------
+
+    /// Joins, makes the real keeper, which is a sibling as in process/joined.zig, and ends.
+    fn join(keeper: *Keeper, exec: *plans.Exec) Error!noreturn {
+        _ = linux.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), 0, 0, 0, 0);
+        const rc = linux.setns(exec.keeper, exec.namespaces);
+        _ = try sys.check("setns", "the container's namespaces", rc);
+        _ = linux.setresgid(0, 0, 0);
+        _ = linux.setresuid(0, 0, 0);
+        var pidfd: linux.fd_t = -1;
+        const args: sys.CloneArgs = .{
+            .flags = linux.CLONE.PIDFD | linux.CLONE.PARENT,
+            .pidfd = @intFromPtr(&pidfd),
+            .exit_signal = 0, // as ours: the parent is told as of any child
+        };
+        const pid = try sys.check("clone3", "a process beside the container", sys.clone3(&args));
+        if (pid == 0) try keeper.begin(exec);
+        try report.sendProcess(keeper.channel, @intCast(pid), pidfd);
+        linux.exit_group(0);
+    }
+
+    fn begin(keeper: *Keeper, exec: *plans.Exec) Error!noreturn {
+        try beLikeAnInit();
+        report.awaitGo(keeper.channel);
+        const arena = keeper.plan.arena.allocator();
+        const files: commands.Files = try .numbered(arena, linux.getpid());
+        try bundles.adaptProcess(arena, &exec.process, .{
+            .person = try keeper.personOf(.{ .program = exec.program }, exec.groups),
+            .console_size = keeper.plan.console_size,
+        });
+        try keeper.settle();
+        errdefer files.remove();
+        try writeJson(arena, files.config, &exec.process);
+        const call = try keeper.callOf(&files);
+        try keeper.carryOut(&call, &call.exec());
+        const program = try keeper.findProgram(&files);
+        files.remove();
+        report.send(keeper.channel, .executing, "");
+        if (!exec.stays) linux.exit_group(0); // the container's keeper takes over
+        keeper.watch(program);
+    }
+
+    // Both ----------------------------------------------------------------------------------------------------
+
+    fn callOf(keeper: *const Keeper, files: *const commands.Files) error{OutOfMemory}!commands.Call {
+        const plan = keeper.plan;
+        return .{
+            .runtime = plan.runtime.path,
+            .state = try std.fs.path.joinZ(plan.arena.allocator(), &.{ plan.place, "state" }),
+            .files = files,
+            .id = plan.id,
+            .terminal = plan.terminal,
+        };
+    }
+
+    /// One call of the runtime, to its end.
+    fn carryOut(keeper: *Keeper, call: *const commands.Call, words: *const commands.Words) sys.Error!void {
+        const plan = keeper.plan;
+        if (plan.terminal and keeper.console == null) keeper.console = try consoles.listen(call.files.console);
+        const pid = try commands.spawn(words, keeper.streams);
+        keeper.dropDescriptors();
+        const ending = waitFor(pid, .{ .reaps_others = false });
+        if (ending.code == 0) return;
+        const arena = plan.arena.allocator();
+        const log = contract.readFile(arena, call.files.log) catch "";
+        return failures.remember(arena, plan.runtime.name, keeper.programName(), log, ending.code);
+    }
+
+    fn programName(keeper: *const Keeper) [:0]const u8 {
+        return switch (keeper.plan.work) {
+            .container => |container| std.mem.span(container.own.program.argv[0].?),
+            .exec => |exec| exec.command,
+        };
+    }
+
+    /// The container's streams and the events are others' to close: only the channel and the console stay open.
+    fn dropDescriptors(keeper: *Keeper) void {
+        const channel = 3;
+        const console = 4;
+        if (keeper.channel == channel) return;
+        const high = 10;
+        const from_channel = linux.fcntl(keeper.channel, linux.F.DUPFD_CLOEXEC, high);
+        const from_console = if (keeper.console) |fd| linux.fcntl(fd, linux.F.DUPFD_CLOEXEC, high) else 0;
+        const cloexec: u32 = @bitCast(linux.O{ .CLOEXEC = true });
+        _ = linux.dup3(@intCast(from_channel), channel, cloexec);
+        keeper.channel = channel;
+        if (keeper.console != null) {
+            _ = linux.dup3(@intCast(from_console), console, cloexec);
+            keeper.console = console;
+        }
+        sys.closeFrom(if (keeper.console == null) channel + 1 else console + 1);
+    }
+
+    /// The process the runtime has left behind: tell the monitor of it and of its terminal.
+    fn findProgram(keeper: *Keeper, files: *const commands.Files) sys.Error!linux.pid_t {
+        const plan = keeper.plan;
+        if (keeper.console) |listener| {
+            const master = try consoles.receive(listener, plan.console_size);
+            try report.sendDescriptor(keeper.channel, .terminal, master);
+            _ = linux.close(master);
+            _ = linux.close(listener);
+        }
+        const text = try contract.readFile(plan.arena.allocator(), files.pid);
+        const pid = std.fmt.parseInt(linux.pid_t, std.mem.trim(u8, text, " \n"), 10) catch 0;
+        if (pid <= 1) return sys.failFormat("runtime", "{s} wrote no process id", .{plan.runtime.name});
+        const pidfd = try sys.checkFd("pidfd_open", "the container's process", linux.pidfd_open(pid, 0));
+        defer _ = linux.close(pidfd);
+        try report.sendDescriptor(keeper.channel, .program, pidfd);
+        report.awaitGo(keeper.channel); // before it is reaped, so that its number can be told
+        return pid;
+    }
+
+    /// Until the program ends; then say how, and end as well.
+    fn watch(keeper: *Keeper, program: linux.pid_t) noreturn {
+        keeper.plan.arena.deinit();
+        footprint.shrink();
+        const ending = waitFor(program, .{ .reaps_others = true });
+        report.send(keeper.channel, .ended, std.mem.asBytes(&ending));
+        linux.exit_group(0);
+    }
+};
+
+/// Wait for a child. Others are reaped as an init does once it is the program that is waited for: before that, one of
+/// them may be the program. When the monitor of an exec dies, the child is killed.
+fn waitFor(pid: linux.pid_t, options: struct { reaps_others: bool }) handles.Ending {
+    var wanted = linux.sigemptyset();
+    linux.sigaddset(&wanted, .CHLD);
+    linux.sigaddset(&wanted, monitor_died);
+    while (true) {
+        var status: u32 = 0;
+        if (linux.waitpid(pid, &status, linux.W.NOHANG) == pid) return .from(status);
+        if (options.reaps_others) {
+            const other = linux.waitpid(-1, &status, linux.W.NOHANG);
+            if (other == pid) return .from(status);
+            if (linux.errno(other) == .SUCCESS and other != 0) continue;
+        }
+        const signal = linux.syscall4(.rt_sigtimedwait, @intFromPtr(&wanted), 0, 0, @sizeOf(u64));
+        if (signal == @intFromEnum(monitor_died)) _ = linux.kill(pid, .KILL);
+    }
+}
+
+/// Without being process 1: the runtime leaves its child to us, and the monitor's death is noticed.
+fn beLikeAnInit() sys.Error!void {
+    _ = try sys.check("subreaper", "", linux.prctl(@intFromEnum(linux.PR.SET_CHILD_SUBREAPER), 1, 0, 0, 0));
+    const signal = @intFromEnum(monitor_died);
+    _ = try sys.check("pdeathsig", "", linux.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), signal, 0, 0, 0));
+}
+
+fn writeJson(arena: std.mem.Allocator, name: [:0]const u8, value: *const std.json.Value) Error!void {
+    const text = try std.json.Stringify.valueAlloc(arena, value.*, .{});
+    const flags: linux.O = .{ .ACCMODE = .WRONLY, .CREAT = true, .TRUNC = true, .CLOEXEC = true };
+    const fd = try sys.checkFd("open", name, linux.open(name, flags, 0o600));
+    defer _ = linux.close(fd);
+    try sys.writeAll(fd, text);
+}
