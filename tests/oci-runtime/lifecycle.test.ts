@@ -82,7 +82,7 @@ describe("what is refused, with words that engines know", () => {
   runtimeTest("of a container that is not there", async () => {
     await using runtime = new Runtime();
     for (const verb of ["state", "start", "kill", "delete"]) {
-      await refused(runtime, [verb, "nobody"], 'container "nobody" does not exist');
+      await refused(runtime, [verb, "nobody"], 'container does not exist: "nobody"');
     }
     await runtime.ok("delete", "--force", "nobody");
   });
@@ -90,7 +90,7 @@ describe("what is refused, with words that engines know", () => {
   runtimeTest("what does not fit the state", async () => {
     await using runtime = new Runtime(waits);
     await runtime.create("c");
-    await refused(runtime, ["create", "-b", "bundle", "c"], /container with id exists/);
+    await refused(runtime, ["create", "-b", "bundle", "c"], /container with given ID already exists/);
     await refused(runtime, ["delete", "c"], /not stopped/);
     await runtime.ok("start", "c");
     await refused(runtime, ["start", "c"], /it is running/);

@@ -17,6 +17,7 @@ const Text = [:0]const u8;
 // config.json -------------------------------------------------------------------------------------------------
 
 const runtime_spec = @import("runtime_spec.zig");
+pub const Map = runtime_spec.Map;
 pub const Spec = runtime_spec.Spec;
 pub const Process = runtime_spec.Process;
 pub const Mount = runtime_spec.Mount;

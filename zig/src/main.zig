@@ -87,6 +87,7 @@ test {
     _ = @import("process/user.zig");
     _ = @import("process/seccomp_test.zig");
     _ = @import("process/lookup.zig");
+    _ = @import("process/hooks.zig");
     _ = @import("monitor/footprint.zig");
     _ = @import("monitor/log.zig");
     _ = @import("monitor/frame.zig");

@@ -229,6 +229,10 @@ pub const Launch = struct {
                 };
                 report.send(launch.channel, .go, "");
             },
+            .hooks => launch.runHooks(target) catch {
+                failure = event.failed();
+                break;
+            },
             .warning => sys.writeAll(event.descriptor, message.text) catch {},
             .failed => failure = lineOf(message),
             .fuse => launch.server = launch.serve(target, message.fd.?) catch {
@@ -262,6 +266,13 @@ pub const Launch = struct {
     pub fn release(launch: *const Launch) void {
         report.send(launch.channel, .go, "");
         _ = linux.close(launch.channel);
+    }
+
+    fn runHooks(launch: *const Launch, target: Target) sys.Error!void {
+        const set = &target.container.hooks.?;
+        try set.run(.prestart, "creating", launch.pid);
+        try set.run(.createRuntime, "creating", launch.pid);
+        report.send(launch.channel, .go, "");
     }
 
     /// From here on the real process is watched: the one that joined the namespaces has done its work.

@@ -164,10 +164,7 @@ pub const Monitor = struct {
     /// We keep the other end open as well: a terminal that nobody has open right now would report a hangup, over and
     /// over. Never closed; it is gone with us.
     fn adoptTerminal(m: *Monitor, master: linux.fd_t) sys.Error!void {
-        const tiocgptpeer = 0x5441;
-        const flags: linux.O = .{ .ACCMODE = .RDWR, .NOCTTY = true, .CLOEXEC = true };
-        const peer = linux.ioctl(master, tiocgptpeer, @as(u32, @bitCast(flags)));
-        _ = try sys.check("TIOCGPTPEER", "the terminal", peer);
+        _ = try sys.check("TIOCGPTPEER", "the terminal", terminal.openPeer(master));
         try setNonBlocking(master);
         m.stdout.fd = master;
         m.stdin = .{ .fd = master, .is_terminal = true };

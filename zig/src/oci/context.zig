@@ -2,6 +2,7 @@
 const std = @import("std");
 const sys = @import("../sys.zig");
 const args = @import("args.zig");
+const failures = @import("failure.zig");
 const linux = sys.linux;
 
 pub const Text = args.Text;
@@ -17,6 +18,8 @@ pub const Context = struct {
     /// The directory of all containers, absolute.
     root: Text,
     cgroup_manager: CgroupManager,
+    /// Where warnings go.
+    log: *const failures.Log,
 
     pub fn variable(context: *const Context, name: []const u8) ?Text {
         return find(context.environ, name);

@@ -4,6 +4,7 @@ const std = @import("std");
 const sys = @import("../sys.zig");
 const contexts = @import("context.zig");
 const args = @import("args.zig");
+const removal = @import("removal.zig");
 const state = @import("state.zig");
 const store = @import("store.zig");
 const cgroups = @import("../cgroup/cgroup.zig");
@@ -14,7 +15,6 @@ const Options = struct {
     force: bool = false,
     pub const names = .{.{ "f", "force" }};
 };
-const Config = struct {};
 
 /// A process that was killed has ended after this time, or never will.
 const kill_timeout_ms = 10_000;
@@ -26,7 +26,7 @@ pub fn run(context: *const contexts.Context, arguments: []const contexts.Argumen
         return if (parsed.options.force and isMissing()) 0 else err;
     };
     defer entry.close();
-    const container = state.read(Config, context.arena, entry) catch |err| {
+    const container = state.read(removal.Config, context.arena, entry) catch |err| {
         if (!parsed.options.force) return err;
         return forceIncomplete(&entry);
     };
@@ -39,9 +39,9 @@ pub fn run(context: *const contexts.Context, arguments: []const contexts.Argumen
         try killAndWait(pidfd);
     }
     if (!store.lock(&entry)) return 0; // somebody else was quicker
-    const group: cgroups.Cgroup = .{ .path = container.record.cgroup };
-    try group.destroy();
-    entry.remove();
+    const record = &container.record;
+    const set = try removal.hooksOf(context.arena, &record.config, id, record.bundle);
+    removal.remove(context, &entry, if (set) |*all| all else null);
     return 0;
 }
 

@@ -6,10 +6,16 @@ const contract = @import("../contract.zig");
 const prepare = @import("../prepare.zig");
 const child = @import("../process/child.zig");
 const gates = @import("../process/gate.zig");
+const hooks = @import("../process/hooks.zig");
 const launch = @import("../monitor/launch.zig");
 const record = @import("../monitor/record.zig");
+const client = @import("../client/client.zig");
+const consoles = @import("console.zig");
 const contexts = @import("context.zig");
+const descriptors = @import("descriptors.zig");
 const idmap = @import("idmap.zig");
+const pid_files = @import("pid_file.zig");
+const removal = @import("removal.zig");
 const sentence = @import("sentence.zig");
 const state = @import("state.zig");
 const store = @import("store.zig");
@@ -34,39 +40,41 @@ pub const Wanted = struct {
     options: Options,
     /// Stop before the program, until `start`.
     waits: bool,
+    /// Whether we stay with it, and so can serve its terminal.
+    stays: bool = false,
 };
 
 pub const Made = struct {
     entry: store.Entry,
     running: launch.Running,
-    spec: *const contract.Spec,
+    hooks: ?*const hooks.Set,
 };
 
-/// More than a service manager ever passes.
-const preserved_max = 1024;
+/// What has been read, and where; absolute, for the working directory becomes the bundle.
+const Bundle = struct {
+    path: Text,
+    spec: *contract.Spec,
+    config_text: []const u8,
+    pid_file: ?Text,
+    console: ?linux.fd_t,
+};
 
 pub fn make(context: *const Context, wanted: Wanted) sys.Error!Made {
-    const preserved = try preservedOf(context, wanted.options.preserve_fds orelse 0);
-    const pid_file: ?Text = if (wanted.options.pid_file) |path| try context.absolute(path) else null;
-    const bundle = try enterBundle(context, wanted.options.bundle orelse ".");
-    const config_name = wanted.options.config orelse "config.json";
-    const config_text = try contract.readFile(context.arena, config_name);
-    const spec = context.arena.create(contract.Spec) catch return contexts.outOfMemory();
-    spec.* = try contract.parse(contract.Spec, context.arena, config_name, config_text);
-    try idmap.complete(context, spec);
-    var plan = try planOf(context, spec, wanted);
+    const preserved = try descriptors.preserved(context, wanted.options.preserve_fds orelse 0);
+    const bundle = try readBundle(context, &wanted.options);
+    const plan = context.arena.create(child.Plan) catch return contexts.outOfMemory();
+    plan.* = try planOf(context, &bundle, &wanted);
     plan.preserved = preserved;
 
     const entry = try store.claim(context.arena, context.root, wanted.id);
-    errdefer {
-        entry.remove();
-        entry.close();
-    }
+    errdefer entry.close();
+    const set: ?*const hooks.Set = if (plan.hooks) |*set| set else null;
+    errdefer removal.remove(context, &entry, set);
     if (wanted.waits) plan.gate = try gates.listen(&record.address(entry.directory, store.socket_name));
-    const target: launch.Target = .{ .container = &plan };
+    const target: launch.Target = .{ .container = plan };
     var started = try launch.Launch.start(target, null);
     if (plan.gate) |gate| _ = linux.close(gate.listener);
-    const result = bringUp(&started, target) catch |err| {
+    const result = bringUp(context, &started, target, &entry, &bundle) catch |err| {
         started.abandon();
         return err;
     };
@@ -77,48 +85,50 @@ pub fn make(context: *const Context, wanted: Wanted) sys.Error!Made {
             return error.Syscall;
         },
     };
-    const made: Made = .{ .entry = entry, .running = running, .spec = spec };
-    finish(context, &made, .{ .bundle = bundle, .config_text = config_text, .pid_file = pid_file }) catch |err| {
+    publish(context, &entry, &running, &bundle) catch |err| {
         started.abandon();
         return err;
     };
     if (started.waits) started.release();
-    return made;
+    return .{ .entry = entry, .running = running, .hooks = set };
 }
 
-/// Until the process waits for `start`, or runs.
-fn bringUp(started: *launch.Launch, target: launch.Target) sys.Error!launch.Result {
+/// Until the process waits for `start`, or runs. While it is busy with its mounts we write down who it is.
+fn bringUp(
+    context: *const Context,
+    started: *launch.Launch,
+    target: launch.Target,
+    entry: *const store.Entry,
+    bundle: *const Bundle,
+) sys.Error!launch.Result {
     try started.writeMaps(target);
     try started.proceed(target);
+    try state.write(context.arena, entry, .{
+        .id = std.fs.path.basename(entry.path),
+        .pid = started.pid,
+        .bundle = bundle.path,
+        .cgroup = "",
+        .config = bundle.config_text,
+    });
     return started.finish(target);
 }
 
-const Paths = struct { bundle: Text, config_text: []const u8, pid_file: ?Text };
-
-fn finish(context: *const Context, made: *const Made, paths: Paths) sys.Error!void {
-    try state.write(context.arena, &made.entry, .{
-        .id = std.fs.path.basename(made.entry.path),
-        .pid = made.running.pid,
-        .bundle = paths.bundle,
-        .cgroup = made.running.cgroup.path,
-        .config = paths.config_text,
-    });
-    if (paths.pid_file) |path| try writePidFile(context.arena, path, made.running.pid);
-    try made.entry.publish();
+fn publish(context: *const Context, entry: *const store.Entry, running: *const launch.Running, bundle: *const Bundle) sys.Error!void {
+    if (bundle.console) |socket| try consoles.give(socket, running.terminal.?);
+    if (bundle.pid_file) |path| try pid_files.write(context.arena, path, running.pid);
+    try entry.publish();
 }
 
-/// By rename, so that whoever waits for the file finds the number in it.
-pub fn writePidFile(arena: std.mem.Allocator, path: Text, pid: linux.pid_t) sys.Error!void {
-    const temporary = std.fmt.allocPrintSentinel(arena, "{s}.{d}.tmp", .{ path, pid }, 0) catch return contexts.outOfMemory();
-    const flags: linux.O = .{ .ACCMODE = .WRONLY, .CREAT = true, .TRUNC = true, .CLOEXEC = true, .NOFOLLOW = true };
-    const fd = try sys.checkFd("open", path, linux.open(temporary, flags, 0o644));
-    errdefer _ = linux.unlink(temporary);
-    {
-        defer _ = linux.close(fd);
-        var text: [16]u8 = undefined;
-        try sys.writeAll(fd, std.fmt.bufPrint(&text, "{d}", .{pid}) catch unreachable);
-    }
-    _ = try sys.check("rename", path, linux.rename(temporary, path));
+fn readBundle(context: *const Context, options: *const Options) sys.Error!Bundle {
+    const pid_file: ?Text = if (options.pid_file) |path| try context.absolute(path) else null;
+    const console: ?linux.fd_t = if (options.console_socket) |path| try consoles.connect(path) else null;
+    const path = try enterBundle(context, options.bundle orelse ".");
+    const config_name = options.config orelse "config.json";
+    const config_text = try contract.readFile(context.arena, config_name);
+    const spec = context.arena.create(contract.Spec) catch return contexts.outOfMemory();
+    spec.* = try contract.parse(contract.Spec, context.arena, config_name, config_text);
+    try idmap.complete(context, spec);
+    return .{ .path = path, .spec = spec, .config_text = config_text, .pid_file = pid_file, .console = console };
 }
 
 /// Its absolute path. Relative paths in config.json start here (config.md "Root", "Mounts").
@@ -127,10 +137,11 @@ fn enterBundle(context: *const Context, path: Text) sys.Error!Text {
     return contexts.workingDirectory(context.arena);
 }
 
-fn planOf(context: *const Context, spec: *const contract.Spec, wanted: Wanted) sys.Error!child.Plan {
+fn planOf(context: *const Context, bundle: *const Bundle, wanted: *const Wanted) sys.Error!child.Plan {
     const options = &wanted.options;
-    if (spec.process.terminal and options.console_socket == null) {
-        return sys.fail("terminal", "cannot allocate tty: give --console-socket, where its other end is to be sent");
+    const spec = bundle.spec;
+    if (spec.process.terminal and options.console_socket == null and !wanted.stays) {
+        return sys.fail("terminal", "cannot allocate tty if nobody stays with it: set --console-socket, or run in the foreground");
     }
     if (!spec.process.terminal and options.console_socket != null) {
         return sys.fail("terminal", "cannot use console socket if the container has no terminal");
@@ -148,21 +159,12 @@ fn planOf(context: *const Context, spec: *const contract.Spec, wanted: Wanted) s
     var plan = try prepare.planOf(context.arena, spec, &helper);
     plan.program.dies_with_parent = false;
     plan.program.keeps_keyring = options.no_new_keyring;
+    if (wanted.stays) plan.console_size = plan.console_size orelse client.currentSize();
+    plan.hooks = try hooks.Set.prepare(context.arena, &spec.hooks, .{
+        .ociVersion = spec.ociVersion,
+        .id = wanted.id,
+        .bundle = bundle.path,
+        .annotations = spec.annotations,
+    });
     return plan;
-}
-
-/// How many descriptors after the standard streams the program gets: `--preserve-fds` and those of socket activation
-/// (sd_listen_fds(3)). They must be there, for otherwise one of ours would be in their place.
-fn preservedOf(context: *const Context, asked: u64) sys.Error!u32 {
-    const listening = if (context.variable("LISTEN_FDS")) |text| std.fmt.parseInt(u32, text, 10) catch 0 else 0;
-    if (asked > preserved_max or listening > preserved_max) {
-        return sys.failFormat("usage", "more than {d} descriptors cannot be passed on", .{preserved_max});
-    }
-    const count: u32 = @intCast(asked + listening);
-    for (3..3 + count) |fd| {
-        const rc = linux.fcntl(@intCast(fd), linux.F.GETFD, 0);
-        if (linux.errno(rc) != .SUCCESS) return sys.failFormat("usage", "descriptor {d} is to be passed on, but is not open", .{fd});
-        _ = linux.fcntl(@intCast(fd), linux.F.SETFD, rc & ~@as(usize, linux.FD_CLOEXEC));
-    }
-    return count;
 }

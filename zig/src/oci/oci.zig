@@ -12,7 +12,12 @@ const linux = sys.linux;
 const Text = contexts.Text;
 const Context = contexts.Context;
 
-const Verb = struct { name: []const u8, run: *const fn (*const Context, []const contexts.Argument) sys.Error!u8 };
+const Verb = struct {
+    name: []const u8,
+    run: *const fn (*const Context, []const contexts.Argument) sys.Error!u8,
+    /// The status of a command that failed: one that hands on a program's own fails with one that few programs have.
+    exit_failed: u8 = exit_failed,
+};
 
 const verbs = [_]Verb{
     .{ .name = "create", .run = @import("create.zig").run },
@@ -21,6 +26,7 @@ const verbs = [_]Verb{
     .{ .name = "kill", .run = @import("kill.zig").run },
     .{ .name = "delete", .run = @import("delete.zig").run },
     .{ .name = "run", .run = @import("run.zig").run },
+    .{ .name = "exec", .run = @import("exec.zig").run, .exit_failed = 255 },
 };
 
 const Options = struct {
@@ -61,18 +67,24 @@ fn runIn(
     log.format = try report.parseFormat(options.log_format);
     if (options.version) return @import("version.zig").print();
     if (options.help or parsed.words.len == 0) return @import("help.zig").print();
-    const wanted = parsed.words[0];
-    for (verbs) |verb| {
-        if (!std.mem.eql(u8, verb.name, wanted)) continue;
-        const context: Context = .{
-            .arena = arena,
-            .environ = environ,
-            .root = try roots.choose(arena, environ, options.root),
-            .cgroup_manager = try managerOf(options),
-        };
-        return verb.run(&context, arguments[arguments.len - parsed.words.len + 1 ..]);
-    }
-    return sys.failFormat("usage", "unknown command \"{s}\": tspod oci --help lists them", .{wanted});
+    const verb = find(parsed.words[0]) orelse
+        return sys.failFormat("usage", "unknown command \"{s}\": tspod oci --help lists them", .{parsed.words[0]});
+    const context: Context = .{
+        .arena = arena,
+        .environ = environ,
+        .root = try roots.choose(arena, environ, options.root),
+        .cgroup_manager = try managerOf(options),
+        .log = log,
+    };
+    return verb.run(&context, arguments[arguments.len - parsed.words.len + 1 ..]) catch {
+        log.tell(arena);
+        return verb.exit_failed;
+    };
+}
+
+fn find(name: []const u8) ?*const Verb {
+    for (&verbs) |*verb| if (std.mem.eql(u8, verb.name, name)) return verb;
+    return null;
 }
 
 fn managerOf(options: *const Options) sys.Error!contexts.CgroupManager {
@@ -100,6 +112,7 @@ test {
     _ = @import("state.zig");
     _ = @import("sentence.zig");
     _ = @import("signals.zig");
+    _ = @import("process.zig");
     _ = report;
     _ = roots;
 }

@@ -3,10 +3,12 @@
 const std = @import("std");
 const sys = @import("../sys.zig");
 const event = @import("../event.zig");
+const hooks = @import("../process/hooks.zig");
 const report = @import("../process/report.zig");
 const record = @import("../monitor/record.zig");
 const contexts = @import("context.zig");
 const args = @import("args.zig");
+const removal = @import("removal.zig");
 const sentence = @import("sentence.zig");
 const state = @import("state.zig");
 const store = @import("store.zig");
@@ -14,12 +16,11 @@ const words = @import("words.zig");
 const linux = sys.linux;
 
 const Options = struct {};
-const Config = struct {};
 
 pub fn run(context: *const contexts.Context, arguments: []const contexts.Argument) sys.Error!u8 {
     const parsed = try args.parse(Options, context.arena, arguments, .anywhere);
     const id = try words.one(parsed.words, "start ID");
-    const container = try state.load(Config, context, id);
+    const container = try state.load(removal.Config, context, id);
     defer container.close();
     switch (container.status()) {
         .created => {},
@@ -29,7 +30,18 @@ pub fn run(context: *const contexts.Context, arguments: []const contexts.Argumen
     const channel = try connect(&container.entry);
     defer _ = linux.close(channel);
     try follow(context, channel, id);
+    const known = &container.record;
+    const set = try removal.hooksOf(context.arena, &known.config, id, known.bundle) orelse return 0;
+    try runPoststart(&set, known.pid, container.pidfd.?);
     return 0;
+}
+
+/// Its program runs. A hook that fails stops the container: `delete` comes next (runtime.md "Lifecycle").
+pub fn runPoststart(set: *const hooks.Set, pid: linux.pid_t, pidfd: linux.fd_t) sys.Error!void {
+    set.run(.poststart, "running", pid) catch |err| {
+        _ = linux.pidfd_send_signal(pidfd, .KILL, null, 0);
+        return err;
+    };
 }
 
 fn connect(entry: *const store.Entry) sys.Error!linux.fd_t {

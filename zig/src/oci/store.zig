@@ -60,7 +60,7 @@ pub fn claim(arena: std.mem.Allocator, root: Text, id: Text) sys.Error!Entry {
 }
 
 fn exists(id: Text) sys.Error {
-    return sys.failFormat("create", "container with id exists: \"{s}\": delete it first, or choose another id", .{id});
+    return sys.failFormat("create", "container with given ID already exists: \"{s}\": delete it first, or choose another", .{id});
 }
 
 /// The directory of a container that somebody has made.
@@ -72,7 +72,7 @@ pub fn open(arena: std.mem.Allocator, root: Text, id: Text) sys.Error!Entry {
 }
 
 pub fn missing(id: []const u8) sys.Error {
-    return sys.failFormat("container", "container \"{s}\" does not exist", .{id});
+    return sys.failFormat("container", "container does not exist: \"{s}\"", .{id});
 }
 
 /// Wait until nobody makes or deletes it. False: it is gone by then.

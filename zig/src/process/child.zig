@@ -15,6 +15,7 @@ const namespaces = @import("namespaces.zig");
 const labels = @import("labels.zig");
 const procfs = @import("../procfs.zig");
 const gates = @import("gate.zig");
+const hooks = @import("hooks.zig");
 const contract = @import("../contract.zig");
 const cgroup = @import("../cgroup/cgroup.zig");
 const linux = sys.linux;
@@ -33,6 +34,7 @@ pub const Plan = struct {
     /// Where our own executable lies, for init.
     own_path: [:0]const u8,
     cgroup: cgroup.Plan,
+    hooks: ?hooks.Set = null,
     /// It waits for `start`.
     gate: ?gates.Gate = null,
     /// Descriptors after the standard streams that the program gets as they are.
@@ -123,6 +125,7 @@ fn runIn(plan: *Plan, streams: ?Streams, current: *linux.fd_t) sys.Error!void {
     if (plan.init) plan.program.init_fd = try init.openOurselves(plan.own_path, plan.program.ourselves);
     const assembled = try rootfs.assemble(&plan.root);
     if (plan.program.terminal) try makeTerminal(plan, assembled, channel);
+    if (plan.hooks) |*set| try hooks.runBeforeRoot(set, channel);
     try rootfs.seal(&plan.root, assembled.root);
     plan.program.label_files = try labels.open(&plan.program.labels);
     try rootfs.enter(&plan.root, assembled.root, if (plan.namespaces.makes(linux.CLONE.NEWNS)) .own else .joined);
@@ -131,6 +134,7 @@ fn runIn(plan: *Plan, streams: ?Streams, current: *linux.fd_t) sys.Error!void {
 
     current.* = try settleDescriptors(plan, channel);
     plan.program.gate = plan.gate;
+    if (plan.hooks) |*set| plan.program.hooks = set;
     try programs.become(&plan.program, ready, current, report.tellExecuting);
 }
 

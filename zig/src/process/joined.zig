@@ -30,6 +30,8 @@ pub const Plan = struct {
     first: linux.pid_t = 0,
     /// Somebody is about to move us there.
     waits: bool = false,
+    /// Descriptors after the standard streams that the program gets as they are.
+    preserved: u32 = 0,
 };
 
 const clone_newtime = 0x80; // Linux 5.6
@@ -119,7 +121,7 @@ fn startIn(plan: *Plan, streams: ?child.Streams, channel: linux.fd_t, ready: pro
     if (plan.program.terminal) try makeTerminal(plan, channel);
     plan.program.label_files = try labels.open(&plan.program.labels);
     plan.program.scheduling.affinity = plan.affinity.final;
-    sys.closeOnExecFrom(3);
+    sys.closeOnExecFrom(@intCast(3 + plan.preserved));
     var current = channel;
     try programs.become(&plan.program, ready, &current, report.tellExecuting);
 }

@@ -17,6 +17,7 @@ const seccomp = @import("seccomp.zig");
 const scheduling = @import("scheduling.zig");
 const labels = @import("labels.zig");
 const gates = @import("gate.zig");
+const hooks = @import("hooks.zig");
 const path = @import("../rootfs/path.zig");
 const procfs = @import("../procfs.zig");
 const linux = sys.linux;
@@ -51,6 +52,8 @@ pub const Program = struct {
     keeps_keyring: bool = false,
     /// What it waits for before anything of it can be seen.
     gate: ?gates.Gate = null,
+    /// Run right before it.
+    hooks: ?*const hooks.Set = null,
     /// A tiny init becomes the process and starts the program: how init.zig is executed.
     init_fd: ?linux.fd_t = null,
     /// What config.json asks for and does not get, in sentences.
@@ -168,19 +171,29 @@ pub fn become(
     if (program.init_fd == null) try lookup.refuseOurselves(file, program.ourselves);
     if (program.gate) |gate| try gates.pass(gate, channel);
     try caps.raiseAll();
+    const confinement: Confinement = .{ .program = program, .ready = ready };
+    if (program.hooks) |set| try set.runConfined(.startContainer, "created", linux.getpid(), &confinement, confine);
     // Late: a limit on files or memory is the program's, not ours.
     try rlimits.apply(program.limits);
     try scheduling.apply(&program.scheduling);
     try labels.write(&program.labels, program.label_files);
-    if (program.no_new_privs) {
-        _ = try sys.check("no_new_privs", "", linux.prctl(@intFromEnum(linux.PR.SET_NO_NEW_PRIVS), 1, 0, 0, 0));
-    }
-    if (ready.filter) |filter| try seccomp.install(filter);
-    try caps.apply(program.capabilities);
+    try confine(&confinement);
     before_execve(channel);
     if (program.init_fd) |fd| return @import("init.zig").execute(fd, file, program.argv, program.envp);
     _ = try sys.check("execve", name, linux.execve(file, program.argv.ptr, program.envp.ptr));
     unreachable;
+}
+
+const Confinement = struct { program: *const Program, ready: Ready };
+
+/// What its program may do, and what it executes before.
+fn confine(confinement: *const Confinement) sys.Error!void {
+    const program = confinement.program;
+    if (program.no_new_privs) {
+        _ = try sys.check("no_new_privs", "", linux.prctl(@intFromEnum(linux.PR.SET_NO_NEW_PRIVS), 1, 0, 0, 0));
+    }
+    if (confinement.ready.filter) |filter| try seccomp.install(filter);
+    try caps.apply(program.capabilities);
 }
 
 /// keyctl(2): the caller's session keys are not the container's. Kernels without keys have nothing to hide, and a

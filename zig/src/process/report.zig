@@ -8,6 +8,8 @@ const linux = sys.linux;
 pub const Kind = enum(u8) {
     /// To the child: the id maps are written; later: what it waits for is done.
     go = 'g',
+    /// From the child: it is time for the runtime's hooks; it waits for `go`.
+    hooks = 'H',
     /// From the child: ready for `start` (gate.zig).
     created = 'C',
     /// From the child: execve comes next; what ends it now is no failure of ours.
@@ -72,7 +74,8 @@ pub fn sendProcess(fd: linux.fd_t, pid: linux.pid_t, pidfd: linux.fd_t) sys.Erro
     return sendWith(fd, &(.{@intFromEnum(Kind.process)} ++ number), pidfd);
 }
 
-fn sendWith(fd: linux.fd_t, bytes: []const u8, passed: linux.fd_t) sys.Error!void {
+/// `bytes` with a descriptor, over any kind of unix socket.
+pub fn sendWith(fd: linux.fd_t, bytes: []const u8, passed: linux.fd_t) sys.Error!void {
     const control: Control = .{
         .header = .{
             .len = @sizeOf(linux.cmsghdr) + @sizeOf(linux.fd_t),

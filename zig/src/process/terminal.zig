@@ -26,11 +26,22 @@ pub fn open(directory: linux.fd_t, size: ?Size) sys.Error!Pair {
     var unlock: c_int = 0;
     const unlocked = linux.ioctl(master, linux.T.IOCSPTLCK, @intFromPtr(&unlock));
     _ = try sys.check("TIOCSPTLCK", "/dev/pts/ptmx", unlocked);
-    const slave_flags: linux.O = .{ .ACCMODE = .RDWR, .NOCTTY = true, .CLOEXEC = true };
-    const peer = linux.ioctl(master, tiocgptpeer, @as(u32, @bitCast(slave_flags)));
-    const slave = try sys.checkFd("TIOCGPTPEER", "/dev/pts/ptmx", peer);
+    const slave = try sys.checkFd("TIOCGPTPEER", "/dev/pts/ptmx", openPeer(master));
     if (size) |s| setSize(master, s);
     return .{ .master = master, .slave = slave };
+}
+
+/// The other end of a master, whatever directory it lies in.
+pub fn openPeer(master: linux.fd_t) usize {
+    const flags: linux.O = .{ .ACCMODE = .RDWR, .NOCTTY = true, .CLOEXEC = true };
+    return linux.ioctl(master, tiocgptpeer, @as(u32, @bitCast(flags)));
+}
+
+/// How the slave is called in its devpts.
+pub fn nameOf(master: linux.fd_t, buffer: *[32]u8) []const u8 {
+    var number: c_uint = 0;
+    _ = linux.ioctl(master, linux.T.IOCGPTN, @intFromPtr(&number));
+    return std.fmt.bufPrint(buffer, "/dev/pts/{d}", .{number}) catch unreachable;
 }
 
 fn expectMultiplexer(fd: linux.fd_t) sys.Error!void {

@@ -1,0 +1,112 @@
+//! `exec ID COMMAND`: a further process in a container. It is described by the container's own process with what the
+//! command line changes, or by a file (`--process`), which is somebody else's data.
+const std = @import("std");
+const sys = @import("../sys.zig");
+const contract = @import("../contract.zig");
+const client = @import("../client/client.zig");
+const joined = @import("../process/joined.zig");
+const launch = @import("../monitor/launch.zig");
+const args = @import("args.zig");
+const consoles = @import("console.zig");
+const contexts = @import("context.zig");
+const descriptors = @import("descriptors.zig");
+const foreground = @import("foreground.zig");
+const pid_files = @import("pid_file.zig");
+const processes = @import("process.zig");
+const sentence = @import("sentence.zig");
+const state = @import("state.zig");
+const linux = sys.linux;
+
+const Text = contexts.Text;
+const Context = contexts.Context;
+
+pub const Options = struct {
+    process: ?Text = null,
+    tty: bool = false,
+    user: ?Text = null,
+    additional_gids: []const Text = &.{},
+    cwd: ?Text = null,
+    cap: []const Text = &.{},
+    env: []const Text = &.{},
+    no_new_privs: bool = false,
+    apparmor: ?Text = null,
+    process_label: ?Text = null,
+    detach: bool = false,
+    pid_file: ?Text = null,
+    console_socket: ?Text = null,
+    preserve_fds: ?u64 = null,
+    ignore_paused: bool = false,
+    pub const names = .{
+        .{ "p", "process" }, .{ "t", "tty" }, .{ "u", "user" },   .{ "g", "additional_gids" },
+        .{ "c", "cap" },     .{ "e", "env" }, .{ "d", "detach" },
+    };
+};
+
+const Config = struct {
+    process: contract.Process,
+    linux: struct { seccomp: ?contract.Seccomp = null } = .{},
+};
+
+pub fn run(context: *const Context, arguments: []const contexts.Argument) sys.Error!u8 {
+    const parsed = try args.parse(Options, context.arena, arguments, .first);
+    const options = &parsed.options;
+    if (parsed.words.len == 0) return sys.fail("usage", "usage: tspod oci exec [OPTION]... ID COMMAND [ARGUMENT]...");
+    const preserved = try descriptors.preserved(context, options.preserve_fds orelse 0);
+    const container = try state.load(Config, context, parsed.words[0]);
+    const process = try processes.describe(context.arena, &container.record.config.process, options, parsed.words[1..]);
+    try expectConsole(&process.spec, options);
+    const console: ?linux.fd_t = if (options.console_socket) |path| try consoles.connect(path) else null;
+    var plan = try planOf(context, &container, &process);
+    plan.preserved = preserved;
+    plan.console_size = plan.console_size orelse if (options.detach) null else client.currentSize();
+    if (!options.detach) foreground.blockSignals();
+
+    const target: launch.Target = .{ .joined = &plan };
+    var started = try launch.Launch.start(target, null);
+    const running = switch (started.finish(target)) {
+        .running => |running| running,
+        .failed => |line| {
+            sentence.remember(context.arena, line.bytes());
+            return error.Syscall;
+        },
+    };
+    tellOthers(context, options, &running, console) catch |err| {
+        started.abandon();
+        return err;
+    };
+    if (options.detach) return 0;
+    return foreground.watch(running.pidfd, if (console == null) running.terminal else null);
+}
+
+fn tellOthers(context: *const Context, options: *const Options, running: *const launch.Running, console: ?linux.fd_t) sys.Error!void {
+    if (console) |socket| try consoles.give(socket, running.terminal.?);
+    if (options.pid_file) |path| try pid_files.write(context.arena, path, running.pid);
+}
+
+fn expectConsole(process: *const contract.Process, options: *const Options) sys.Error!void {
+    if (process.terminal and options.detach and options.console_socket == null) {
+        return sys.fail("terminal", "cannot allocate tty if nobody stays with it: set --console-socket, or leave --detach out");
+    }
+    if (!process.terminal and options.console_socket != null) {
+        return sys.fail("terminal", "cannot use console socket without a terminal: give --tty");
+    }
+}
+
+fn planOf(
+    context: *const Context,
+    container: *const state.Container(Config),
+    process: *const processes.Process,
+) sys.Error!joined.Plan {
+    const pidfd = container.pidfd orelse return sys.fail("exec", "cannot exec in a stopped container: container not running");
+    if (container.status() == .creating) return sys.fail("exec", "the container is not created yet");
+    var plan: joined.Plan = .{
+        .program = try .prepare(context.arena, &process.spec, process.user),
+        .console_size = null,
+        .pidfd = pidfd,
+        .namespaces = try joined.namespacesOf(container.record.pid),
+    };
+    if (process.spec.consoleSize) |size| plan.console_size = .{ .rows = size.height, .columns = size.width };
+    if (container.record.config.linux.seccomp) |*profile| plan.program.seccomp = profile;
+    plan.program.dies_with_parent = false;
+    return plan;
+}
