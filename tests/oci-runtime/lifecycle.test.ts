@@ -90,7 +90,11 @@ describe("what is refused, with words that engines know", () => {
   runtimeTest("what does not fit the state", async () => {
     await using runtime = new Runtime(waits);
     await runtime.create("c");
-    await refused(runtime, ["create", "-b", "bundle", "c"], /container with given ID already exists/);
+    await refused(
+      runtime,
+      ["create", "-b", "bundle", "c"],
+      /container with given ID already exists/,
+    );
     await refused(runtime, ["delete", "c"], /not stopped/);
     await runtime.ok("start", "c");
     await refused(runtime, ["start", "c"], /it is running/);

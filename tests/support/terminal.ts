@@ -39,7 +39,12 @@ export function atShell(world: World, command = plainBash): Session {
 
 const plainBash = ["bash", "--norc", "--noprofile", "-i"];
 
-function openSession(command: string[], world: World, options: SessionOptions): Session {
+/** Any program at a terminal. */
+export function openSession(
+  command: string[],
+  world: Pick<World, "home" | "environment">,
+  options: SessionOptions,
+): Session {
   let text = "";
   const decoder = new TextDecoder();
   const child = Bun.spawn(command, {

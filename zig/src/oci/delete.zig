@@ -41,7 +41,7 @@ pub fn run(context: *const contexts.Context, arguments: []const contexts.Argumen
     if (!store.lock(&entry)) return 0; // somebody else was quicker
     const record = &container.record;
     const set = try removal.hooksOf(context.arena, &record.config, id, record.bundle);
-    removal.remove(context, &entry, if (set) |*all| all else null);
+    removal.remove(context, &entry, record.bundle, if (set) |*all| all else null);
     return 0;
 }
 

@@ -78,7 +78,12 @@ pub fn run(context: *const Context, arguments: []const contexts.Argument) sys.Er
     return foreground.watch(running.pidfd, if (console == null) running.terminal else null);
 }
 
-fn tellOthers(context: *const Context, options: *const Options, running: *const launch.Running, console: ?linux.fd_t) sys.Error!void {
+fn tellOthers(
+    context: *const Context,
+    options: *const Options,
+    running: *const launch.Running,
+    console: ?linux.fd_t,
+) sys.Error!void {
     if (console) |socket| try consoles.give(socket, running.terminal.?);
     if (options.pid_file) |path| try pid_files.write(context.arena, path, running.pid);
 }
@@ -98,15 +103,23 @@ fn planOf(
     process: *const processes.Process,
 ) sys.Error!joined.Plan {
     const pidfd = container.pidfd orelse return sys.fail("exec", "cannot exec in a stopped container: container not running");
-    if (container.status() == .creating) return sys.fail("exec", "the container is not created yet");
+    const status = container.status();
+    if (status == .creating) return sys.fail("exec", "cannot exec in a container that is not created yet");
     var plan: joined.Plan = .{
         .program = try .prepare(context.arena, &process.spec, process.user),
         .console_size = null,
         .pidfd = pidfd,
-        .namespaces = try joined.namespacesOf(container.record.pid),
+        .namespaces = joined.namespacesOf(container.record.pid) catch |err| return explain(err, status),
     };
     if (process.spec.consoleSize) |size| plan.console_size = .{ .rows = size.height, .columns = size.width };
     if (container.record.config.linux.seccomp) |*profile| plan.program.seccomp = profile;
     plan.program.dies_with_parent = false;
     return plan;
+}
+
+/// Before its program runs the container's process is still ours: nobody may look into it but whoever is privileged
+/// where we are (ptrace(2), dumpable), and joining its namespaces is looking into it.
+fn explain(err: sys.Error, status: state.Status) sys.Error {
+    if (status != .created or sys.failure.?.errno != .ACCES) return err;
+    return sys.fail("exec", "cannot exec in a container that has not been started without privileges: start it first");
 }

@@ -69,7 +69,7 @@ pub fn make(context: *const Context, wanted: Wanted) sys.Error!Made {
     const entry = try store.claim(context.arena, context.root, wanted.id);
     errdefer entry.close();
     const set: ?*const hooks.Set = if (plan.hooks) |*set| set else null;
-    errdefer removal.remove(context, &entry, set);
+    errdefer removal.remove(context, &entry, ".", set);
     if (wanted.waits) plan.gate = try gates.listen(&record.address(entry.directory, store.socket_name));
     const target: launch.Target = .{ .container = plan };
     var started = try launch.Launch.start(target, null);
@@ -113,7 +113,12 @@ fn bringUp(
     return started.finish(target);
 }
 
-fn publish(context: *const Context, entry: *const store.Entry, running: *const launch.Running, bundle: *const Bundle) sys.Error!void {
+fn publish(
+    context: *const Context,
+    entry: *const store.Entry,
+    running: *const launch.Running,
+    bundle: *const Bundle,
+) sys.Error!void {
     if (bundle.console) |socket| try consoles.give(socket, running.terminal.?);
     if (bundle.pid_file) |path| try pid_files.write(context.arena, path, running.pid);
     try entry.publish();

@@ -27,6 +27,8 @@ const verbs = [_]Verb{
     .{ .name = "delete", .run = @import("delete.zig").run },
     .{ .name = "run", .run = @import("run.zig").run },
     .{ .name = "exec", .run = @import("exec.zig").run, .exit_failed = 255 },
+    .{ .name = "list", .run = @import("list.zig").run },
+    .{ .name = "spec", .run = @import("spec.zig").run },
 };
 
 const Options = struct {
@@ -113,6 +115,7 @@ test {
     _ = @import("sentence.zig");
     _ = @import("signals.zig");
     _ = @import("process.zig");
+    _ = @import("spec.zig");
     _ = report;
     _ = roots;
 }

@@ -6,6 +6,7 @@ const hooks = @import("../process/hooks.zig");
 const contexts = @import("context.zig");
 const sentence = @import("sentence.zig");
 const store = @import("store.zig");
+const linux = sys.linux;
 
 /// As much of config.json as hooks are told.
 pub const Config = struct {
@@ -25,11 +26,12 @@ pub fn hooksOf(arena: std.mem.Allocator, config: *const Config, id: []const u8, 
 }
 
 /// Nothing of it runs any more.
-pub fn remove(context: *const contexts.Context, entry: *const store.Entry, set: ?*const hooks.Set) void {
+pub fn remove(context: *const contexts.Context, entry: *const store.Entry, bundle: contexts.Text, set: ?*const hooks.Set) void {
     entry.remove();
     const all = set orelse return;
     if (!all.has(.poststop)) return;
     const before = keep(context.arena, sys.failure);
+    _ = linux.chdir(bundle); // where the others ran
     all.runEach(.poststop, "stopped", context, warn);
     sys.failure = before;
 }

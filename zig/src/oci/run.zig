@@ -44,14 +44,14 @@ pub fn run(context: *const contexts.Context, arguments: []const contexts.Argumen
         .waits = false,
         .stays = !o.detach,
     });
-    if (made.hooks) |set| starting.runPoststart(set, made.running.pid, made.running.pidfd) catch |err| {
+    if (made.hooks) |set| starting.runPoststart(set, ".", made.running.pid, made.running.pidfd) catch |err| {
         _ = sys.waitExitFd(made.running.pidfd) catch {};
-        removal.remove(context, &made.entry, made.hooks);
+        removal.remove(context, &made.entry, ".", made.hooks);
         return err;
     };
     if (o.detach) return 0;
     const relayed = if (o.console_socket == null) made.running.terminal else null;
     const status = try foreground.watch(made.running.pidfd, relayed);
-    if (!o.keep) removal.remove(context, &made.entry, made.hooks);
+    if (!o.keep) removal.remove(context, &made.entry, ".", made.hooks);
     return status;
 }

@@ -1,6 +1,7 @@
 //! `state ID`: what the runtime specification calls the state of a container, as JSON.
 const std = @import("std");
 const sys = @import("../sys.zig");
+const users = @import("../process/user.zig");
 const contexts = @import("context.zig");
 const args = @import("args.zig");
 const state = @import("state.zig");
@@ -25,6 +26,8 @@ pub const Shown = struct {
     rootfs: []const u8,
     created: []const u8,
     annotations: ?std.json.ArrayHashMap([]const u8),
+    /// Whose it is; "" when nobody here has that id.
+    owner: []const u8,
 };
 
 pub fn run(context: *const contexts.Context, arguments: []const contexts.Argument) sys.Error!u8 {
@@ -48,5 +51,14 @@ pub fn describe(arena: std.mem.Allocator, container: *const state.Container(Conf
         .rootfs = std.fs.path.resolve(arena, &.{ record.bundle, root }) catch return contexts.outOfMemory(),
         .created = record.created,
         .annotations = record.config.annotations,
+        .owner = try ownerOf(arena, container.entry.directory),
     };
+}
+
+fn ownerOf(arena: std.mem.Allocator, directory: linux.fd_t) sys.Error![]const u8 {
+    var stat: linux.Statx = undefined;
+    _ = try sys.check("statx", "", sys.statFd(directory, &stat));
+    var buffer: [users.name_bytes_max]u8 = undefined;
+    const name = users.nameOf(stat.uid, &buffer) orelse return "";
+    return arena.dupe(u8, name) catch contexts.outOfMemory();
 }

@@ -32,12 +32,13 @@ pub fn run(context: *const contexts.Context, arguments: []const contexts.Argumen
     try follow(context, channel, id);
     const known = &container.record;
     const set = try removal.hooksOf(context.arena, &known.config, id, known.bundle) orelse return 0;
-    try runPoststart(&set, known.pid, container.pidfd.?);
+    try runPoststart(&set, known.bundle, known.pid, container.pidfd.?);
     return 0;
 }
 
 /// Its program runs. A hook that fails stops the container: `delete` comes next (runtime.md "Lifecycle").
-pub fn runPoststart(set: *const hooks.Set, pid: linux.pid_t, pidfd: linux.fd_t) sys.Error!void {
+pub fn runPoststart(set: *const hooks.Set, bundle: contexts.Text, pid: linux.pid_t, pidfd: linux.fd_t) sys.Error!void {
+    _ = linux.chdir(bundle); // where the others ran
     set.run(.poststart, "running", pid) catch |err| {
         _ = linux.pidfd_send_signal(pidfd, .KILL, null, 0);
         return err;

@@ -10,7 +10,7 @@ pub const groups_max = 65536;
 
 /// A user in more groups of /etc/group than this is refused.
 pub const memberships_max = 256;
-const name_bytes_max = 256;
+pub const name_bytes_max = 256;
 const home_bytes_max = 1024;
 
 pub const User = struct {
@@ -85,6 +85,15 @@ pub fn lookup(user: *User, text: []const u8, extra_groups: []const u32) sys.Erro
         try addMemberships(user, name);
     }
     for (extra_groups) |gid| try user.addGroup(gid);
+}
+
+/// The name of a user id in /etc/passwd, or null.
+pub fn nameOf(uid: u32, buffer: *[name_bytes_max]u8) ?[]const u8 {
+    var passwd: Lines = .open("/etc/passwd");
+    defer passwd.close();
+    const entry = findUser(&passwd, "", uid) orelse return null;
+    @memcpy(buffer[0..entry.name.len], entry.name);
+    return buffer[0..entry.name.len];
 }
 
 const PasswdEntry = struct { name: []const u8, uid: u32, gid: u32, home: []const u8 };
