@@ -7,7 +7,6 @@ const args = @import("args.zig");
 const removal = @import("removal.zig");
 const state = @import("state.zig");
 const store = @import("store.zig");
-const cgroups = @import("../cgroup/cgroup.zig");
 const words = @import("words.zig");
 const linux = sys.linux;
 
@@ -41,7 +40,11 @@ pub fn run(context: *const contexts.Context, arguments: []const contexts.Argumen
     if (!store.lock(&entry)) return 0; // somebody else was quicker
     const record = &container.record;
     const set = try removal.hooksOf(context.arena, &record.config, id, record.bundle);
-    removal.remove(context, &entry, record.bundle, if (set) |*all| all else null);
+    try removal.destroy(context, &entry, .{
+        .bundle = record.bundle,
+        .hooks = if (set) |*all| all else null,
+        .group = .{ .path = record.cgroup },
+    });
     return 0;
 }
 

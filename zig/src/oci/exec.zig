@@ -56,7 +56,7 @@ pub fn run(context: *const Context, arguments: []const contexts.Argument) sys.Er
     const process = try processes.describe(context.arena, &container.record.config.process, options, parsed.words[1..]);
     try expectConsole(&process.spec, options);
     const console: ?linux.fd_t = if (options.console_socket) |path| try consoles.connect(path) else null;
-    var plan = try planOf(context, &container, &process);
+    var plan = try planOf(context, &container, &process, options);
     plan.preserved = preserved;
     plan.console_size = plan.console_size orelse if (options.detach) null else client.currentSize();
     if (!options.detach) foreground.blockSignals();
@@ -101,14 +101,21 @@ fn planOf(
     context: *const Context,
     container: *const state.Container(Config),
     process: *const processes.Process,
+    options: *const Options,
 ) sys.Error!joined.Plan {
     const pidfd = container.pidfd orelse return sys.fail("exec", "cannot exec in a stopped container: container not running");
     const status = container.status();
+    if (status == .paused and !options.ignore_paused) {
+        return sys.fail("exec", "cannot exec in a paused container: resume it first, or use --ignore-paused");
+    }
     if (status == .creating) return sys.fail("exec", "cannot exec in a container that is not created yet");
     var plan: joined.Plan = .{
         .program = try .prepare(context.arena, &process.spec, process.user),
         .console_size = null,
         .pidfd = pidfd,
+        .arena = context.arena,
+        .cgroup = try state.groupOf(&container.record),
+        .first = container.record.pid,
         .namespaces = joined.namespacesOf(container.record.pid) catch |err| return explain(err, status),
     };
     if (process.spec.consoleSize) |size| plan.console_size = .{ .rows = size.height, .columns = size.width };

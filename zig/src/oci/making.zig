@@ -69,7 +69,7 @@ pub fn make(context: *const Context, wanted: Wanted) sys.Error!Made {
     const entry = try store.claim(context.arena, context.root, wanted.id);
     errdefer entry.close();
     const set: ?*const hooks.Set = if (plan.hooks) |*set| set else null;
-    errdefer removal.remove(context, &entry, ".", set);
+    errdefer removal.remove(context, &entry, .{ .bundle = ".", .hooks = set });
     if (wanted.waits) plan.gate = try gates.listen(&record.address(entry.directory, store.socket_name));
     const target: launch.Target = .{ .container = plan };
     var started = try launch.Launch.start(target, null);
@@ -90,6 +90,7 @@ pub fn make(context: *const Context, wanted: Wanted) sys.Error!Made {
         return err;
     };
     if (started.waits) started.release();
+    for (plan.program.warnings) |text| context.log.say(context.arena, .warning, text);
     return .{ .entry = entry, .running = running, .hooks = set };
 }
 
@@ -107,7 +108,7 @@ fn bringUp(
         .id = std.fs.path.basename(entry.path),
         .pid = started.pid,
         .bundle = bundle.path,
-        .cgroup = "",
+        .cgroup = if (started.birth) |birth| birth.group.path else "",
         .config = bundle.config_text,
     });
     return started.finish(target);

@@ -2,6 +2,7 @@
 const std = @import("std");
 const sys = @import("../sys.zig");
 const contract = @import("../contract.zig");
+const cgroups = @import("../cgroup/cgroup.zig");
 const hooks = @import("../process/hooks.zig");
 const contexts = @import("context.zig");
 const sentence = @import("sentence.zig");
@@ -25,14 +26,27 @@ pub fn hooksOf(arena: std.mem.Allocator, config: *const Config, id: []const u8, 
     });
 }
 
+pub const Leftover = struct {
+    /// Where hooks run.
+    bundle: contexts.Text,
+    hooks: ?*const hooks.Set,
+    group: cgroups.Cgroup = .{},
+};
+
+/// Its first process has ended. What else runs in its cgroup is killed; when that fails, nothing is removed.
+pub fn destroy(context: *const contexts.Context, entry: *const store.Entry, leftover: Leftover) sys.Error!void {
+    try leftover.group.destroy();
+    remove(context, entry, leftover);
+}
+
 /// Nothing of it runs any more.
-pub fn remove(context: *const contexts.Context, entry: *const store.Entry, bundle: contexts.Text, set: ?*const hooks.Set) void {
+pub fn remove(context: *const contexts.Context, entry: *const store.Entry, leftover: Leftover) void {
     entry.remove();
-    const all = set orelse return;
-    if (!all.has(.poststop)) return;
+    const set = leftover.hooks orelse return;
+    if (!set.has(.poststop)) return;
     const before = keep(context.arena, sys.failure);
-    _ = linux.chdir(bundle); // where the others ran
-    all.runEach(.poststop, "stopped", context, warn);
+    _ = linux.chdir(leftover.bundle); // where the others ran
+    set.runEach(.poststop, "stopped", context, warn);
     sys.failure = before;
 }
 

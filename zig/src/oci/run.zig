@@ -44,14 +44,15 @@ pub fn run(context: *const contexts.Context, arguments: []const contexts.Argumen
         .waits = false,
         .stays = !o.detach,
     });
+    const leftover: removal.Leftover = .{ .bundle = ".", .hooks = made.hooks, .group = made.running.cgroup };
     if (made.hooks) |set| starting.runPoststart(set, ".", made.running.pid, made.running.pidfd) catch |err| {
         _ = sys.waitExitFd(made.running.pidfd) catch {};
-        removal.remove(context, &made.entry, ".", made.hooks);
+        removal.remove(context, &made.entry, leftover);
         return err;
     };
     if (o.detach) return 0;
     const relayed = if (o.console_socket == null) made.running.terminal else null;
     const status = try foreground.watch(made.running.pidfd, relayed);
-    if (!o.keep) removal.remove(context, &made.entry, ".", made.hooks);
+    if (!o.keep) try removal.destroy(context, &made.entry, leftover);
     return status;
 }

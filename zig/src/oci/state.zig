@@ -7,6 +7,7 @@
 const std = @import("std");
 const sys = @import("../sys.zig");
 const contract = @import("../contract.zig");
+const cgroups = @import("../cgroup/cgroup.zig");
 const clock = @import("../monitor/clock.zig");
 const record = @import("../monitor/record.zig");
 const contexts = @import("context.zig");
@@ -43,6 +44,11 @@ pub fn Record(comptime Config: type) type {
         cgroup: Text = "",
         config: Config,
     };
+}
+
+/// The group of a container that was recorded; `.{}` when it has none.
+pub fn groupOf(found: anytype) sys.Error!cgroups.Cgroup {
+    return if (found.cgroup.len == 0) .{} else cgroups.open(found.cgroup);
 }
 
 pub const New = struct { id: []const u8, pid: linux.pid_t, bundle: []const u8, cgroup: []const u8, config: []const u8 };
@@ -97,6 +103,8 @@ pub fn Container(comptime Config: type) type {
         pub fn status(self: *const Self) Status {
             if (self.pidfd == null) return .stopped;
             if (self.is_creating) return .creating;
+            const group: cgroups.Cgroup = .{ .path = self.record.cgroup };
+            if (group.isFrozen()) return .paused;
             return if (isWaiting(&self.entry)) .created else .running;
         }
 
