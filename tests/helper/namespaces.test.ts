@@ -1,11 +1,10 @@
 /** Namespaces of config.json: joined by path, of other owners, of time; and runtimes that are root already. */
-import { afterAll, describe, expect } from "bun:test";
+import { describe, expect } from "bun:test";
 import { spawnSync } from "node:child_process";
 import { existsSync, readlinkSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { helperCommand } from "../../src/helper/index.ts";
 import { program, testWith } from "../support/requirements.ts";
-import { until } from "../support/wait.ts";
+import { Place, placeTest } from "./place.ts";
 import {
   attached,
   Container,
@@ -19,12 +18,6 @@ const timeTest = testWith(
   () => mapping.limitation,
   () => (existsSync("/proc/self/timens_offsets") ? undefined : "no time namespaces"),
 );
-const nestedTest = testWith(
-  program("busybox", "busybox-static"),
-  program("unshare", "util-linux"),
-  () => mapping.limitation,
-);
-
 const helper = { attach: attached };
 const links: Record<string, string> = { mount: "mnt", network: "net" };
 const linkOf = (kind: string): string => links[kind] ?? kind;
@@ -38,34 +31,6 @@ function joining(pid: number, kinds: string[]): { type: string; path?: string }[
 }
 
 const show = `for k in user pid mnt net ipc uts cgroup; do readlink /proc/self/ns/$k; done`;
-
-const holders: Bun.Subprocess[] = [];
-afterAll(() => {
-  for (const holder of holders) holder.kill("SIGKILL");
-});
-
-/** A process of `unshare` in namespaces of its own, as root of a user namespace that maps all our ids. */
-async function holder(...flags: string[]): Promise<number> {
-  const unshare = Bun.which("unshare") ?? "unshare";
-  const words = ["--user", "--map-auto", "--map-root-user", ...flags, "sleep", "1000"];
-  const child = Bun.spawn([unshare, ...words], { stdio: ["ignore", "ignore", "inherit"] });
-  holders.push(child);
-  const isReady = (): boolean => commandOf(child.pid).startsWith("sleep");
-  await until("the namespaces are there", isReady);
-  return child.pid;
-}
-
-function commandOf(pid: number): string {
-  return spawnSync("cat", [`/proc/${pid}/cmdline`]).stdout.toString();
-}
-
-/** The helper as a process of that user namespace, where it is root. */
-function inside(pid: number): { command: string[] } {
-  const nsenter = Bun.which("nsenter") ?? "nsenter";
-  return {
-    command: [nsenter, `--target=${pid}`, "--user", "--preserve-credentials", ...helperCommand()],
-  };
-}
 
 describe("joining by path", () => {
   runtimeTest("every namespace of another container but its mounts", async () => {
@@ -110,8 +75,9 @@ describe("joining by path", () => {
     expect(stdout).toBe(`app:staff\n${network}\n`);
   });
 
-  nestedTest("of the parent's user namespace, with a user namespace that is new", async () => {
-    const pid = await holder("--net", "--ipc", "--uts");
+  placeTest("of the parent's user namespace, with a user namespace that is new", async () => {
+    await using place = await Place.make("--net", "--ipc", "--uts");
+    const { pid } = place;
     const kinds = ["network", "ipc", "uts"];
     const nested = [
       { containerID: 0, hostID: 0, size: 1 },
@@ -124,7 +90,7 @@ describe("joining by path", () => {
       helper: { ...helper, idMapTools: null },
     });
     container.change((config) => delete config.hostname);
-    const { stdout, stderr, last } = await container.run(inside(pid));
+    const { stdout, stderr, last } = await container.run(place.helper([]));
     expect({ stderr, last }).toEqual({ stderr: "", last: { event: "exited", code: 0 } });
     const found = stdout.split("\n");
     const theirs = all.map((kind) => readlinkSync(`/proc/${pid}/ns/${linkOf(kind)}`));
@@ -132,8 +98,9 @@ describe("joining by path", () => {
     expect(found.at(-2)?.trim().split(/\s+/)).toEqual(["1", "1", "999"]);
   });
 
-  nestedTest("a mount namespace, in which the container has its own root", async () => {
-    const pid = await holder("--mount");
+  placeTest("a mount namespace, in which the container has its own root", async () => {
+    await using place = await Place.make("--mount");
+    const { pid } = place;
     await using container = new Container(["sh", "-c", "ls /; cat /etc/passwd; touch /new"], {
       helper,
       namespaces: joining(pid, ["user", "mount"]),
@@ -142,9 +109,8 @@ describe("joining by path", () => {
     expect({ stderr, last }).toEqual({ stderr: "", last: { event: "exited", code: 0 } });
     expect(stdout).toStartWith("bin\ndev\netc\nhome\nproc\nroot\nsys\ntmp\nroot:x:0:0:");
     // whoever lives there sees what they saw
-    const root = spawnSync("nsenter", ["-t", `${pid}`, "-U", "-m", "ls", "/"]).stdout.toString();
-    expect(root).toContain("usr");
-    process.kill(pid, "SIGKILL"); // the mounts are its
+    expect(place.run("ls /")).toContain("usr");
+    await place[Symbol.asyncDispose](); // the mounts are its
   });
 
   const hostile = [
@@ -273,8 +239,8 @@ describe("a time namespace", () => {
 });
 
 describe("a runtime that is root already", () => {
-  nestedTest("needs no user namespace", async () => {
-    const pid = await holder("--mount");
+  placeTest("needs no user namespace", async () => {
+    await using place = await Place.make("--mount");
     const namespaces = all.filter((type) => type !== "user").map((type) => ({ type }));
     await using container = new Container(
       [
@@ -284,7 +250,7 @@ describe("a runtime that is root already", () => {
       ],
       { helper: { ...helper, idMapTools: null }, namespaces },
     );
-    const { stdout, stderr, last } = await container.run(inside(pid));
+    const { stdout, stderr, last } = await container.run(place.helper([]));
     expect({ stderr, last }).toEqual({ stderr: "", last: { event: "exited", code: 0 } });
     expect(stdout).toStartWith("0\n7:8\n");
     expect(stdout).toContain("urandom");

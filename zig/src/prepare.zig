@@ -32,7 +32,7 @@ pub fn planOf(arena: std.mem.Allocator, spec: *const contract.Spec, helper: *con
     var plan: child.Plan = .{
         .maps = if (spaces.makes(linux.CLONE.NEWUSER)) try mapsOf(arena, config, helper.idMapTools) else null,
         .namespaces = spaces,
-        .root = try rootfs.prepare(arena, spec, helper.rootfs, !spaces.makes(linux.CLONE.NEWUSER)),
+        .root = try rootfs.prepare(arena, spec, helper.rootfs, &spaces),
         .program = try .prepare(arena, &spec.process, helper.user),
         .hostname = spec.hostname,
         .domainname = spec.domainname,
@@ -77,15 +77,7 @@ fn ownPath(arena: std.mem.Allocator) sys.Error![:0]const u8 {
 }
 
 fn mapsOf(arena: std.mem.Allocator, config: *const contract.Linux, tools: ?userns.Tools) sys.Error!userns.Plan {
-    for ([_][]const userns.Mapping{ config.uidMappings, config.gidMappings }) |mappings| {
-        if (mappings.len == 0) return sys.fail("namespaces", "a new user namespace needs uidMappings and gidMappings");
-        if (mappings.len > userns.mappings_max) return sys.fail("namespaces", "too many id mappings");
-        for (mappings) |mapping| if (!userns.isValid(mapping)) {
-            return sys.failFormat("namespaces", "id mapping {d}:{d}:{d} is no range", .{
-                mapping.containerID, mapping.hostID, mapping.size,
-            });
-        };
-    }
+    try userns.expectMaps("namespaces", config.uidMappings, config.gidMappings);
     return userns.Plan.prepare(arena, .{
         .uid = config.uidMappings,
         .gid = config.gidMappings,

@@ -83,6 +83,19 @@ pub fn isMapped(mappings: []const Mapping, id: u32) bool {
     return false;
 }
 
+/// What config.json says may be nonsense: then a sentence says which.
+pub fn expectMaps(call: []const u8, uid: []const Mapping, gid: []const Mapping) sys.Error!void {
+    for ([_][]const Mapping{ uid, gid }) |mappings| {
+        if (mappings.len == 0) return sys.fail(call, "there must be both uidMappings and gidMappings");
+        if (mappings.len > mappings_max) return sys.failFormat(call, "more than {d} id mappings", .{mappings_max});
+        for (mappings) |mapping| if (!isValid(mapping)) {
+            return sys.failFormat(call, "id mapping {d}:{d}:{d} is no range", .{
+                mapping.containerID, mapping.hostID, mapping.size,
+            });
+        };
+    }
+}
+
 /// Everything that writing the maps of a child needs, made before the child exists: writing allocates nothing.
 pub const Plan = struct {
     maps: Maps,
@@ -263,6 +276,35 @@ pub fn runInside(
     const status = try sys.waitExit(pid);
     try written;
     return status;
+}
+
+/// A user namespace with this map and nobody in it, by descriptor.
+pub fn make(plan: *const Plan) sys.Error!linux.fd_t {
+    var pidfd: linux.fd_t = -1;
+    const args: sys.CloneArgs = .{
+        .flags = linux.CLONE.NEWUSER | linux.CLONE.PIDFD,
+        .pidfd = @intFromPtr(&pidfd),
+    };
+    const rc = try sys.check("clone3", "a new user namespace", sys.clone3(&args));
+    if (rc == 0) while (true) {
+        _ = linux.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), @intFromEnum(linux.SIG.KILL), 0, 0, 0);
+        _ = linux.pause();
+    };
+    defer {
+        _ = linux.pidfd_send_signal(pidfd, .KILL, null, 0);
+        _ = sys.waitExitFd(pidfd) catch {};
+        _ = linux.close(pidfd);
+    }
+    const pid: linux.pid_t = @intCast(rc);
+    try plan.write(pid);
+    return open(pid);
+}
+
+/// The user namespace of a process.
+pub fn open(pid: linux.pid_t) sys.Error!linux.fd_t {
+    var name: [32]u8 = undefined;
+    const path = std.fmt.bufPrintZ(&name, "/proc/{d}/ns/user", .{pid}) catch unreachable;
+    return sys.checkFd("open", "/proc/PID/ns/user", linux.open(path, .{ .CLOEXEC = true }, 0));
 }
 
 test "parseMapping() takes three numbers and nothing else" {

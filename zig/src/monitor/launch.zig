@@ -9,6 +9,7 @@ const child = @import("../process/child.zig");
 const joined = @import("../process/joined.zig");
 const namespaces = @import("../process/namespaces.zig");
 const terminals = @import("../process/terminal.zig");
+const idmap = @import("../rootfs/idmap.zig");
 const fuse = @import("../rootfs/fuse.zig");
 const cgroups = @import("../cgroup/cgroup.zig");
 const contract = @import("../contract.zig");
@@ -199,9 +200,24 @@ pub const Launch = struct {
             try cgroups.limitMemory(group, &target.container.cgroup);
         }
         if (launch.writing) |writing| try writing.finish();
+        if (target == .container) try launch.mapMounts(target.container);
         // From now on it lets nobody look into it.
         if (rootfs.kind == .@"fuse-overlayfs") launch.userns = openUserNamespace(launch.pid);
         report.send(launch.channel, .go, "");
+    }
+
+    /// The id-mapped mounts: the child has no right to make them.
+    fn mapMounts(launch: *const Launch, plan: *const child.Plan) sys.Error!void {
+        for (plan.root.operations) |*operation| {
+            const mapped = if (operation.idmap) |*mapped| mapped else continue;
+            const space: ?linux.fd_t = if (mapped.maps == null) try userns.open(launch.pid) else null;
+            defer if (space) |fd| {
+                _ = linux.close(fd);
+            };
+            const tree = try idmap.make(mapped, operation.source, operation.options.is_recursive, space);
+            defer _ = linux.close(tree);
+            try report.sendDescriptor(launch.channel, .mapped_mount, tree);
+        }
     }
 
     /// Follow the child until it executed its program. Warnings are passed on.

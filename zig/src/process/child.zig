@@ -107,7 +107,7 @@ fn runIn(plan: *Plan, streams: ?Streams, current: *linux.fd_t) sys.Error!void {
     try namespaces.makeRest(&plan.namespaces);
     if (plan.namespaces.makes(linux.CLONE.NEWNS)) try rootfs.separate(&plan.root);
     const ready = try programs.getReady(&plan.program);
-    report.awaitGo(channel);
+    awaitGo(plan, channel);
 
     try programs.adjustOomScore(&plan.program, channel);
     if (plan.maps) |maps| try userns.becomeRoot(maps.maps);
@@ -136,6 +136,15 @@ fn runIn(plan: *Plan, streams: ?Streams, current: *linux.fd_t) sys.Error!void {
     plan.program.gate = plan.gate;
     if (plan.hooks) |*set| plan.program.hooks = set;
     try programs.become(&plan.program, ready, current, report.tellExecuting);
+}
+
+/// As report.awaitGo, with the mounts that only the parent could make coming before it.
+fn awaitGo(plan: *Plan, channel: linux.fd_t) void {
+    for (plan.root.operations) |*operation| {
+        const mapped = if (operation.idmap) |*idmap| idmap else continue;
+        mapped.fd = report.awaitDescriptor(channel, .mapped_mount);
+    }
+    report.awaitGo(channel);
 }
 
 /// Ignored signals and the mask would be inherited by the program.

@@ -21,6 +21,8 @@ pub const Kind = enum(u8) {
     terminal = 'T',
     /// The process that a joined one really is: its descriptor and its pid.
     process = 'P',
+    /// To the child: an id-mapped mount, in the order of config.json, as a descriptor.
+    mapped_mount = 'M',
     /// The connection of a fuse mount that wants to be served, as a descriptor.
     fuse = 'O',
     /// From the keeper of another runtime (foreign/): the container's process, as a descriptor; how it ended.
@@ -55,6 +57,14 @@ pub fn awaitGo(fd: linux.fd_t) void {
     var buffer: [1 + event.line_bytes_max]u8 = undefined;
     const message = receive(fd, &buffer) orelse linux.exit_group(125);
     if (message.kind != .go) linux.exit_group(125);
+}
+
+/// Wait for a descriptor of that kind, in the same manner.
+pub fn awaitDescriptor(fd: linux.fd_t, kind: Kind) linux.fd_t {
+    var buffer: [1 + event.line_bytes_max]u8 = undefined;
+    const message = receive(fd, &buffer) orelse linux.exit_group(125);
+    if (message.kind != kind) linux.exit_group(125);
+    return message.fd orelse linux.exit_group(125);
 }
 
 /// The last word before execve. When nobody hears it the monitor died while we could not be told, between a change of

@@ -3,7 +3,7 @@
 const std = @import("std");
 const sys = @import("../sys.zig");
 const path = @import("path.zig");
-const mounts = @import("mounts.zig");
+const superblock = @import("superblock.zig");
 const linux = sys.linux;
 const attr = sys.attr;
 
@@ -25,7 +25,7 @@ pub fn mask(root: linux.fd_t, paths: []const [:0]const u8) sys.Error!void {
             try cover(target, try sys.checkFd("open_tree", name, sys.cloneTree(fd, "", sys.at_empty_path)), name);
         } else {
             const flags = attr.rdonly | attr.nosuid | attr.nodev | attr.noexec;
-            empty = try mounts.newMount("tmpfs", "tmpfs", &.{}, flags, name);
+            empty = try superblock.make(.{ .type = "tmpfs", .source = "tmpfs", .flags = flags, .detail = name });
             _ = try sys.check("mount", name, sys.moveMount(empty.?, target));
         }
     }

@@ -13,14 +13,16 @@ const sys = @import("../sys.zig");
 const contract = @import("../contract.zig");
 const path = @import("path.zig");
 const options_of = @import("options.zig");
+const superblock = @import("superblock.zig");
+const attributes = @import("attributes.zig");
+const idmap = @import("idmap.zig");
+const labels = @import("../process/labels.zig");
 const copy = @import("copy.zig");
 const linux = sys.linux;
 const attr = sys.attr;
+const Parameter = superblock.Parameter;
 
-const Kind = enum { bind, proc, sysfs, cgroup, tmpfs, devpts, mqueue, other };
-
-/// One `key=value` (or bare flag) for the file system.
-const Parameter = struct { key: [:0]const u8, value: ?[:0]const u8 };
+const Kind = enum { bind, proc, sysfs, cgroup, tmpfs, devpts, mqueue, other, remount };
 
 pub const Operation = struct {
     kind: Kind,
@@ -29,6 +31,7 @@ pub const Operation = struct {
     destination: [:0]const u8,
     options: options_of.Options,
     parameters: []const Parameter,
+    idmap: ?idmap.Plan,
 };
 
 /// What later steps need of what was mounted.
@@ -37,11 +40,19 @@ pub const Mounted = struct {
     devpts: ?linux.fd_t = null,
 };
 
+/// What holds for all of them.
+pub const Settings = struct {
+    /// SELinux context of new file systems.
+    label: ?[:0]const u8 = null,
+    /// There is a user namespace whose map is the one for mounts that name none.
+    has_userns: bool = false,
+};
+
 /// Turn config.json's mounts into operations. Refuses what cannot be honoured, so that nothing is silently ignored.
-pub fn prepare(arena: std.mem.Allocator, mounts: []const contract.Mount) sys.Error![]Operation {
+pub fn prepare(arena: std.mem.Allocator, mounts: []const contract.Mount, settings: Settings) sys.Error![]Operation {
     const operations = arena.alloc(Operation, mounts.len) catch return sys.fail("mount", "out of memory");
-    for (mounts, operations) |mount, *operation| {
-        operation.* = prepareOne(arena, mount) catch |err| switch (err) {
+    for (mounts, operations) |*mount, *operation| {
+        operation.* = prepareOne(arena, mount, settings) catch |err| switch (err) {
             error.OutOfMemory => return sys.fail("mount", "out of memory"),
             error.Syscall => return error.Syscall,
         };
@@ -49,61 +60,81 @@ pub fn prepare(arena: std.mem.Allocator, mounts: []const contract.Mount) sys.Err
     return operations;
 }
 
-fn prepareOne(arena: std.mem.Allocator, mount: contract.Mount) !Operation {
+fn prepareOne(arena: std.mem.Allocator, mount: *const contract.Mount, settings: Settings) !Operation {
     const options = try options_of.parse(arena, mount.options);
     const fs_type = mount.type orelse "none";
-    const kind: Kind = if (options.is_bind) .bind else kindOf(fs_type);
-    if (mount.destination.len == 0 or mount.destination[0] != '/') {
-        return sys.failFormat("mount", "destination \"{s}\" is not absolute", .{mount.destination});
+    const kind: Kind = if (options.is_remount) .remount else if (options.is_bind) .bind else kindOf(fs_type);
+    const destination = try absolute(arena, mount.destination);
+    const is_bind = kind == .bind or (kind == .remount and options.is_bind);
+    if (is_bind and options.data.len > 0) {
+        return sys.failFormat("mount", "option \"{s}\" of {s} is unknown", .{ options.data[0], destination });
     }
-    if (kind == .bind and options.data.len > 0) {
-        return sys.failFormat("mount", "option \"{s}\" of {s} is unknown", .{ options.data[0], mount.destination });
+    if (kind == .bind and mount.source == null) return sys.failFormat("mount", "{s} names no source to bind", .{destination});
+    if (options.copies_up and kind != .tmpfs) {
+        return sys.failFormat("mount", "tmpcopyup of {s}: only a tmpfs can be filled", .{destination});
     }
-    return .{
+    const operation: Operation = .{
         .kind = kind,
         .type = fs_type,
         .source = mount.source orelse fs_type,
-        .destination = mount.destination,
+        .destination = destination,
         .options = options,
-        .parameters = try parametersOf(arena, options.data),
+        .parameters = try superblock.parse(arena, options.data),
+        .idmap = try idmap.prepare(arena, mount, options.maps_ids, settings.has_userns),
     };
+    if (operation.idmap != null and kind != .bind) {
+        return sys.failFormat("mount", "idmap of {s}: only bind mounts can be mapped", .{destination});
+    }
+    return if (settings.label) |label| labelled(arena, operation, label) else operation;
+}
+
+/// A relative one is relative to "/" (config.md "Mounts").
+fn absolute(arena: std.mem.Allocator, destination: [:0]const u8) ![:0]const u8 {
+    if (std.mem.trim(u8, destination, "/").len == 0) {
+        return sys.failFormat("mount", "destination \"{s}\" is the root itself", .{destination});
+    }
+    if (destination[0] == '/') return destination;
+    return std.fmt.allocPrintSentinel(arena, "/{s}", .{destination}, 0);
+}
+
+fn labelled(arena: std.mem.Allocator, operation: Operation, label: [:0]const u8) !Operation {
+    switch (operation.kind) {
+        .tmpfs, .devpts, .other => {},
+        .bind, .remount, .proc, .sysfs, .cgroup, .mqueue => return operation,
+    }
+    var result = operation;
+    result.parameters = try std.mem.concat(arena, Parameter, &.{
+        operation.parameters, &.{.{ .key = "context", .value = label }},
+    });
+    return result;
 }
 
 fn kindOf(fs_type: []const u8) Kind {
     if (std.mem.eql(u8, fs_type, "cgroup2")) return .cgroup;
-    return std.meta.stringToEnum(Kind, fs_type) orelse .other;
-}
-
-fn parametersOf(arena: std.mem.Allocator, data: []const [:0]const u8) ![]const Parameter {
-    const parameters = try arena.alloc(Parameter, data.len);
-    for (data, parameters) |text, *parameter| {
-        const equals = std.mem.indexOfScalar(u8, text, '=');
-        parameter.* = if (equals) |i|
-            .{ .key = try arena.dupeZ(u8, text[0..i]), .value = text[i + 1 ..] }
-        else
-            .{ .key = text, .value = null };
-    }
-    return parameters;
+    const kind = std.meta.stringToEnum(Kind, fs_type) orelse .other;
+    return if (kind == .remount) .other else kind; // no file system is called that
 }
 
 /// Whether somebody wants mounts of the host to keep arriving.
 pub fn wantsPropagation(operations: []const Operation) bool {
-    for (operations) |operation| switch (operation.options.propagation) {
+    for (operations) |operation| switch (operation.options.propagation orelse 0) {
         linux.MS.SLAVE, linux.MS.SHARED => return true,
         else => {},
     };
     return false;
 }
 
-pub fn mountAll(root: linux.fd_t, operations: []const Operation) sys.Error!Mounted {
+/// `is_private`: the mounts of this namespace have nothing to do with the host's.
+pub fn mountAll(root: linux.fd_t, operations: []const Operation, is_private: bool) sys.Error!Mounted {
     var mounted: Mounted = .{};
-    for (operations) |*operation| try mountOne(root, operation, &mounted);
+    for (operations) |*operation| try mountOne(root, operation, &mounted, is_private);
     return mounted;
 }
 
-fn mountOne(root: linux.fd_t, operation: *const Operation, mounted: *Mounted) sys.Error!void {
+fn mountOne(root: linux.fd_t, operation: *const Operation, mounted: *Mounted, is_private: bool) sys.Error!void {
     switch (operation.kind) {
-        .bind => return bind(root, operation),
+        .bind => return bind(root, operation, is_private),
+        .remount => return remount(root, operation),
         .proc, .sysfs => try systemMount(root, operation),
         .cgroup => try cgroup(root, operation),
         .mqueue => try mqueue(root, operation),
@@ -125,19 +156,40 @@ fn mountOne(root: linux.fd_t, operation: *const Operation, mounted: *Mounted) sy
 }
 
 /// A bind mount: of a directory onto a directory, of anything else onto a file.
-fn bind(root: linux.fd_t, operation: *const Operation) sys.Error!void {
-    const tree = try cloneHost(operation.source, operation.options.is_recursive);
-    defer _ = linux.close(tree);
+fn bind(root: linux.fd_t, operation: *const Operation, is_private: bool) sys.Error!void {
+    const source: Source = if (operation.idmap) |plan|
+        .{ .fd = plan.fd, .is_deep = true } // copied and mapped where that is allowed
+    else
+        try cloneHost(operation.source, operation.options.is_recursive);
+    defer _ = linux.close(source.fd);
     var stat: linux.Statx = undefined;
-    _ = try sys.check("statx", operation.source, sys.statFd(tree, &stat));
+    _ = try sys.check("statx", operation.source, sys.statFd(source.fd, &stat));
     const target = if (linux.S.ISDIR(stat.mode))
         try path.ensureDirectory(root, operation.destination)
     else
         try path.ensureFile(root, operation.destination);
     defer _ = linux.close(target.fd);
     try expectOutsideProc(operation, target.fd);
-    try applyFlags(operation, tree);
-    try attach(operation, tree, target.fd);
+    try change(operation, source, is_private);
+    try attach(operation, source.fd, target.fd);
+}
+
+/// What is mounted at the destination already: its flags, and unless it is a bind mount, its file system's parameters.
+fn remount(root: linux.fd_t, operation: *const Operation) sys.Error!void {
+    const target = try sys.checkFd("openat2", operation.destination, path.find(root, operation.destination));
+    defer _ = linux.close(target);
+    try expectOutsideProc(operation, target);
+    if (operation.parameters.len > 0) try superblock.reconfigure(target, operation.parameters, operation.destination);
+    try change(operation, .{ .fd = target, .is_deep = true }, true);
+}
+
+fn change(operation: *const Operation, source: Source, is_private: bool) sys.Error!void {
+    return attributes.apply(.{
+        .fd = source.fd,
+        .is_deep = source.is_deep,
+        .is_private = is_private,
+        .detail = operation.destination,
+    }, &operation.options);
 }
 
 /// Files of /proc that lxcfs and its kind replace. Nothing else below /proc may be covered, whatever symlink of the
@@ -154,40 +206,17 @@ fn expectOutsideProc(operation: *const Operation, target: linux.fd_t) sys.Error!
     return sys.failFormat("mount", "destination {s} lies inside /proc", .{operation.destination});
 }
 
+const Source = struct { fd: linux.fd_t, is_deep: bool };
+
 /// A detached copy of the host's mount at `source`. Where mounts below it are locked (they are for us, unless we are
 /// real root) the kernel refuses to copy the top alone: then all of it is taken, which shows nothing new.
-fn cloneHost(source: [:0]const u8, is_recursive: bool) sys.Error!linux.fd_t {
+fn cloneHost(source: [:0]const u8, is_recursive: bool) sys.Error!Source {
     if (!is_recursive) {
         const rc = sys.cloneTree(linux.AT.FDCWD, source, 0);
-        if (linux.errno(rc) != .INVAL) return sys.checkFd("open_tree", source, rc);
+        if (linux.errno(rc) != .INVAL) return .{ .fd = try sys.checkFd("open_tree", source, rc), .is_deep = false };
     }
-    return sys.checkFd("open_tree", source, sys.cloneTree(linux.AT.FDCWD, source, sys.at_recursive));
-}
-
-/// Flags that the host set stay set; only more are added. The access time cannot be changed on a mount whose setting
-/// is locked (EPERM): it is a wish about speed, so it is left out then.
-fn applyFlags(operation: *const Operation, tree: linux.fd_t) sys.Error!void {
-    const options = &operation.options;
-    if (options.set != 0) try setFlags(operation, tree, 0, options.set);
-    if (options.recursive_set != 0) try setFlags(operation, tree, sys.at_recursive, options.recursive_set);
-    const reach: u32 = if (options.propagation_recursive) sys.at_recursive else 0;
-    const change: sys.MountAttr = .{ .propagation = options.propagation };
-    const rc = sys.changeMount(tree, sys.at_empty_path | reach, &change);
-    _ = try sys.check("mount_setattr", operation.destination, rc);
-}
-
-fn setFlags(operation: *const Operation, tree: linux.fd_t, reach: u32, set: u32) sys.Error!void {
-    const atime_bits: u32 = attr.atime_mask | attr.nodiratime;
-    const clear: u64 = if (set & attr.atime_mask != 0) attr.atime_mask else 0;
-    const all: sys.MountAttr = .{ .set = set, .clear = clear };
-    const rc = sys.changeMount(tree, sys.at_empty_path | reach, &all);
-    if (linux.errno(rc) == .PERM and set & atime_bits != 0) {
-        const without: sys.MountAttr = .{ .set = set & ~atime_bits };
-        const again = sys.changeMount(tree, sys.at_empty_path | reach, &without);
-        _ = try sys.check("mount_setattr", operation.destination, again);
-        return;
-    }
-    _ = try sys.check("mount_setattr", operation.destination, rc);
+    const rc = sys.cloneTree(linux.AT.FDCWD, source, sys.at_recursive);
+    return .{ .fd = try sys.checkFd("open_tree", source, rc), .is_deep = true };
 }
 
 /// /proc and /sys must be real directories of the image: programs trust those paths, so no symlink is followed.
@@ -219,7 +248,13 @@ fn mqueue(root: linux.fd_t, operation: *const Operation) sys.Error!void {
 /// An empty directory that stays so.
 fn nothing(operation: *const Operation) sys.Error!linux.fd_t {
     const flags = attr.rdonly | attr.nosuid | attr.nodev | attr.noexec;
-    return newMount("tmpfs", "tmpfs", &.{.{ .key = "mode", .value = "0555" }}, flags, operation.destination);
+    return superblock.make(.{
+        .type = "tmpfs",
+        .source = "tmpfs",
+        .parameters = &.{.{ .key = "mode", .value = "0555" }},
+        .flags = flags,
+        .detail = operation.destination,
+    });
 }
 
 /// A new file system of that type, or where the kernel forbids one, the host's with the same flags.
@@ -231,10 +266,10 @@ fn freshOrHost(operation: *const Operation, fs_type: [:0]const u8, host: [:0]con
 }
 
 fn hostCopy(operation: *const Operation, host: [:0]const u8) sys.Error!linux.fd_t {
-    const tree = try cloneHost(host, true);
-    errdefer _ = linux.close(tree);
-    try applyFlags(operation, tree);
-    return tree;
+    const source = try cloneHost(host, true);
+    errdefer _ = linux.close(source.fd);
+    try change(operation, source, false);
+    return source.fd;
 }
 
 /// cgroup v2 as the container's cgroup namespace sees it. Without a namespace of its own the host's is shown; where
@@ -254,17 +289,18 @@ fn temporary(root: linux.fd_t, operation: *const Operation) sys.Error!void {
     var text: [8]u8 = undefined;
     const mode = std.fmt.bufPrintZ(&text, "{o}", .{target.mode & 0o7777}) catch unreachable;
     const inherited = [_]Parameter{.{ .key = "mode", .value = mode }};
-    const inherits = !target.is_new and !has(operation.parameters, "mode");
+    const inherits = !target.is_new and !superblock.has(operation.parameters, "mode");
     if (!operation.options.copies_up) {
         const mount_fd = try fresh(operation, "tmpfs", if (inherits) &inherited else &.{});
         return attachAndClose(operation, mount_fd, target.fd);
     }
     var writable = operation.*;
-    writable.options.set &= ~@as(u32, attr.rdonly);
+    writable.options.own.set &= ~@as(u32, attr.rdonly);
+    writable.options.all.set &= ~@as(u32, attr.rdonly);
     const mount_fd = try fresh(&writable, "tmpfs", if (inherits) &inherited else &.{});
     defer _ = linux.close(mount_fd);
     try copy.directory(target.fd, mount_fd, operation.destination);
-    if (operation.options.set & attr.rdonly != 0) try setFlags(operation, mount_fd, 0, attr.rdonly);
+    try change(operation, .{ .fd = mount_fd, .is_deep = false }, true);
     try attach(operation, mount_fd, target.fd);
 }
 
@@ -285,52 +321,21 @@ fn devpts(operation: *const Operation) sys.Error!linux.fd_t {
     };
 }
 
-fn has(parameters: []const Parameter, key: []const u8) bool {
-    for (parameters) |parameter| if (std.mem.eql(u8, parameter.key, key)) return true;
-    return false;
-}
-
 /// A detached mount of a new superblock with the operation's flags and parameters, plus `extra` before them.
 fn fresh(operation: *const Operation, fs_type: [:0]const u8, extra: []const Parameter) sys.Error!linux.fd_t {
     const options = &operation.options;
-    const fs = try open(fs_type, operation.source, operation.destination);
-    defer _ = linux.close(fs);
-    for (extra) |parameter| try configure(fs, parameter, operation.destination);
-    for (operation.parameters) |parameter| try configure(fs, parameter, operation.destination);
-    return create(fs, options.set | options.recursive_set, operation.destination);
-}
-
-/// The same without an operation.
-pub fn newMount(
-    fs_type: [:0]const u8,
-    source: [:0]const u8,
-    parameters: []const Parameter,
-    flags: u32,
-    detail: []const u8,
-) sys.Error!linux.fd_t {
-    const fs = try open(fs_type, source, detail);
-    defer _ = linux.close(fs);
-    for (parameters) |parameter| try configure(fs, parameter, detail);
-    return create(fs, flags, detail);
-}
-
-fn open(fs_type: [:0]const u8, source: [:0]const u8, detail: []const u8) sys.Error!linux.fd_t {
-    const fs = try sys.checkFd("mount", detail, linux.fsopen(fs_type, .{ .CLOEXEC = true }));
-    _ = linux.fsconfig(fs, .SET_STRING, "source", source, 0); // only what /proc/mounts shows
-    return fs;
-}
-
-fn configure(fs: linux.fd_t, parameter: Parameter, detail: []const u8) sys.Error!void {
-    const rc = if (parameter.value) |value|
-        linux.fsconfig(fs, .SET_STRING, parameter.key, value, 0)
-    else
-        linux.fsconfig(fs, .SET_FLAG, parameter.key, null, 0);
-    _ = try sys.check("mount", detail, rc);
-}
-
-fn create(fs: linux.fd_t, flags: u32, detail: []const u8) sys.Error!linux.fd_t {
-    _ = try sys.check("mount", detail, linux.fsconfig(fs, .CREATE, null, null, 0));
-    return sys.checkFd("mount", detail, linux.fsmount(fs, .{ .CLOEXEC = true }, @bitCast(flags)));
+    const mount_fd = try superblock.make(.{
+        .type = fs_type,
+        .source = operation.source,
+        .extra = extra,
+        .parameters = operation.parameters,
+        .flags = options.own.set | options.all.set,
+        .detail = operation.destination,
+    });
+    if (options.propagation == null) return mount_fd;
+    errdefer _ = linux.close(mount_fd);
+    try change(operation, .{ .fd = mount_fd, .is_deep = false }, true);
+    return mount_fd;
 }
 
 fn attachAndClose(operation: *const Operation, mount_fd: linux.fd_t, target: linux.fd_t) sys.Error!void {
@@ -346,13 +351,33 @@ test "prepare() refuses what it cannot honour" {
     var arena_state: std.heap.ArenaAllocator = .init(std.testing.allocator);
     defer arena_state.deinit();
     const arena = arena_state.allocator();
-    const relative = [_]contract.Mount{.{ .destination = "proc", .type = "proc" }};
-    try std.testing.expectError(error.Syscall, prepare(arena, &relative));
-    const idmap = [_]contract.Mount{.{ .destination = "/x", .source = "/y", .options = &.{ "bind", "idmap" } }};
-    try std.testing.expectError(error.Syscall, prepare(arena, &idmap));
-    try std.testing.expectEqualStrings("option \"idmap\" of /x is unknown", sys.failure.?.detail);
-    const shm = [_]contract.Mount{.{ .destination = "/dev/shm", .type = "tmpfs", .options = &.{ "nosuid", "size=1k" } }};
-    const operations = try prepare(arena, &shm);
+    for ([_]contract.Mount{
+        .{ .destination = "", .type = "proc" },
+        .{ .destination = "//", .type = "tmpfs" },
+        .{ .destination = "/x", .source = "/y", .options = &.{ "bind", "no-such-option" } },
+        .{ .destination = "/x", .options = &.{"rbind"} },
+        .{ .destination = "/x", .source = "/y", .options = &.{ "bind", "tmpcopyup" } },
+        .{ .destination = "/x", .source = "/y", .options = &.{ "bind", "idmap" } }, // no map, and no user namespace
+        .{ .destination = "/x", .type = "tmpfs", .options = &.{"idmap"}, .uidMappings = &one_id, .gidMappings = &one_id },
+        .{ .destination = "/x", .source = "/y", .options = &.{ "bind", "idmap" }, .uidMappings = &one_id },
+    }) |bad| try std.testing.expectError(error.Syscall, prepare(arena, &.{bad}, .{}));
+}
+
+const one_id = [_]@import("../userns.zig").Mapping{.{ .containerID = 0, .hostID = 1, .size = 1 }};
+
+test "prepare() tells options from parameters" {
+    var arena_state: std.heap.ArenaAllocator = .init(std.testing.allocator);
+    defer arena_state.deinit();
+    const operations = try prepare(arena_state.allocator(), &.{
+        .{ .destination = "dev/shm", .type = "tmpfs", .options = &.{ "nosuid", "size=1k" } },
+        .{ .destination = "/sys", .type = "sysfs", .options = &.{ "remount", "ro" } },
+        .{ .destination = "/d", .type = "none", .source = "/s", .options = &.{ "rbind", "ridmap" } },
+    }, .{ .label = "a:b:c", .has_userns = true });
+    try std.testing.expectEqualStrings("/dev/shm", operations[0].destination);
     try std.testing.expectEqualStrings("size", operations[0].parameters[0].key);
     try std.testing.expectEqualStrings("1k", operations[0].parameters[0].value.?);
+    try std.testing.expectEqualStrings("context", operations[0].parameters[1].key);
+    try std.testing.expectEqual(Kind.remount, operations[1].kind);
+    try std.testing.expectEqual(@as(usize, 0), operations[1].parameters.len);
+    try std.testing.expect(operations[2].idmap.?.is_recursive);
 }

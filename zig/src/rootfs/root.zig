@@ -9,6 +9,8 @@ const devices = @import("devices.zig");
 const overlay = @import("overlay.zig");
 const copy = @import("copy.zig");
 const path = @import("path.zig");
+const namespaces = @import("../process/namespaces.zig");
+const labels = @import("../process/labels.zig");
 const linux = sys.linux;
 
 /// All of it as data, made before the container's process exists.
@@ -19,7 +21,13 @@ pub const Plan = struct {
     is_volatile: bool,
     read_only: bool,
     propagation: u32,
-    operations: []const mounts.Operation,
+    /// Mounts of the host shall keep arriving.
+    listens: bool,
+    /// Nothing in this mount namespace has to do with the host's mounts.
+    is_private: bool,
+    /// SELinux context of new file systems.
+    label: ?[:0]const u8,
+    operations: []mounts.Operation,
     devices: devices.Plan,
     /// /dev is a file system of its own, read-only once everything is in it.
     dev_read_only: bool,
@@ -27,14 +35,18 @@ pub const Plan = struct {
     read_only_paths: []const [:0]const u8,
 };
 
-/// `may_make_devices`: the container has no user namespace of its own making.
 pub fn prepare(
     arena: std.mem.Allocator,
     spec: *const contract.Spec,
     rootfs: contract.Rootfs,
-    may_make_devices: bool,
+    spaces: *const namespaces.Plan,
 ) sys.Error!Plan {
-    const operations = try mounts.prepare(arena, spec.mounts);
+    const label = if (spec.linux.mountLabel) |text| if (text.len > 0) text else null else null;
+    const operations = try mounts.prepare(arena, spec.mounts, .{ .label = label, .has_userns = spaces.has(.user) });
+    try expectAbsolute("maskedPaths", spec.linux.maskedPaths);
+    try expectAbsolute("readonlyPaths", spec.linux.readonlyPaths);
+    const propagation = try propagationOf(spec.linux.rootfsPropagation);
+    const listens = mounts.wantsPropagation(operations) or propagation & linux.MS.PRIVATE == 0;
     const dev_read_only = delayReadOnly(operations);
     return .{
         .dev_read_only = dev_read_only,
@@ -42,19 +54,28 @@ pub fn prepare(
         .rootfs = rootfs,
         .is_volatile = false,
         .read_only = spec.root.readonly,
-        .propagation = try propagationOf(spec.linux.rootfsPropagation),
+        .propagation = propagation,
+        .listens = listens,
+        .is_private = spaces.makes(linux.CLONE.NEWNS) and !listens,
+        .label = label,
         .operations = operations,
-        .devices = try devices.prepare(arena, spec, may_make_devices),
+        .devices = try devices.prepare(arena, spec, !spaces.makes(linux.CLONE.NEWUSER)),
         .masked = spec.linux.maskedPaths,
         .read_only_paths = spec.linux.readonlyPaths,
+    };
+}
+
+fn expectAbsolute(what: []const u8, paths: []const [:0]const u8) sys.Error!void {
+    for (paths) |text| if (text.len == 0 or text[0] != '/') {
+        return sys.failFormat("mount", "{s}: \"{s}\" is not absolute", .{ what, text });
     };
 }
 
 fn delayReadOnly(operations: []mounts.Operation) bool {
     for (operations) |*operation| {
         if (operation.kind == .bind or !std.mem.eql(u8, std.mem.trim(u8, operation.destination, "/"), "dev")) continue;
-        if (operation.options.set & sys.attr.rdonly == 0) continue;
-        operation.options.set &= ~@as(u32, sys.attr.rdonly);
+        if (operation.options.own.set & sys.attr.rdonly == 0) continue;
+        operation.options.own.set &= ~@as(u32, sys.attr.rdonly);
         return true;
     }
     return false;
@@ -63,10 +84,11 @@ fn delayReadOnly(operations: []mounts.Operation) bool {
 fn propagationOf(name: ?[]const u8) sys.Error!u32 {
     const text = name orelse return linux.MS.PRIVATE | linux.MS.REC;
     const known = .{
-        .{ "private", linux.MS.PRIVATE },       .{ "rprivate", linux.MS.PRIVATE | linux.MS.REC },
-        .{ "slave", linux.MS.SLAVE },           .{ "rslave", linux.MS.SLAVE | linux.MS.REC },
-        .{ "shared", linux.MS.SHARED },         .{ "rshared", linux.MS.SHARED | linux.MS.REC },
-        .{ "unbindable", linux.MS.UNBINDABLE }, .{ "", linux.MS.PRIVATE | linux.MS.REC },
+        .{ "private", linux.MS.PRIVATE },         .{ "rprivate", linux.MS.PRIVATE | linux.MS.REC },
+        .{ "slave", linux.MS.SLAVE },             .{ "rslave", linux.MS.SLAVE | linux.MS.REC },
+        .{ "shared", linux.MS.SHARED },           .{ "rshared", linux.MS.SHARED | linux.MS.REC },
+        .{ "unbindable", linux.MS.UNBINDABLE },   .{ "runbindable", linux.MS.UNBINDABLE | linux.MS.REC },
+        .{ "", linux.MS.PRIVATE | linux.MS.REC },
     };
     inline for (known) |pair| if (std.mem.eql(u8, text, pair[0])) return pair[1];
     return sys.failFormat("mount", "rootfsPropagation \"{s}\" is unknown", .{text});
@@ -74,8 +96,7 @@ fn propagationOf(name: ?[]const u8) sys.Error!u32 {
 
 /// Cut the mount namespace off from the host's: nothing we mount may show there. Possible before the id maps exist.
 pub fn separate(plan: *const Plan) sys.Error!void {
-    const listens = mounts.wantsPropagation(plan.operations) or plan.propagation & linux.MS.PRIVATE == 0;
-    const kind: u32 = if (listens) linux.MS.SLAVE else linux.MS.PRIVATE;
+    const kind: u32 = if (plan.listens) linux.MS.SLAVE else linux.MS.PRIVATE;
     _ = try sys.check("mount", "/", linux.mount(null, "/", null, kind | linux.MS.REC, 0));
 }
 
@@ -84,8 +105,9 @@ pub const Assembled = struct { root: linux.fd_t, devpts: ?linux.fd_t };
 
 /// Mount everything. The process still sees the host's root afterwards.
 pub fn assemble(plan: *const Plan) sys.Error!Assembled {
+    if (plan.label != null) try labels.expectSelinux("linux.mountLabel");
     const root = try mountRoot(plan);
-    const mounted = try mounts.mountAll(root, plan.operations);
+    const mounted = try mounts.mountAll(root, plan.operations, plan.is_private);
     try devices.populate(root, &plan.devices, mounted.devpts != null);
     return .{ .root = root, .devpts = mounted.devpts };
 }
@@ -119,9 +141,12 @@ pub fn mountRoot(plan: *const Plan) sys.Error!linux.fd_t {
     defer _ = linux.close(target);
     const tree = try sys.checkFd("open_tree", plan.root_path, sys.cloneTree(target, "", sys.at_empty_path | sys.at_recursive));
     errdefer _ = linux.close(tree);
-    const private: sys.MountAttr = .{ .propagation = linux.MS.PRIVATE };
-    const rc = sys.changeMount(tree, sys.at_empty_path | sys.at_recursive, &private);
-    _ = try sys.check("mount_setattr", plan.root_path, rc);
+    const follows_host = plan.propagation & linux.MS.SLAVE != 0; // it is the host's slave by now
+    if (!plan.is_private and !follows_host) {
+        const private: sys.MountAttr = .{ .propagation = linux.MS.PRIVATE };
+        const rc = sys.changeMount(tree, sys.at_empty_path | sys.at_recursive, &private);
+        _ = try sys.check("mount_setattr", plan.root_path, rc);
+    }
     _ = try sys.check("mount", plan.root_path, sys.moveMount(tree, target));
     return tree;
 }
