@@ -16,6 +16,7 @@ const labels = @import("labels.zig");
 const procfs = @import("../procfs.zig");
 const gates = @import("gate.zig");
 const hooks = @import("hooks.zig");
+const descriptors = @import("descriptors.zig");
 const contract = @import("../contract.zig");
 const cgroup = @import("../cgroup/cgroup.zig");
 const linux = sys.linux;
@@ -208,14 +209,8 @@ fn makeTerminal(plan: *const Plan, assembled: rootfs.Assembled, channel: linux.f
     _ = linux.close(pair.slave);
 }
 
-/// Nothing but the standard streams, and what is to be passed on, stays open: what else is still needed is moved
-/// right behind them. The channel closes with execve, or with init's program, which has it as 3, our executable as 4.
+/// The channel closes with execve, or with init's program, which has it as 3, our executable as 4.
 fn settleDescriptors(plan: *Plan, channel: linux.fd_t) sys.Error!linux.fd_t {
-    const first: linux.fd_t = @intCast(3 + plan.preserved);
-    if (!plan.init and plan.gate == null) {
-        sys.closeOnExecFrom(first);
-        return channel;
-    }
     const program = &plan.program;
     var settled = channel;
     const kept = [_]?*linux.fd_t{
@@ -225,20 +220,6 @@ fn settleDescriptors(plan: *Plan, channel: linux.fd_t) sys.Error!linux.fd_t {
         if (program.label_files.apparmor) |*fd| fd else null,
         if (program.label_files.selinux) |*fd| fd else null,
     };
-    const above: usize = 3 + plan.preserved + kept.len;
-    for (kept) |entry| { // out of the way of their new places
-        const fd = entry orelse continue;
-        fd.* = try sys.checkFd("fcntl", "", linux.fcntl(fd.*, linux.F.DUPFD_CLOEXEC, above));
-    }
-    var place = first;
-    for (kept) |entry| {
-        const fd = entry orelse continue;
-        const is_inherited = plan.init and fd == &settled;
-        const flags: linux.O = .{ .CLOEXEC = !is_inherited };
-        _ = try sys.check("dup3", "", linux.dup3(fd.*, place, @bitCast(flags)));
-        fd.* = place;
-        place += 1;
-    }
-    sys.closeFrom(place);
+    try descriptors.settle(@intCast(3 + plan.preserved), &kept, if (plan.init) &settled else null);
     return settled;
 }

@@ -10,6 +10,7 @@ const report = @import("report.zig");
 const terminal = @import("terminal.zig");
 const programs = @import("program.zig");
 const child = @import("child.zig");
+const descriptors = @import("descriptors.zig");
 const labels = @import("labels.zig");
 const scheduling = @import("scheduling.zig");
 const procfs = @import("../procfs.zig");
@@ -107,23 +108,28 @@ fn join(plan: *Plan, streams: ?child.Streams, channel: linux.fd_t) sys.Error!voi
 }
 
 fn start(plan: *Plan, streams: ?child.Streams, channel: linux.fd_t, ready: programs.Ready) noreturn {
-    startIn(plan, streams, channel, ready) catch {};
+    var current = channel;
+    startIn(plan, streams, &current, ready) catch {};
     const line = event.failed();
-    report.send(channel, .failed, line.bytes());
+    report.send(current, .failed, line.bytes());
     linux.exit_group(125);
 }
 
-fn startIn(plan: *Plan, streams: ?child.Streams, channel: linux.fd_t, ready: programs.Ready) sys.Error!void {
+fn startIn(plan: *Plan, streams: ?child.Streams, channel: *linux.fd_t, ready: programs.Ready) sys.Error!void {
     if (plan.program.dies_with_parent) try programs.dieWithParent();
     _ = try sys.check("setsid", "", linux.setsid());
     _ = try sys.check("chdir", "/", linux.chdir("/"));
     if (streams) |s| try child.takeStreams(s);
-    if (plan.program.terminal) try makeTerminal(plan, channel);
+    if (plan.program.terminal) try makeTerminal(plan, channel.*);
     plan.program.label_files = try labels.open(&plan.program.labels);
     plan.program.scheduling.affinity = plan.affinity.final;
-    sys.closeOnExecFrom(@intCast(3 + plan.preserved));
-    var current = channel;
-    try programs.become(&plan.program, ready, &current, report.tellExecuting);
+    const files = &plan.program.label_files;
+    try descriptors.settle(@intCast(3 + plan.preserved), &.{
+        channel,
+        if (files.apparmor) |*fd| fd else null,
+        if (files.selinux) |*fd| fd else null,
+    }, null);
+    try programs.become(&plan.program, ready, channel, report.tellExecuting);
 }
 
 /// From the container's own devpts, which must be where it was mounted.

@@ -1,0 +1,243 @@
+/**
+ * A container that attacks: by the way of `tspod run` (the native verbs, an overlay, a monitor) and by the OCI command
+ * line (a directory, nobody left behind). Both with the profile that containers really get.
+ */
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
+import { arch, tmpdir } from "node:os";
+import { join } from "node:path";
+import type { ExecConfig } from "../../src/helper/contract.ts";
+import { helperCommand, removeTrees } from "../../src/helper/index.ts";
+import { defaultCapabilities } from "../../src/spec/index.ts";
+import { maskedPaths, readonlyPaths } from "../../src/spec/mounts.ts";
+import { defaultSeccomp } from "../../src/spec/seccomp.ts";
+import { bundleConfig, type BundleOptions, type Mount } from "../helper/runtime-bundle.ts";
+import { attached, Container, lowerDirectory, mapping } from "../helper/runtime-fixture.ts";
+import { program, testWith } from "../support/requirements.ts";
+import { until } from "../support/wait.ts";
+
+export const fronts = ["run", "oci"] as const;
+export type Front = (typeof fronts)[number];
+
+/** How it went: the program's output, errors and all, or what the runtime says instead of running it. */
+export interface Result {
+  status: number | null;
+  output: string;
+  refused: string | undefined;
+}
+
+export interface Process {
+  cwd?: string;
+  env?: string[];
+  capabilities?: string[];
+}
+
+export interface Target extends AsyncDisposable {
+  /** The files of the image. */
+  readonly image: string;
+  /** A directory of the test beside it. */
+  readonly base: string;
+  /** The host's copy of our executable, which belongs to the user that container root is. */
+  readonly helper: string;
+  /** Change what config.json says. */
+  configure(change: (config: Config) => void): void;
+  run(): Promise<Result>;
+  /** It runs on until the end of the test. */
+  background(): Promise<void>;
+  exec(args: string[], process?: Process): Promise<Result>;
+  /** The pids, as the host counts them, of whoever watches over it. */
+  watchers(): number[];
+}
+
+/** The part of config.json that attacks touch. */
+export interface Config {
+  process: Record<string, unknown>;
+  mounts: Mount[];
+  linux: Record<string, unknown> & { namespaces: { type: string; path?: string }[] };
+  [key: string]: unknown;
+}
+
+export function profileFor(capabilities: readonly string[]): BundleOptions {
+  const seccomp = defaultSeccomp([...capabilities], arch());
+  return { capabilities: [...capabilities], linux: { seccomp, maskedPaths, readonlyPaths } };
+}
+
+export function attack(front: Front, args: string[], options: BundleOptions = {}): Target {
+  const profile = profileFor(options.capabilities ?? defaultCapabilities);
+  const all = { ...profile, ...options, linux: { ...profile.linux, ...options.linux } };
+  return front === "run" ? new NativeTarget(args, all) : new OciTarget(args, all);
+}
+
+/** A script that must run to its end, everywhere; what it wrote. */
+export async function inside(
+  front: Front,
+  script: string,
+  options: BundleOptions = {},
+): Promise<string> {
+  await using target = attack(front, ["sh", "-c", `exec 2>&1\n${script}\ntrue`], options);
+  const { output, refused, status } = await target.run();
+  if (refused !== undefined || status !== 0)
+    throw new Error(`status ${status}: ${refused} ${output}`);
+  return output;
+}
+
+export const attackTest = testWith(
+  program("busybox", "busybox-static"),
+  program("perl"),
+  () => mapping.limitation,
+  () => (arch() === "x64" ? undefined : "the numbers of system calls are x86-64's"),
+);
+
+/** The host's perl, read-only: for system calls that busybox has no word for. */
+export const perlMounts: Mount[] = ["/usr", "/lib", "/lib64"]
+  .filter((source) => existsSync(source))
+  .map((source) => ({ destination: source, source, options: ["rbind", "rro"] }));
+
+function ownCopy(base: string): string {
+  const file = join(base, "helper");
+  copyFileSync(helperCommand()[0] ?? "", file);
+  chmodSync(file, 0o755);
+  return file;
+}
+
+class NativeTarget implements Target {
+  readonly container: Container;
+  readonly helper: string;
+
+  constructor(args: string[], options: BundleOptions) {
+    this.container = new Container(args, { ...options, helper: { attach: attached } });
+    this.helper = ownCopy(this.container.base);
+  }
+
+  get image(): string {
+    return join(this.container.directory, "upper");
+  }
+
+  get base(): string {
+    return this.container.base;
+  }
+
+  configure(change: (config: Config) => void): void {
+    const file = join(this.container.directory, "config.json");
+    const config = JSON.parse(readFileSync(file, "utf8")) as Config; // written by the fixture
+    change(config);
+    writeFileSync(file, JSON.stringify(config));
+  }
+
+  async run(): Promise<Result> {
+    return resultOf(await this.container.run({ command: [this.helper, "native"] }));
+  }
+
+  async background(): Promise<void> {
+    this.container.amend({ attach: undefined as never }); // nobody attaches
+    const { last } = await this.container.run({ command: [this.helper, "native"] });
+    if (last?.event !== "started") throw new Error(`not started: ${JSON.stringify(last)}`);
+  }
+
+  async exec(args: string[], { cwd, env, capabilities }: Process = {}): Promise<Result> {
+    const process: ExecConfig["process"] = {
+      ...{ args, cwd: cwd ?? "/", env: env ?? ["PATH=/bin"] },
+      ...(capabilities === undefined ? {} : { capabilities: setsOf(capabilities) }),
+    };
+    const command = { command: [this.helper, "native"] };
+    return resultOf(await this.container.startExec(args, { process }, command).outcome);
+  }
+
+  watchers(): number[] {
+    return [this.container.state().monitorPid];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.container[Symbol.asyncDispose]();
+  }
+}
+
+function resultOf(outcome: Awaited<ReturnType<Container["run"]>>): Result {
+  const { last, stdout, stderr, status } = outcome;
+  const refused = last?.event === "failed" ? JSON.stringify(last) : undefined;
+  return { status, output: stdout + stderr, refused };
+}
+
+function setsOf(capabilities: string[]): Record<string, string[]> {
+  return { bounding: capabilities, effective: capabilities, permitted: capabilities };
+}
+
+class OciTarget implements Target {
+  readonly base = mkdtempSync(join(tmpdir(), "tspod-attack-"));
+  readonly image = join(this.base, "rootfs");
+  readonly helper = ownCopy(this.base);
+  private readonly id = "attacker";
+
+  constructor(args: string[], options: BundleOptions) {
+    Bun.spawnSync(["cp", "-a", lowerDirectory(), this.image]);
+    const config = bundleConfig(args, "rootfs", { mapping, ...options });
+    writeFileSync(join(this.base, "config.json"), JSON.stringify(config));
+    mkdirSync(join(this.base, "state"), { mode: 0o700 });
+  }
+
+  configure(change: (config: Config) => void): void {
+    const file = join(this.base, "config.json");
+    const config = JSON.parse(readFileSync(file, "utf8")) as Config; // written by the constructor
+    change(config);
+    writeFileSync(file, JSON.stringify(config));
+  }
+
+  private async call(words: string[], out: "pipe" | Bun.BunFile = "pipe"): Promise<Result> {
+    const command = [this.helper, "oci", "--root", join(this.base, "state"), ...words];
+    const child = Bun.spawn(command, {
+      ...{ cwd: this.base, env: { PATH: process.env.PATH ?? "" }, stdin: "ignore" },
+      ...{ stdout: out, stderr: out, timeout: 30_000, killSignal: "SIGKILL" },
+    });
+    const read = async (stream: ReadableStream | undefined): Promise<string> =>
+      stream === undefined ? "" : await new Response(stream).text();
+    const [stdout, stderr, status] = await Promise.all([
+      read(child.stdout as ReadableStream | undefined),
+      read(child.stderr as ReadableStream | undefined),
+      child.exited,
+    ]);
+    const refused = /^tspod-oci: .*/m.exec(stderr)?.[0];
+    return { status: child.signalCode === null ? status : null, output: stdout + stderr, refused };
+  }
+
+  async run(): Promise<Result> {
+    return await this.call(["run", "--bundle", this.base, this.id]);
+  }
+
+  async background(): Promise<void> {
+    const out = Bun.file(join(this.base, "out"));
+    const { status } = await this.call(["run", "--detach", "--bundle", this.base, this.id], out);
+    if (status !== 0) throw new Error(`not started: ${await out.text()}`);
+  }
+
+  async exec(args: string[], process: Process = {}): Promise<Result> {
+    const file = join(this.base, `process-${crypto.randomUUID()}.json`);
+    const capabilities = setsOf(process.capabilities ?? [...defaultCapabilities]);
+    const { cwd = "/", env = ["PATH=/bin"] } = process;
+    writeFileSync(file, JSON.stringify({ args, cwd, env, user: { uid: 0, gid: 0 }, capabilities }));
+    return await this.call(["exec", "--process", file, this.id]);
+  }
+
+  /** Nobody watches over a container of the OCI command line. */
+  watchers(): number[] {
+    return [];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.call(["delete", "--force", this.id]);
+    const mounts = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
+    const left = mounts.filter((line) => line.includes(this.base));
+    const signal = new AbortController().signal;
+    await removeTrees({ command: helperCommand(), mapping, signal }, [this.base]);
+    if (left.length > 0) throw new Error(`Left behind: ${left.join()}`);
+  }
+}
+
+/** A file that the attacker writes when it is at work. */
+export async function ready(target: Target): Promise<void> {
+  await until("it is at it", () => existsSync(join(target.image, "ready")));
+}
+
+/** The text of a perl program for `perl -e`, in single quotes of sh. */
+export function perl(program: string): string[] {
+  return ["/usr/bin/perl", "-e", program];
+}
