@@ -7,6 +7,7 @@ import type { ContainerContext } from "./container/index.ts";
 import { helloProgram, helperCommand } from "./helper/index.ts";
 import {
   chooseRootfs,
+  hostCgroup,
   hostMapping,
   type Mapping,
   readHostTexts,
@@ -62,7 +63,11 @@ export class Engine implements ContainerContext {
   }
 
   get host(): SpecHost {
-    this.#host ??= { ...readHostTexts(), mapping: this.mapping };
+    this.#host ??= {
+      ...readHostTexts(),
+      mapping: this.mapping,
+      cgroupManager: () => hostCgroup(this.environment).manager,
+    };
     return this.#host;
   }
 

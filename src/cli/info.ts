@@ -1,7 +1,7 @@
 /** `tspod info`: this host, and what a container gets on it. */
 import { release } from "node:os";
 import { listContainers } from "../container/index.ts";
-import { listRuntimes } from "../host/index.ts";
+import { hostCgroup, listRuntimes } from "../host/index.ts";
 import { listImages } from "../image/index.ts";
 import { build } from "../version.ts";
 import { TspodError } from "../errors.ts";
@@ -22,6 +22,7 @@ export default defineCommand({
     const { mapping, paths } = context;
     const ids = (map: readonly { size: number }[]): number =>
       map.reduce((sum, { size }) => sum + size, 0);
+    const cgroup = hostCgroup(context.environment);
     const facts = {
       Version: build.version,
       Kernel: release(),
@@ -29,6 +30,9 @@ export default defineCommand({
       RootFs: describeRootfs(context),
       Uids: ids(mapping.uid),
       Gids: ids(mapping.gid),
+      CgroupManager: cgroup.manager,
+      CgroupVersion: cgroup.version,
+      CgroupControllers: cgroup.controllers.join(" "),
       Runtimes: listRuntimes(context.environment.PATH).join(" "),
       Store: paths.data,
       RuntimeDirectory: paths.runtime,

@@ -61,6 +61,7 @@ function place(
 ): ContainerRecord {
   const { paths } = context;
   const containerDir = containerDirectory(paths, id);
+  for (const sentence of options.limits?.ignored ?? []) context.warn(sentence);
   const built = buildSpec(image.config, withStartTime(options, image), context.host, {
     id,
     name,

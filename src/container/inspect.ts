@@ -6,6 +6,9 @@ import {
   defaultSecurity,
   formatSignal,
   type HelperSettings,
+  type LimitOptions,
+  noLimits,
+  type ThrottleKind,
 } from "../spec/index.ts";
 import { containerDirectory, type ContainerState } from "../store/containers.ts";
 import type { ContainerContext } from "./context.ts";
@@ -74,10 +77,45 @@ export function inspectContainer(context: Pick<ContainerContext, "paths">, conta
       SecurityOpt: security.securityOpt,
       MaskedPaths: config.linux.maskedPaths ?? [],
       ReadonlyPaths: config.linux.readonlyPaths ?? [],
+      ...inspectLimits(options.limits ?? noLimits, config),
       LogConfig: { Type: helper.log.driver, Config: {} },
       IDMappings: { UidMap: config.linux.uidMappings, GidMap: config.linux.gidMappings },
     },
     NetworkSettings: { IPAddress: "", Ports: {}, Networks: {} },
+  };
+}
+
+/** As docker names them; what was not asked for is 0 or empty. */
+function inspectLimits(limits: LimitOptions, { linux, process }: RuntimeSpec) {
+  const throttled = (kind: ThrottleKind) =>
+    limits.throttle
+      .filter((device) => device.kind === kind)
+      .map(({ path, rate }) => ({ Path: path, Rate: rate }));
+  return {
+    Memory: limits.memory ?? 0,
+    MemorySwap: linux.resources?.memory?.swap ?? 0,
+    MemoryReservation: limits.memoryReservation ?? 0,
+    OomScoreAdj: process.oomScoreAdj ?? 0,
+    CpuShares: limits.cpuShares ?? 0,
+    CpuPeriod: limits.cpuPeriod ?? 0,
+    CpuQuota: limits.cpuQuota ?? 0,
+    NanoCpus: limits.nanoCpus ?? 0,
+    CpusetCpus: limits.cpusetCpus ?? "",
+    CpusetMems: limits.cpusetMems ?? "",
+    PidsLimit: limits.pids ?? 0,
+    BlkioWeight: limits.blkioWeight ?? 0,
+    BlkioWeightDevice: limits.blkioWeightDevice.map(({ path, weight }) => ({
+      Path: path,
+      Weight: weight,
+    })),
+    BlkioDeviceReadBps: throttled("readBps"),
+    BlkioDeviceWriteBps: throttled("writeBps"),
+    BlkioDeviceReadIOps: throttled("readIops"),
+    BlkioDeviceWriteIOps: throttled("writeIops"),
+    Cgroups: limits.cgroups,
+    CgroupMode: limits.cgroupNamespace,
+    CgroupParent: limits.cgroupParent ?? "",
+    CgroupConf: limits.unified,
   };
 }
 

@@ -1,14 +1,15 @@
 /**
- * What a killed command left behind, found when the store is opened. Bounded: one directory listing, one query, and
- * work only for what is wrong. There is no other clean-up path.
+ * What a killed command left behind, found when the store is opened. Bounded: two directory listings, one query, a look
+ * at what runs, and work only for what is wrong. There is no other clean-up path.
  */
 import { readdirSync, rmSync } from "node:fs";
+import { listGroups, removeGroup } from "../host/index.ts";
 import { isAlive } from "../lib/process-identity.ts";
 import { deleteContainer, listAutoRemove, listIds, readState } from "../store/containers.ts";
 import { requirePrivateRuntime } from "../store/runtime-directory.ts";
 import { transact } from "../store/database.ts";
 import type { ContainerContext } from "./context.ts";
-import { discardFiles, emptyTrash } from "./remove.ts";
+import { discardFiles, discardGroup, emptyTrash } from "./remove.ts";
 
 /** Leftovers dealt with by one command; the next takes more. */
 const leftoversMax = 64;
@@ -21,10 +22,12 @@ export async function recoverContainers(context: ContainerContext): Promise<void
   const abandoned = listAutoRemove(context.database).filter(
     ({ id, creator }) => !isAlive(creator) && readState(context.paths, id).status !== "running",
   );
+  for (const name of list(context.paths.runtime)) discardGroup(context, name);
   for (const { id } of abandoned.slice(0, leftoversMax)) {
     transact(context.database, () => deleteContainer(context.database, id), { durable: false });
     await discardFiles(context, id);
   }
+  for (const path of orphanedGroups(context)) removeGroup(path);
   for (const id of orphans(context).slice(0, leftoversMax)) await discardFiles(context, id);
   const trash = list(context.paths.trash).map((name) => `${context.paths.trash}/${name}`);
   if (trash.length === 0) return;
@@ -52,6 +55,14 @@ function orphans(context: ContainerContext): string[] {
   };
   if (find().length === 0) return [];
   return transact(context.database, find, { durable: false });
+}
+
+/** Of containers without a row: their monitor was killed before it could write down that they have one. */
+function orphanedGroups(context: ContainerContext): string[] {
+  const groups = listGroups(context.environment);
+  if (groups.length === 0) return [];
+  const known = new Set(listIds(context.database));
+  return groups.filter(({ id }) => !known.has(id)).map(({ path }) => path);
 }
 
 function list(directory: string): string[] {

@@ -1,8 +1,15 @@
 /** Removes containers: the row first, then the files; what cannot be deleted now lies in trash/ until it can. */
 import { existsSync, mkdirSync, renameSync, rmSync, rmdirSync } from "node:fs";
+import { basename } from "node:path";
 import { TspodError } from "../errors.ts";
+import { removeGroup } from "../host/index.ts";
 import { removeTrees } from "../helper/index.ts";
-import { containerDirectory, deleteContainer, runtimeDirectory } from "../store/containers.ts";
+import {
+  containerDirectory,
+  deleteContainer,
+  findLeftCgroup,
+  runtimeDirectory,
+} from "../store/containers.ts";
 import { transact } from "../store/database.ts";
 import type { ContainerContext } from "./context.ts";
 import { type Container, getContainer } from "./find.ts";
@@ -44,7 +51,9 @@ export async function discardContainer(
 
 /** Delete what belongs to a container without a row. Idempotent. */
 export async function discardFiles(context: ContainerContext, id: string): Promise<void> {
-  rmSync(runtimeDirectory(context.paths, id), { recursive: true, force: true });
+  const runtime = runtimeDirectory(context.paths, id);
+  discardGroup(context, basename(runtime));
+  rmSync(runtime, { recursive: true, force: true });
   const directory = containerDirectory(context.paths, id);
   if (!existsSync(directory)) return; // its monitor has done it
   const trash = `${context.paths.trash}/${id}`;
@@ -57,6 +66,12 @@ export async function discardFiles(context: ContainerContext, id: string): Promi
     throw error;
   }
   await emptyTrash(context, [trash]);
+}
+
+/** The cgroup of a container whose monitor was killed; systemd removes its own. */
+export function discardGroup({ paths }: ContainerContext, runtimeName: string): void {
+  const group = findLeftCgroup(paths, runtimeName);
+  if (group !== null) removeGroup(group);
 }
 
 /** Files of subordinate ids can only be deleted inside the user namespace; most containers have none. */

@@ -81,6 +81,14 @@ export interface HelperConfig {
   autoRemove: boolean;
   stopSignal: number;
   stopTimeoutMs: number;
+  cgroup: {
+    /** systemd: a transient scope of the user's (of the system's for root). cgroupfs: a directory. */
+    manager: "systemd" | "cgroupfs" | "none";
+    /** Where the group is made: a path for cgroupfs (from the top when absolute), "NAME.slice" for systemd. */
+    parent: string | null;
+    /** Below the group that the caller is in, which the processes in it leave to a leaf of it. */
+    isSplit?: boolean;
+  };
 }
 
 /** `exec.json`, in the runtime directory; the helper unlinks it once read. */
@@ -128,6 +136,8 @@ export interface RuntimeState {
   keeper?: { pid: number; pidStart: number };
   /** RFC 3339, UTC, nanoseconds. */
   startedAt: string;
+  /** The directory of its cgroup; "" when it has none. */
+  cgroup: string;
 }
 
 /** `exit.json` in the container directory, written by the monitor by rename before it removes the runtime directory. */
@@ -160,7 +170,8 @@ export type ControlReply =
  * To the monitor: 0 stdin bytes · 1 end of stdin · 2 resize (rows u16, columns u16).
  * 6 nobody reads our stdout (u32 1) or stderr (2) any more: the monitor closes that stream, as a pipe would be; only
  * the client that came with the container may say so.
- * To the client: 3 stdout bytes · 4 stderr bytes · 5 ended (u32: exit code, and in its second byte the signal or 0).
+ * To the client: 3 stdout bytes · 4 stderr bytes · 5 ended (u32: exit code, in its second byte the
+ * signal or 0, in its third 1 when memory ran out).
  */
 export const attachFrame = {
   stdin: 0,

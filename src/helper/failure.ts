@@ -56,6 +56,21 @@ function meaning(failure: Failure): Meaning {
     case "mount":
     case "open_tree":
       return mountMeaning(failure);
+    case "cgroup":
+    case "cgroup.procs":
+      return cgroupMeaning(failure);
+    case "paused":
+      return {
+        code: "container.paused",
+        message: "The container is paused",
+        next: "let it go on first: tspod unpause",
+      };
+    case "oom_score_adj":
+      return {
+        code: "container.start_failed",
+        message: `Cannot set --oom-score-adj (${errno})`,
+        next: "only root may make a container less likely to be killed than you are: use 0 or more",
+      };
     case "runtime":
       return {
         code: "runtime.failed",
@@ -83,6 +98,14 @@ function otherwise({ call, detail, errno }: Failure): Meaning {
       ? "free some space, or set TSPOD_ROOT to a directory with room"
       : "tspod info shows what this host offers",
   };
+}
+
+/** A sentence of the cgroup room may bring its remedy with it. */
+function cgroupMeaning(failure: Failure): Meaning {
+  if (failure.errno !== "") return otherwise(failure);
+  const [reason = "", next = "tspod info shows what this host offers"] =
+    failure.detail.split("; to fix it: ");
+  return { code: "host.no_cgroup", message: `Cannot start the container: ${reason}`, next };
 }
 
 function mountMeaning(failure: Failure): Meaning {

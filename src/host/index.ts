@@ -1,4 +1,5 @@
 /** What other rooms may know of the host. */
+export { hostCgroup, type HostCgroup, listGroups, removeGroup } from "./cgroup.ts";
 export { type HostTexts, readHostTexts } from "./facts.ts";
 export { findProgram, hostMapping, type Mapping } from "./mapping.ts";
 export { chooseRootfs, type RootfsChoice } from "./rootfs.ts";

@@ -10,6 +10,7 @@ import { containerEnvironment } from "./environment.ts";
 import { containerFiles } from "./files.ts";
 import { defaultMounts } from "./mounts.ts";
 import type { CreateOptions, VolumeMount } from "./options.ts";
+import { type LimitOptions, linuxResources, noLimits } from "./resources.ts";
 import { confinement, defaultSecurity, securedMounts } from "./security.ts";
 import { parseSignal } from "./signals.ts";
 
@@ -32,6 +33,8 @@ export interface SpecHost {
   resolvConf: string;
   hostname: string;
   kernelRelease: () => string;
+  /** Who makes cgroups here. */
+  cgroupManager: () => HelperConfig["cgroup"]["manager"];
 }
 
 export interface SpecPlace {
@@ -91,6 +94,8 @@ function runtimeSpec(
   const ownNetwork = options.network !== "host";
   const security = options.security ?? defaultSecurity;
   const confined = confinement(security, options.user ?? image.user, host);
+  const { limits = noLimits } = options;
+  const resources = linuxResources(limits);
   return {
     ociVersion: "1.0.2", // the oldest that has what we use: Debian 12's crun knows no newer one
     process: {
@@ -105,6 +110,7 @@ function runtimeSpec(
       }),
       cwd: workdir(image, options),
       ...confined.process,
+      ...(limits.oomScoreAdj === null ? {} : { oomScoreAdj: limits.oomScoreAdj }),
     },
     root: { path: `${place.containerDir}/rootfs`, readonly: options.isReadOnly },
     hostname,
@@ -125,7 +131,7 @@ function runtimeSpec(
         { type: "mount" },
         { type: "ipc" },
         { type: "uts" },
-        { type: "cgroup" },
+        ...(limits.cgroupNamespace === "host" ? [] : ([{ type: "cgroup" }] as const)),
         ...(ownNetwork ? ([{ type: "network" }] as const) : []),
       ],
       uidMappings: host.mapping.uid,
@@ -135,6 +141,7 @@ function runtimeSpec(
         ? { sysctl: { "net.ipv4.ping_group_range": pingGroups(host.mapping.gid) } }
         : {}),
       ...confined.linux,
+      ...(resources === undefined ? {} : { resources }),
     },
   };
 }
@@ -236,7 +243,15 @@ function helperSettings(
     autoRemove: options.autoRemove,
     stopSignal: options.stopSignal ?? imageStopSignal(image),
     stopTimeoutMs: options.stopTimeoutMs,
+    cgroup: cgroupSettings(options.limits ?? noLimits, host),
   };
+}
+
+/** `split` makes the container's group in the caller's own, which systemd then need not know of. */
+function cgroupSettings(limits: LimitOptions, host: SpecHost): HelperSettings["cgroup"] {
+  if (limits.cgroups === "disabled") return { manager: "none", parent: null };
+  if (limits.cgroups === "split") return { manager: "cgroupfs", parent: null, isSplit: true };
+  return { manager: host.cgroupManager(), parent: limits.cgroupParent };
 }
 
 function imageStopSignal(image: ImageSettings): number {

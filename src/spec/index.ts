@@ -22,4 +22,12 @@ export type {
   VolumeMount,
 } from "./options.ts";
 export { defaultSecurity, processCapabilities } from "./security.ts";
+export {
+  type BlockDevice,
+  type DeviceRule,
+  type LimitOptions,
+  linuxResources,
+  noLimits,
+  type ThrottleKind,
+} from "./resources.ts";
 export { formatSignal, parseSignal, signalNames } from "./signals.ts";

@@ -1,5 +1,7 @@
 /** What somebody asks of a new container, as plain data: cli, api, compose and kube all end here. Types only. */
 
+import type { LimitOptions } from "./resources.ts";
+
 export type NetworkMode = "private" | "host" | "none";
 
 export type VolumeMount =
@@ -67,4 +69,6 @@ export interface CreateOptions {
   stopTimeoutMs: number;
   /** Absent: the defaults of all of it. */
   security?: SecurityOptions;
+  /** Absent: nothing is limited. */
+  limits?: LimitOptions;
 }

@@ -129,6 +129,8 @@ interface RunningFile {
   monitorPid: number;
   monitorStart: number;
   startedAt: string;
+  /** Absent in what an older version wrote. */
+  cgroup?: string;
 }
 
 interface ExitFile {
@@ -159,6 +161,13 @@ export function readState(paths: Paths, id: string): ContainerState {
     startedAt: running.startedAt,
     finishedAt: running.startedAt,
   };
+}
+
+/** The cgroup that a monitor died too early to remove, by the name of its runtime directory. Null: none. */
+export function findLeftCgroup(paths: Paths, runtimeName: string): string | null {
+  const running = readJson<RunningFile>(`${paths.runtime}/${runtimeName}/state.json`);
+  if (running?.cgroup === undefined || running.cgroup === "") return null;
+  return isSameProcess(running.monitorPid, running.monitorStart) ? null : running.cgroup;
 }
 
 /** Null when the file is not there or (a power cut) not whole. */

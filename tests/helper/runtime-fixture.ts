@@ -111,6 +111,7 @@ export class Container implements AsyncDisposable {
       },
       ...{ user: "", createCwd: true, init: false, stdinOpen: false, autoRemove: false },
       ...{ stopSignal: 15, stopTimeoutMs: 10_000, log: { driver: "none" } },
+      cgroup: { manager: "none", parent: null },
       ...options.helper,
     };
     this.write("helper.json", helper);

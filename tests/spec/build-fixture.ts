@@ -54,6 +54,7 @@ export const host: SpecHost = {
   resolvConf: "nameserver 192.0.2.1\n",
   hostname: "myhost",
   kernelRelease: () => "6.1.0-test",
+  cgroupManager: () => "systemd",
 };
 
 const place: SpecPlace = {

@@ -111,6 +111,10 @@ describe("helper.json", () => {
     expect(build({ user: "app:staff", stopSignal: 2 }).helper).toMatchInlineSnapshot(`
       {
         "autoRemove": false,
+        "cgroup": {
+          "manager": "systemd",
+          "parent": null,
+        },
         "containerDir": "/d/containers/c",
         "contract": 1,
         "createCwd": true,

@@ -3,7 +3,14 @@
  * by what the kernel and the disk say; it trusts nothing tspod says of itself.
  */
 import { Database } from "bun:sqlite";
-import { type Dirent, existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import {
+  type Dirent,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+} from "node:fs";
 import { basename, join } from "node:path";
 
 /** Everything of `root` (a TSPOD_ROOT) that is still there; empty when nothing is. */
@@ -51,7 +58,9 @@ function cgroups(): string[] {
   const unified = existsSync("/sys/fs/cgroup/cgroup.controllers")
     ? "/sys/fs/cgroup"
     : "/sys/fs/cgroup/unified";
-  return directoriesBelow(unified).filter((path) => /^tspod-[0-9a-f]{12,}/.test(basename(path)));
+  return directoriesBelow(unified)
+    .filter((path) => /^tspod-[0-9a-f]{12,}/.test(basename(path)))
+    .filter((path) => statSync(path, { throwIfNoEntry: false })?.uid === process.geteuid?.());
 }
 
 /** But for those of others that we may not read, or that vanish while we look. */

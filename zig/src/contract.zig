@@ -89,7 +89,7 @@ pub const Helper = struct {
     log: Log = .{ .driver = .none },
     attach: ?Attach = null,
     autoRemove: bool = false,
-    cgroup: struct { manager: cgroup.Manager = .none, parent: ?Text = null } = .{},
+    cgroup: struct { manager: cgroup.Manager = .none, parent: ?Text = null, isSplit: bool = false } = .{},
     stopSignal: u8 = 15,
     stopTimeoutMs: u32 = 10_000,
 };

@@ -44,6 +44,7 @@ pub fn planOf(arena: std.mem.Allocator, spec: *const contract.Spec, helper: *con
             .manager = helper.cgroup.manager,
             .path = config.cgroupsPath,
             .parent = helper.cgroup.parent,
+            .is_split = helper.cgroup.isSplit,
             .id = helper.id,
         }),
     };

@@ -6,6 +6,7 @@ import { type CreateOptions, type NetworkMode, parseSignal } from "../../spec/in
 import { boolean, type FlagValues, list, value } from "../flags.ts";
 import { resolveEnvironment } from "./environment.ts";
 import { parseLabels } from "./labels.ts";
+import { limitFlags, limitOptions } from "./limits.ts";
 import { securityFlags, securityOptions } from "./security.ts";
 import { parseTmpfs, parseVolume } from "./volume.ts";
 
@@ -53,14 +54,13 @@ export const containerFlags = {
   stopSignal: value("--stop-signal", "SIGNAL", "Signal that asks it to stop", "signal"),
   stopTimeout: value("--stop-timeout", "SECONDS", "Patience of stop before it kills"),
   ...securityFlags,
+  ...limitFlags,
 } as const;
 
 /** What the other issues bring: limits, security, networks, the rest of a container's life. */
 export const containerFlagsNotYet = `
-  -p --publish -P --publish-all --expose -m --memory --memory-swap --memory-reservation --cpus
-  --cpu-shares --cpuset-cpus --cpuset-mems --cpu-period --cpu-quota --pids-limit --blkio-weight
-  --device-read-bps --userns --uidmap --gidmap
-  --device --group-add --ulimit --sysctl --shm-size --cgroup-parent --cgroups --cgroupns --ipc
+  -p --publish -P --publish-all --expose --userns --uidmap --gidmap
+  --device --group-add --ulimit --sysctl --shm-size --ipc
   --pid --uts --restart --health-cmd --health-interval --health-retries --health-timeout
   --health-start-period --no-healthcheck --secret --mount --volumes-from --env-host --label-file
   --log-driver --log-opt --timeout --annotation --add-host --dns --dns-search --dns-option --ip
@@ -106,6 +106,7 @@ export async function createOptions(
     stopSignal: flags.stopSignal === null ? null : parseSignal(flags.stopSignal),
     stopTimeoutMs: parseSeconds("--stop-timeout", flags.stopTimeout, stopTimeoutSecondsDefault),
     ...(await securityOptions(flags)),
+    ...(await limitOptions(flags)),
   };
 }
 

@@ -28,7 +28,12 @@ const wanted_controllers = [_][]const u8{ "cpu", "cpuset", "io", "memory", "pids
 /// Make the group. `needs_controllers`: processes that stand in the way are moved.
 pub fn make(arena: std.mem.Allocator, place: places.Directory, needs_controllers: bool) Error!groups.Cgroup {
     const hierarchy = hierarchies.find(arena) orelse return noHierarchy();
-    const base = if (place.is_absolute) hierarchy.top else try baseOf(arena, hierarchy);
+    const base = if (place.is_absolute)
+        hierarchy.top
+    else if (place.is_split)
+        hierarchy.own
+    else
+        try baseOf(arena, hierarchy);
     const path = hierarchies.join(arena, base, place.path) orelse return outOfMemory();
     try enable(base, needs_controllers);
     var end = base.len;

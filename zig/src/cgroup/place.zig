@@ -11,6 +11,8 @@ pub const Request = struct {
     path: ?[]const u8 = null,
     /// helper.json's `cgroup.parent`: what the group is made in. "NAME.slice" for systemd.
     parent: ?[]const u8 = null,
+    /// In the caller's own group, whatever lies above it.
+    is_split: bool = false,
     id: []const u8,
 };
 
@@ -23,6 +25,7 @@ pub const Place = union(enum) {
 pub const Directory = struct {
     /// From the top of the hierarchy, or from where the caller may make groups.
     is_absolute: bool,
+    is_split: bool,
     /// Without slashes at its ends.
     path: []const u8,
 };
@@ -60,7 +63,7 @@ fn directoryOf(arena: std.mem.Allocator, request: Request) sys.Error!Directory {
         }
     }
     if (path.items.len == 0) return sys.failFormat("cgroup", "\"{s}\" is the whole hierarchy, not a container's cgroup", .{asked});
-    return .{ .is_absolute = is_absolute, .path = path.items };
+    return .{ .is_absolute = is_absolute, .is_split = request.is_split, .path = path.items };
 }
 
 fn isName(name: []const u8) bool {
