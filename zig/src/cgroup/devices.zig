@@ -104,9 +104,12 @@ const Program = struct {
         program.add(.ldx(.word, .r4, .r1, 4)); // major
         program.add(.ldx(.word, .r5, .r1, 8)); // minor
         var i = always_allowed.len;
-        while (i > 0) : (i -= 1) try program.addRule(always_allowed[i - 1]);
+        while (i > 0) : (i -= 1) _ = try program.addRule(always_allowed[i - 1]);
         i = rules.len;
-        while (i > 0) : (i -= 1) try program.addRule(rules[i - 1]);
+        while (i > 0) : (i -= 1) {
+            // What comes after a rule for everything is never reached, which the kernel refuses.
+            if (!try program.addRule(rules[i - 1])) return;
+        }
         program.addVerdict(false);
     }
 
@@ -120,7 +123,8 @@ const Program = struct {
         program.add(.exit());
     }
 
-    fn addRule(program: *Program, rule: types.DeviceRule) Error!void {
+    /// False: it fits everything, so that the program ends with it.
+    fn addRule(program: *Program, rule: types.DeviceRule) Error!bool {
         const start = program.length;
         if (try kindOf(rule)) |kind| program.add(.jne(.r3, kind, 0));
         const access = try accessOf(rule);
@@ -132,12 +136,14 @@ const Program = struct {
         }
         if (numberOf(rule.major)) |major| program.add(.jne(.r4, major, 0));
         if (numberOf(rule.minor)) |minor| program.add(.jne(.r5, minor, 0));
+        const is_conditional = program.length > start;
         program.addVerdict(rule.allow);
         // What does not fit goes on behind the verdict.
         for (program.code[start..program.length], start..) |*instruction, at| {
             const is_jump = instruction.code & 7 == BPF.JMP and instruction.code & 0xf0 != exit_code;
             if (is_jump) instruction.off = @intCast(program.length - at - 1);
         }
+        return is_conditional;
     }
 
     const exit_code = 0x90;
@@ -225,6 +231,18 @@ test "the last rule that fits decides" {
     }) |case| {
         try std.testing.expectEqual(case[4], try decide(program, case[0], case[1], case[2], case[3]));
     }
+}
+
+test "nothing follows a rule that fits everything" {
+    const program = try std.testing.allocator.create(Program);
+    defer std.testing.allocator.destroy(program);
+    program.* = .{};
+    try program.build(&.{ .{ .allow = true, .type = "c" }, .{ .allow = false, .access = "rwm" } });
+    const last = program.length;
+    try std.testing.expect(!try decide(program, kind_char, access_read, 10, 229));
+    program.* = .{};
+    try program.build(&.{.{ .allow = false, .access = "rwm" }});
+    try std.testing.expectEqual(last, program.length);
 }
 
 test "validate() refuses what is no device" {
