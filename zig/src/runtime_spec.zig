@@ -92,7 +92,7 @@ pub const Mount = struct {
 };
 
 /// `timeout` in seconds.
-pub const Hook = struct { path: Text, args: []const Text = &.{}, env: []const Text = &.{}, timeout: ?i64 = null };
+pub const Hook = struct { path: Text, args: []const Text = &.{}, env: ?[]const Text = null, timeout: ?i64 = null };
 
 pub const Hooks = struct {
     prestart: []const Hook = &.{},

@@ -39,7 +39,7 @@ pub fn run(context: *const contexts.Context, arguments: []const contexts.Argumen
     }
     if (!store.lock(&entry)) return 0; // somebody else was quicker
     const record = &container.record;
-    const set = try removal.hooksOf(context.arena, &record.config, id, record.bundle);
+    const set = try removal.hooksOf(context, &record.config, id, record.bundle);
     try removal.destroy(context, &entry, .{
         .bundle = record.bundle,
         .hooks = if (set) |*all| all else null,

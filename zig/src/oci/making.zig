@@ -62,6 +62,7 @@ const Bundle = struct {
 pub fn make(context: *const Context, wanted: Wanted) sys.Error!Made {
     const preserved = try descriptors.preserved(context, wanted.options.preserve_fds orelse 0);
     const bundle = try readBundle(context, &wanted.options);
+    try descriptors.announce(context, &bundle.spec.process);
     const plan = context.arena.create(child.Plan) catch return contexts.outOfMemory();
     plan.* = try planOf(context, &bundle, &wanted);
     plan.preserved = preserved;
@@ -165,12 +166,13 @@ fn planOf(context: *const Context, bundle: *const Bundle, wanted: *const Wanted)
     var plan = try prepare.planOf(context.arena, spec, &helper);
     plan.program.dies_with_parent = false;
     plan.program.keeps_keyring = options.no_new_keyring;
+    plan.program.creates_cwd = true; // as the other runtimes do
     if (wanted.stays) plan.console_size = plan.console_size orelse client.currentSize();
     plan.hooks = try hooks.Set.prepare(context.arena, &spec.hooks, .{
         .ociVersion = spec.ociVersion,
         .id = wanted.id,
         .bundle = bundle.path,
         .annotations = spec.annotations,
-    });
+    }, context.environ);
     return plan;
 }

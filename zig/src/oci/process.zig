@@ -3,6 +3,7 @@ const std = @import("std");
 const sys = @import("../sys.zig");
 const contract = @import("../contract.zig");
 const contexts = @import("context.zig");
+const environment = @import("environment.zig");
 const exec = @import("exec.zig");
 
 const Text = contexts.Text;
@@ -36,7 +37,7 @@ pub fn describe(
     if (options.cwd) |path| spec.cwd = path;
     if (options.apparmor) |name| spec.apparmorProfile = name;
     if (options.process_label) |label| spec.selinuxLabel = label;
-    spec.env = concat(Text, arena, spec.env, options.env) catch return contexts.outOfMemory();
+    spec.env = environment.with(arena, spec.env, options.env) catch return contexts.outOfMemory();
     if (options.cap.len > 0) spec.capabilities = try withCapabilities(arena, spec.capabilities, options.cap);
     if (options.additional_gids.len > 0) {
         const gids = arena.alloc(u32, options.additional_gids.len) catch return contexts.outOfMemory();

@@ -17,13 +17,18 @@ pub const Config = struct {
 };
 
 /// The hooks of a container that was recorded; they were checked when it was made.
-pub fn hooksOf(arena: std.mem.Allocator, config: *const Config, id: []const u8, bundle: []const u8) sys.Error!?hooks.Set {
-    return hooks.Set.prepare(arena, &config.hooks, .{
+pub fn hooksOf(
+    context: *const contexts.Context,
+    config: *const Config,
+    id: []const u8,
+    bundle: []const u8,
+) sys.Error!?hooks.Set {
+    return hooks.Set.prepare(context.arena, &config.hooks, .{
         .ociVersion = config.ociVersion,
         .id = id,
         .bundle = bundle,
         .annotations = config.annotations,
-    });
+    }, context.environ);
 }
 
 pub const Leftover = struct {

@@ -20,7 +20,7 @@ const Options = struct {};
 pub fn run(context: *const contexts.Context, arguments: []const contexts.Argument) sys.Error!u8 {
     const parsed = try args.parse(Options, context.arena, arguments, .anywhere);
     const id = try words.one(parsed.words, "start ID");
-    const container = try state.load(removal.Config, context, id);
+    const container = try loadMade(context, id);
     defer container.close();
     switch (container.status()) {
         .created => {},
@@ -31,9 +31,18 @@ pub fn run(context: *const contexts.Context, arguments: []const contexts.Argumen
     defer _ = linux.close(channel);
     try follow(context, channel, id);
     const known = &container.record;
-    const set = try removal.hooksOf(context.arena, &known.config, id, known.bundle) orelse return 0;
+    const set = try removal.hooksOf(context, &known.config, id, known.bundle) orelse return 0;
     try runPoststart(&set, known.bundle, known.pid, container.pidfd.?);
     return 0;
+}
+
+/// Whoever makes it holds its lock until it is created, or gone.
+fn loadMade(context: *const contexts.Context, id: contexts.Text) sys.Error!state.Container(removal.Config) {
+    const container = try state.load(removal.Config, context, id);
+    if (container.status() != .creating) return container;
+    defer container.close();
+    _ = store.lock(&container.entry);
+    return state.load(removal.Config, context, id);
 }
 
 /// Its program runs. A hook that fails stops the container: `delete` comes next (runtime.md "Lifecycle").

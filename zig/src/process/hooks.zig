@@ -17,10 +17,12 @@ const linux = sys.linux;
 
 pub const Kind = enum { prestart, createRuntime, createContainer, startContainer, poststart, poststop };
 
+pub const Environment = [*:null]const ?[*:0]const u8;
+
 pub const Hook = struct {
     path: [:0]const u8,
     argv: [:null]const ?[*:0]const u8,
-    envp: [:null]const ?[*:0]const u8,
+    envp: Environment,
     timeout_ms: ?u64,
 };
 
@@ -40,13 +42,14 @@ pub const Set = struct {
     /// The state as a JSON object that is not closed yet.
     head: []const u8,
 
-    /// Null: there are no hooks. What is wrong with one is said before anything is made.
-    pub fn prepare(arena: std.mem.Allocator, hooks: *const contract.Hooks, told: Told) sys.Error!?Set {
+    /// Null: there are no hooks. What is wrong with one is said before anything is made. `environ`: for those that
+    /// name no environment.
+    pub fn prepare(arena: std.mem.Allocator, hooks: *const contract.Hooks, told: Told, environ: Environment) sys.Error!?Set {
         var set: Set = .{ .lists = .initFill(&.{}), .head = "" };
         var count: usize = 0;
         inline for (comptime std.enums.values(Kind)) |kind| {
             const list = @field(hooks, @tagName(kind));
-            set.lists.set(kind, try prepareList(arena, kind, list));
+            set.lists.set(kind, try prepareList(arena, kind, list, environ));
             count += list.len;
         }
         if (count == 0) return null;
@@ -127,7 +130,12 @@ pub fn runBeforeRoot(set: *const Set, channel: linux.fd_t) sys.Error!void {
 
 fn unconfined(_: void) sys.Error!void {}
 
-fn prepareList(arena: std.mem.Allocator, kind: Kind, hooks: []const contract.Hook) sys.Error![]const Hook {
+fn prepareList(
+    arena: std.mem.Allocator,
+    kind: Kind,
+    hooks: []const contract.Hook,
+    environ: Environment,
+) sys.Error![]const Hook {
     const list = arena.alloc(Hook, hooks.len) catch return sys.fail("hooks", "out of memory");
     for (hooks, list, 0..) |*hook, *prepared, index| {
         if (hook.path.len == 0 or hook.path[0] != '/') {
@@ -136,17 +144,17 @@ fn prepareList(arena: std.mem.Allocator, kind: Kind, hooks: []const contract.Hoo
         if (hook.timeout) |seconds| if (seconds <= 0) {
             return sys.failFormat("hooks", "hooks.{t}[{d}]: timeout {d} is not above zero", .{ kind, index, seconds });
         };
-        prepared.* = prepareOne(arena, hook) catch return sys.fail("hooks", "out of memory");
+        prepared.* = prepareOne(arena, hook, environ) catch return sys.fail("hooks", "out of memory");
     }
     return list;
 }
 
-fn prepareOne(arena: std.mem.Allocator, hook: *const contract.Hook) error{OutOfMemory}!Hook {
+fn prepareOne(arena: std.mem.Allocator, hook: *const contract.Hook, environ: Environment) error{OutOfMemory}!Hook {
     const words: []const [:0]const u8 = if (hook.args.len > 0) hook.args else &.{hook.path};
     return .{
         .path = hook.path,
         .argv = try vector(arena, words),
-        .envp = try vector(arena, hook.env),
+        .envp = if (hook.env) |env| try vector(arena, env) else environ,
         .timeout_ms = if (hook.timeout) |seconds| @as(u64, @intCast(seconds)) *| 1000 else null,
     };
 }
@@ -202,7 +210,7 @@ const Running = struct {
         sys.closeOnExecFrom(3);
         confine(context) catch linux.exit_group(exit_not_run);
         var name: [32]u8 = undefined;
-        const failed = linux.execve(running.hook.path, running.hook.argv.ptr, running.hook.envp.ptr);
+        const failed = linux.execve(running.hook.path, running.hook.argv.ptr, running.hook.envp);
         sys.writeAll(2, "it cannot be executed: ") catch {};
         sys.writeAll(2, sys.errnoName(linux.errno(failed), &name)) catch {};
         linux.exit_group(exit_not_run);
@@ -289,7 +297,7 @@ fn setOf(arena: std.mem.Allocator, script: []const u8, timeout: ?i64) !Set {
         .timeout = timeout,
     }} };
     const told: Told = .{ .ociVersion = "1.2.0", .id = "c", .bundle = "/b", .annotations = .{} };
-    return (try Set.prepare(arena, &hooks, told)).?;
+    return (try Set.prepare(arena, &hooks, told, &[_:null]?[*:0]const u8{})).?;
 }
 
 test "a hook gets its state and its environment; its last words are told with its failure" {
@@ -330,6 +338,6 @@ test "prepare() refuses what cannot be run" {
     try std.testing.expect(try Set.prepare(arena, &.{}, told) == null);
     for ([_]contract.Hook{ .{ .path = "sh" }, .{ .path = "" }, .{ .path = "/x", .timeout = 0 }, .{ .path = "/x", .timeout = -1 } }) |hook| {
         const hooks: contract.Hooks = .{ .prestart = &.{hook} };
-        try std.testing.expectError(error.Syscall, Set.prepare(arena, &hooks, told));
+        try std.testing.expectError(error.Syscall, Set.prepare(arena, &hooks, told, &[_:null]?[*:0]const u8{}));
     }
 }

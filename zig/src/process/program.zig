@@ -217,6 +217,7 @@ fn findUser(program: *Program) sys.Error!void {
         identity.gid = ids.gid;
         @memcpy(identity.groups[0..ids.additionalGids.len], ids.additionalGids);
         identity.group_count = ids.additionalGids.len;
+        if (!program.has_home) users.findHome(&identity);
     }
     if (program.has_home) return;
     const home = if (identity.home().len > 0) identity.home() else "/";

@@ -73,8 +73,7 @@ pub fn lookup(user: *User, text: []const u8, extra_groups: []const u32) sys.Erro
         user.gid = found.gid;
         name = name_buffer[0..found.name.len];
         @memcpy(name_buffer[0..found.name.len], found.name);
-        user.home_bytes = @min(found.home.len, home_bytes_max);
-        @memcpy(user.home_buffer[0..user.home_bytes], found.home[0..user.home_bytes]);
+        setHome(user, found.home);
     } else if (uid_wanted == null) {
         return sys.failFormat("user", "no user \"{s}\" in the image's /etc/passwd", .{wanted.user});
     }
@@ -94,6 +93,18 @@ pub fn nameOf(uid: u32, buffer: *[name_bytes_max]u8) ?[]const u8 {
     const entry = findUser(&passwd, "", uid) orelse return null;
     @memcpy(buffer[0..entry.name.len], entry.name);
     return buffer[0..entry.name.len];
+}
+
+/// The home of a user who is known by number only.
+pub fn findHome(user: *User) void {
+    var passwd: Lines = .open("/etc/passwd");
+    defer passwd.close();
+    if (findUser(&passwd, "", user.uid)) |found| setHome(user, found.home);
+}
+
+fn setHome(user: *User, home: []const u8) void {
+    user.home_bytes = @min(home.len, home_bytes_max);
+    @memcpy(user.home_buffer[0..user.home_bytes], home[0..user.home_bytes]);
 }
 
 const PasswdEntry = struct { name: []const u8, uid: u32, gid: u32, home: []const u8 };

@@ -66,9 +66,10 @@ fn prepareOne(arena: std.mem.Allocator, mount: *const contract.Mount, settings: 
     const kind: Kind = if (options.is_remount) .remount else if (options.is_bind) .bind else kindOf(fs_type);
     const destination = try absolute(arena, mount.destination);
     const is_bind = kind == .bind or (kind == .remount and options.is_bind);
-    if (is_bind and options.data.len > 0) {
-        return sys.failFormat("mount", "option \"{s}\" of {s} is unknown", .{ options.data[0], destination });
-    }
+    // A bind mount has no file system of its own: what is meant for one (mode=755) the kernel passes over, and so do we.
+    if (is_bind) for (options.data) |word| if (std.mem.indexOfScalar(u8, word, '=') == null) {
+        return sys.failFormat("mount", "option \"{s}\" of {s} is unknown", .{ word, destination });
+    };
     if (kind == .bind and mount.source == null) return sys.failFormat("mount", "{s} names no source to bind", .{destination});
     if (options.copies_up and kind != .tmpfs) {
         return sys.failFormat("mount", "tmpcopyup of {s}: only a tmpfs can be filled", .{destination});
