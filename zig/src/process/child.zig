@@ -5,6 +5,7 @@ const sys = @import("../sys.zig");
 const event = @import("../event.zig");
 const userns = @import("../userns.zig");
 const rootfs = @import("../rootfs/root.zig");
+const path = @import("../rootfs/path.zig");
 const devices = @import("../rootfs/devices.zig");
 const fuse = @import("../rootfs/fuse.zig");
 const report = @import("report.zig");
@@ -125,6 +126,10 @@ fn runIn(plan: *Plan, streams: ?Streams, current: *linux.fd_t) sys.Error!void {
     try writeSysctls(plan.sysctls);
     if (plan.init) plan.program.init_fd = try init.openOurselves(plan.own_path, plan.program.ourselves);
     const assembled = try rootfs.assemble(&plan.root);
+    if (plan.program.creates_cwd) {
+        const made = try path.ensureDirectory(assembled.root, plan.program.cwd);
+        _ = linux.close(made.fd);
+    }
     if (plan.program.terminal) try makeTerminal(plan, assembled, channel);
     if (plan.hooks) |*set| try hooks.runBeforeRoot(set, channel);
     try rootfs.seal(&plan.root, assembled.root);

@@ -335,7 +335,7 @@ test "prepare() refuses what cannot be run" {
     defer arena_state.deinit();
     const arena = arena_state.allocator();
     const told: Told = .{ .ociVersion = "", .id = "", .bundle = "", .annotations = .{} };
-    try std.testing.expect(try Set.prepare(arena, &.{}, told) == null);
+    try std.testing.expect(try Set.prepare(arena, &.{}, told, &[_:null]?[*:0]const u8{}) == null);
     for ([_]contract.Hook{ .{ .path = "sh" }, .{ .path = "" }, .{ .path = "/x", .timeout = 0 }, .{ .path = "/x", .timeout = -1 } }) |hook| {
         const hooks: contract.Hooks = .{ .prestart = &.{hook} };
         try std.testing.expectError(error.Syscall, Set.prepare(arena, &hooks, told, &[_:null]?[*:0]const u8{}));

@@ -18,7 +18,6 @@ const scheduling = @import("scheduling.zig");
 const labels = @import("labels.zig");
 const gates = @import("gate.zig");
 const hooks = @import("hooks.zig");
-const path = @import("../rootfs/path.zig");
 const procfs = @import("../procfs.zig");
 const linux = sys.linux;
 
@@ -31,6 +30,7 @@ pub const Program = struct {
     has_home: bool,
     path_variable: ?[]const u8,
     cwd: [:0]const u8,
+    /// Before the root becomes read-only.
     creates_cwd: bool,
     terminal: bool,
     user: ?[:0]const u8,
@@ -231,12 +231,6 @@ fn findUser(program: *Program) sys.Error!void {
 /// The directory must lie inside the root: one reached through a descriptor of the host would show the host
 /// (CVE-2024-21626), which getcwd(2) tells.
 fn enterDirectory(program: *const Program) sys.Error!void {
-    if (program.creates_cwd) {
-        const root = try sys.checkFd("open", "/", linux.open("/", .{ .PATH = true, .CLOEXEC = true }, 0));
-        defer _ = linux.close(root);
-        const made = try path.ensureDirectory(root, program.cwd);
-        _ = linux.close(made.fd);
-    }
     _ = try sys.check("chdir", program.cwd, linux.chdir(program.cwd));
     var buffer: [linux.PATH_MAX]u8 = undefined;
     const length = try sys.check("getcwd", program.cwd, linux.getcwd(&buffer, buffer.len));
