@@ -2,38 +2,12 @@
  * The runtimes that are judged and the place they are called in: root of a user namespace with cgroup v2 where it is
  * usually mounted, which is the least that all of them can work with on any host. Ours runs as an ordinary user as well.
  */
-import {
-  accessSync,
-  constants,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  writeFileSync,
-} from "node:fs";
-import { dirname, join } from "node:path";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { hostMapping } from "../../src/host/index.ts";
 import { helperCommand } from "../../src/helper/index.ts";
+import { delegatedGroup } from "../support/delegated-cgroup.ts";
 import { program, type Requirement } from "../support/requirements.ts";
-
-/** The cgroup above ours, when it is ours to make others in. */
-export function delegatedGroup(): string | undefined {
-  const own = /^0::(.*)$/m.exec(readFileSync("/proc/self/cgroup", "utf8"))?.[1] ?? "/";
-  const line = /^\S+ \S+ \S+ \/ (\S+) .* - cgroup2 /m;
-  const mounted = line.exec(readFileSync("/proc/self/mountinfo", "utf8"))?.[1];
-  if (own === "/" || mounted === undefined) return undefined;
-  const parent = join(mounted, dirname(own));
-  const isOurs = [parent, join(parent, "cgroup.procs")].every(isWritable);
-  return isOurs && dirname(own) !== "/" ? parent : undefined;
-}
-
-function isWritable(path: string): boolean {
-  try {
-    accessSync(path, constants.W_OK);
-    return true;
-  } catch {
-    return false; // somebody else's, or not there
-  }
-}
 
 export interface Column {
   title: string;

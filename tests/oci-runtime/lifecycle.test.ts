@@ -112,7 +112,7 @@ describe("what is refused, with words that engines know", () => {
     runtime.makeBundle(join(runtime.base, "path"), ["/no/such"]);
     await refused(runtime, ["create", "-b", "path", "c"], /no such file or directory/);
     runtime.makeBundle(join(runtime.base, "file"), ["/etc"]);
-    await refused(runtime, ["run", "-b", "file", "c"], /permission denied/);
+    await refused(runtime, ["create", "-b", "file", "c"], /permission denied/);
     expect(runtime.containers()).toEqual([]);
   });
 

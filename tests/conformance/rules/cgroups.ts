@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Change } from "../config.ts";
 import type { Rule } from "../rule.ts";
-import { type Column, delegatedGroup } from "../runtimes.ts";
+import { delegatedGroup } from "../../support/delegated-cgroup.ts";
+import type { Column } from "../runtimes.ts";
 import type { Trial } from "../trial.ts";
 
 const path = "config-linux.md#cgroups-path";

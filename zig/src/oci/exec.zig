@@ -127,6 +127,8 @@ fn planOf(
 /// Before its program runs the container's process is still ours: nobody may look into it but whoever is privileged
 /// where we are (ptrace(2), dumpable), and joining its namespaces is looking into it.
 fn explain(err: sys.Error, status: state.Status) sys.Error {
-    if (status != .created or sys.failure.?.errno != .ACCES) return err;
+    const errno = sys.failure.?.errno;
+    if (errno == .NOENT or errno == .SRCH) return sys.fail("exec", "container not running: it has ended at this moment");
+    if (status != .created or errno != .ACCES) return err;
     return sys.fail("exec", "cannot exec in a container that has not been started without privileges: start it first");
 }

@@ -1,6 +1,7 @@
 //! `list`: the containers of this root, by id. One that is made or deleted at this moment may be missing.
 const std = @import("std");
 const sys = @import("../sys.zig");
+const names = @import("../layer/names.zig");
 const args = @import("args.zig");
 const contexts = @import("context.zig");
 const show = @import("show.zig");
@@ -53,19 +54,12 @@ fn findIds(context: *const contexts.Context) sys.Error![]const Text {
     const directory = try sys.checkFd("open", context.root, rc);
     defer _ = linux.close(directory);
     var ids: std.ArrayList(Text) = .empty;
-    var buffer: [4096]u8 align(@alignOf(linux.dirent64)) = undefined;
-    while (true) {
-        const length = try sys.check("getdents64", context.root, linux.getdents64(directory, &buffer, buffer.len));
-        if (length == 0) break;
-        var at: usize = 0;
-        while (at < length) {
-            const entry: *align(1) const linux.dirent64 = @ptrCast(&buffer[at]);
-            const name = std.mem.span(@as([*:0]const u8, @ptrCast(&entry.name)));
-            at += entry.reclen;
-            if (name[0] == '.') continue;
-            const copy = context.arena.dupeZ(u8, name) catch return contexts.outOfMemory();
-            ids.append(context.arena, copy) catch return contexts.outOfMemory();
-        }
+    var buffer: names.Buffer = .{};
+    var entries: names.Iterator = .{ .fd = directory, .buffer = &buffer };
+    while (try entries.next()) |entry| {
+        if (entry.name[0] == '.') continue;
+        const copy = context.arena.dupeZ(u8, entry.name) catch return contexts.outOfMemory();
+        ids.append(context.arena, copy) catch return contexts.outOfMemory();
     }
     std.mem.sort(Text, ids.items, {}, struct {
         fn isBefore(_: void, a: Text, b: Text) bool {

@@ -27,6 +27,11 @@ const verbs = [_]Verb{
     .{ .name = "delete", .run = @import("delete.zig").run },
     .{ .name = "run", .run = @import("run.zig").run },
     .{ .name = "exec", .run = @import("exec.zig").run, .exit_failed = 255 },
+    .{ .name = "pause", .run = @import("pausing.zig").pause },
+    .{ .name = "resume", .run = @import("pausing.zig").@"resume" },
+    .{ .name = "ps", .run = @import("ps.zig").run },
+    .{ .name = "update", .run = @import("update.zig").run },
+    .{ .name = "events", .run = @import("events.zig").run },
     .{ .name = "list", .run = @import("list.zig").run },
     .{ .name = "spec", .run = @import("spec.zig").run },
 };

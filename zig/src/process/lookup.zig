@@ -13,9 +13,10 @@ var buffer: [linux.PATH_MAX]u8 = undefined;
 pub fn find(name: [:0]const u8, path_variable: ?[]const u8) sys.Error![:0]const u8 {
     if (name.len == 0) return sys.fail("lookup", "the command is empty");
     if (std.mem.indexOfScalar(u8, name, '/') != null) {
-        const rc = linux.faccessat(linux.AT.FDCWD, name, linux.F_OK, 0);
-        _ = try sys.check("lookup", name, rc);
-        return name;
+        _ = try sys.check("lookup", name, linux.faccessat(linux.AT.FDCWD, name, linux.F_OK, 0));
+        if (judge(name) == .executable) return name;
+        sys.failure = .{ .call = "execve", .detail = name, .errno = .ACCES };
+        return error.Syscall;
     }
     var is_forbidden = false;
     var directories = std.mem.splitScalar(u8, path_variable orelse default_path, ':');
