@@ -3,8 +3,9 @@
  * A half-made directory is named after its creator, so recovery knows whom to ask.
  */
 import { SQLiteError } from "bun:sqlite";
-import { chmodSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { TspodError } from "../errors.ts";
+import { ownDirectories } from "../helper/index.ts";
 import type { RootfsChoice } from "../host/index.ts";
 import { builtinName, type EnsureOptions, ensureImage, type StoredImage } from "../image/index.ts";
 import { syncDirectory, writeFileAtomic } from "../lib/atomic-file.ts";
@@ -22,6 +23,8 @@ import type { Paths } from "../store/paths.ts";
 import { ensureVolume, volumeDirectory } from "../store/volumes.ts";
 import type { ContainerContext } from "./context.ts";
 import { generateId, generateName } from "./names.ts";
+import { emptyTrash } from "./remove.ts";
+import { type Setting, usualSetting } from "./setting.ts";
 
 /** Enough draws that only a store full of every name fails. */
 const nameDrawsMax = 50;
@@ -34,11 +37,16 @@ export async function createContainer(
 ): Promise<ContainerRecord> {
   const { rootfs } = context; // first: where no container can run, nothing need be downloaded
   const image = await ensureImage(context, options.image, ensure);
+  using kept = new DisposableStack();
+  const setting =
+    options.namespaces === undefined
+      ? usualSetting(context, options, image)
+      : await settled(context, options, image, kept);
   const id = generateId();
   for (let draw = 1; ; draw++) {
     const name = options.name ?? generateName();
     try {
-      return place(context, options, image, { id, name, rootfs });
+      return await place(context, setting, image, { id, name, rootfs });
     } catch (error) {
       if (!isNameTaken(error)) throw error;
       if (options.name === null && draw < nameDrawsMax) continue;
@@ -49,27 +57,40 @@ export async function createContainer(
   }
 }
 
+async function settled(
+  context: ContainerContext,
+  options: CreateOptions,
+  image: StoredImage,
+  kept: DisposableStack,
+): Promise<Setting> {
+  const { settleNamespaces } = await import("./namespaces.ts");
+  return settleNamespaces(context, options, image, kept);
+}
+
 function isNameTaken(error: unknown): boolean {
   return error instanceof SQLiteError && (error.code ?? "").startsWith("SQLITE_CONSTRAINT");
 }
 
-function place(
+async function place(
   context: ContainerContext,
-  options: CreateOptions,
+  setting: Setting,
   image: StoredImage,
   { id, name, rootfs }: { id: string; name: string; rootfs: RootfsChoice },
-): ContainerRecord {
+): Promise<ContainerRecord> {
   const { paths } = context;
+  const { options, host, layers, user, files, joined } = setting;
   const containerDir = containerDirectory(paths, id);
   for (const sentence of options.limits?.ignored ?? []) context.warn(sentence);
-  const built = buildSpec(image.config, withStartTime(options, image), context.host, {
+  const built = buildSpec(image.config, withStartTime(options, image), host, {
     id,
     name,
     containerDir,
     runtimeDir: runtimeDirectory(paths, id),
     trashDir: paths.trash,
-    layers: image.layers.map((chain) => layerTree(paths, chain)),
-    rootfs,
+    ...{ layers, rootfs },
+    ...(user === undefined ? {} : { user }),
+    ...(files === undefined ? {} : { files }),
+    ...(joined === undefined ? {} : { joined }),
     volumeDirectory: (volume) => volumeDirectory(paths, volume),
   });
   const record: ContainerRecord = {
@@ -84,14 +105,16 @@ function place(
     createdAt: context.now(),
     creator: ownIdentity(),
   };
-  for (const mount of options.mounts) {
-    if (mount.kind === "volume") ensureVolume(context, mount.source);
-  }
+  const newVolumes = options.mounts
+    .filter((mount) => mount.kind === "volume")
+    .filter(({ source }) => ensureVolume(context, source))
+    .map(({ source }) => volumeDirectory(paths, source));
   const temporary = `${paths.containers}/.tmp.${record.creator}.${id.slice(0, 12)}`;
   // a container that dies with its command need not survive a power cut
   const durable = !options.autoRemove;
   try {
     writeFiles(temporary, built, { durable, rootMode: topMode(image, paths) });
+    if (setting.root !== undefined) await giveAway(context, setting.root, temporary, newVolumes);
     transact(
       context.database,
       () => {
@@ -102,12 +125,29 @@ function place(
       { durable },
     );
   } catch (error) {
-    rmSync(temporary, { recursive: true, force: true });
+    await emptyTrash(context, [temporary]);
     throw error;
   }
   if (durable) syncDirectory(paths.containers);
   return record;
 }
+
+/**
+ * What will be "/" in the container belongs to its root, who is one of the caller's subordinate ids here; a new volume
+ * only where the caller is nobody inside.
+ */
+async function giveAway(
+  { helper: command, mapping, signal }: ContainerContext,
+  root: NonNullable<Setting["root"]>,
+  directory: string,
+  volumes: readonly string[],
+): Promise<void> {
+  const own = rootDirectories.map((name) => `${directory}/${name}`);
+  const directories = [...own, ...(root.isCallerMapped ? [] : volumes)];
+  await ownDirectories({ command, mapping, signal }, root, directories);
+}
+
+const rootDirectories = ["rootfs", "upper", "work"];
 
 /** The built-in image's program tells how long all of it took: this process began then (ms since 1970). */
 function withStartTime(options: CreateOptions, image: StoredImage): CreateOptions {
@@ -135,7 +175,7 @@ function writeFiles(
   { durable, rootMode }: { durable: boolean; rootMode: number },
 ): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  for (const name of ["rootfs", "upper", "work"]) mkdirSync(`${directory}/${name}`, 0o700);
+  for (const name of rootDirectories) mkdirSync(`${directory}/${name}`, 0o700);
   chmodSync(`${directory}/upper`, rootMode);
   for (const [name, text] of Object.entries(built.files)) {
     writeFileSync(`${directory}/${name}`, text, { mode: 0o644 });

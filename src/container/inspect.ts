@@ -1,11 +1,12 @@
 /** One container in the shape docker's and podman's scripts expect from `inspect`. */
-import type { RuntimeSpec } from "../oci/runtime-spec.ts";
 import { ownRuntime } from "../host/index.ts";
+import type { IdMappingLine, RuntimeSpec } from "../oci/runtime-spec.ts";
 import {
   type CreateOptions,
   defaultSecurity,
   formatSignal,
   type HelperSettings,
+  type Joined,
   type LimitOptions,
   noLimits,
   type ThrottleKind,
@@ -14,6 +15,7 @@ import { containerDirectory, type ContainerState } from "../store/containers.ts"
 import type { ContainerContext } from "./context.ts";
 import { readContainerFile } from "./files.ts";
 import { type Container } from "./find.ts";
+import { namespacesOf } from "./joined.ts";
 
 const neverTime = "0001-01-01T00:00:00Z";
 
@@ -79,7 +81,11 @@ export function inspectContainer(context: Pick<ContainerContext, "paths">, conta
       ReadonlyPaths: config.linux.readonlyPaths ?? [],
       ...inspectLimits(options.limits ?? noLimits, config),
       LogConfig: { Type: helper.log.driver, Config: {} },
-      IDMappings: { UidMap: config.linux.uidMappings, GidMap: config.linux.gidMappings },
+      ...inspectNamespaces(container),
+      IDMappings: {
+        UidMap: (config.linux.uidMappings ?? []).map(mapLine),
+        GidMap: (config.linux.gidMappings ?? []).map(mapLine),
+      },
     },
     NetworkSettings: { IPAddress: "", Ports: {}, Networks: {} },
   };
@@ -113,11 +119,27 @@ function inspectLimits(limits: LimitOptions, { linux, process }: RuntimeSpec) {
     BlkioDeviceReadIOps: throttled("readIops"),
     BlkioDeviceWriteIOps: throttled("writeIops"),
     Cgroups: limits.cgroups,
-    CgroupMode: limits.cgroupNamespace,
     CgroupParent: limits.cgroupParent ?? "",
     CgroupConf: limits.unified,
   };
 }
+
+function inspectNamespaces(container: Container) {
+  const { usernsText, ipc, pid, uts, cgroup } = namespacesOf(container);
+  const text = (mode: string | Joined): string =>
+    typeof mode === "object" ? `container:${mode.container}` : mode;
+  return {
+    UsernsMode: usernsText,
+    IpcMode: text(ipc),
+    PidMode: text(pid),
+    UTSMode: text(uts),
+    CgroupMode: text(cgroup), // podman's word
+    CgroupnsMode: text(cgroup), // docker's
+  };
+}
+
+const mapLine = ({ containerID, hostID, size }: IdMappingLine): string =>
+  `${containerID}:${hostID}:${size}`;
 
 function inspectState(state: ContainerState) {
   const exited = state.status === "exited";

@@ -2,7 +2,7 @@
  * What a killed command left behind, found when the store is opened. Bounded: two directory listings, one query, a look
  * at what runs, and work only for what is wrong. There is no other clean-up path.
  */
-import { readdirSync, rmSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { listGroups, removeGroup } from "../host/index.ts";
 import { isAlive } from "../lib/process-identity.ts";
 import { deleteContainer, listAutoRemove, listIds, readState } from "../store/containers.ts";
@@ -18,7 +18,6 @@ const temporaryPrefix = ".tmp.";
 
 export async function recoverContainers(context: ContainerContext): Promise<void> {
   requirePrivateRuntime(context.paths);
-  removeUnfinished(context);
   const abandoned = listAutoRemove(context.database).filter(
     ({ id, creator }) => !isAlive(creator) && readState(context.paths, id).status !== "running",
   );
@@ -30,19 +29,18 @@ export async function recoverContainers(context: ContainerContext): Promise<void
   for (const path of orphanedGroups(context)) removeGroup(path);
   for (const id of orphans(context).slice(0, leftoversMax)) await discardFiles(context, id);
   const trash = list(context.paths.trash).map((name) => `${context.paths.trash}/${name}`);
-  if (trash.length === 0) return;
+  const doomed = [...unfinished(context), ...trash];
+  if (doomed.length === 0) return;
   // what cannot be deleted now (its owner may be at it) lies there for the next command
-  await emptyTrash(context, trash.slice(0, leftoversMax)).catch(() => undefined);
+  await emptyTrash(context, doomed.slice(0, leftoversMax)).catch(() => undefined);
 }
 
 /** Directories whose creator died before it could publish them: `.tmp.<identity>.<id>`. */
-function removeUnfinished({ paths }: ContainerContext): void {
-  for (const name of list(paths.containers)) {
-    if (!name.startsWith(temporaryPrefix)) continue;
-    const creator = name.slice(temporaryPrefix.length, name.lastIndexOf("."));
-    if (isAlive(creator)) continue;
-    rmSync(`${paths.containers}/${name}`, { recursive: true, force: true });
-  }
+function unfinished({ paths }: ContainerContext): string[] {
+  return list(paths.containers)
+    .filter((name) => name.startsWith(temporaryPrefix))
+    .filter((name) => !isAlive(name.slice(temporaryPrefix.length, name.lastIndexOf("."))))
+    .map((name) => `${paths.containers}/${name}`);
 }
 
 /** Directories without a row. Looked at again under the write lock, where nobody can be between the two. */

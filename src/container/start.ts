@@ -10,8 +10,9 @@ import {
 import { writeFileAtomic } from "../lib/atomic-file.ts";
 import { containerDirectory, type ContainerRecord, readState } from "../store/containers.ts";
 import type { ContainerContext } from "./context.ts";
+import { refreshJoined } from "./joined.ts";
 
-/** `attach` null: detached. Errors: container.running; the helper's come with the promises it returns. */
+/** `attach` null: detached. Errors: container.running, container.not_running (of one whose namespaces it shares); the helper's come with the promises it returns. */
 export function startContainer(
   context: ContainerContext,
   record: ContainerRecord,
@@ -22,6 +23,7 @@ export function startContainer(
       next: `stay with it: tspod attach ${record.name}, or stop it first: tspod stop ${record.name}`,
     });
   }
+  refreshJoined(context, record);
   const directory = containerDirectory(context.paths, record.id);
   const path = `${directory}/helper.json`;
   const helper = JSON.parse(readFileSync(path, "utf8")) as HelperConfig; // create wrote it

@@ -188,6 +188,9 @@ export const attachFrame = {
  * - `native apply [map options] --dir DIR [--sync]`: a plain tar on descriptor 0 becomes the tree under DIR (which
  *   exists, belongs to the caller and is empty); whiteouts become overlay whiteouts (char 0:0, user.overlay.opaque).
  *   After a refusal DIR is half-made: remove it. `--sync`: it is on the disk when the answer comes.
+ *   Owner options (`--owner-uid C:H:N --owner-gid C:H:N`, repeated, after the map options) say what the archive's ids
+ *   are called in the map: for containers that map them otherwise.
+ * - `native own [map options] UID:GID DIR...`: gives directories, and nothing in them, to an id inside the map.
  * - `native remove [map options] DIR...`: deletes trees whose owners are only expressible inside the map. A missing
  *   DIR is fine, so it can be killed and run again.
  * Map options come first: `--uid-map C:H:N --gid-map C:H:N` (repeated), `--newuidmap PATH --newgidmap PATH`. With none

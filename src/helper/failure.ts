@@ -35,6 +35,14 @@ function meaning(failure: Failure): Meaning {
         message: `Cannot run as the user asked for: ${detail}`,
         next: "use a numeric id, e.g. -u 1000:1000, or a name the image knows",
       };
+    case "setresuid":
+    case "setresgid":
+      if (errno !== "") break;
+      return {
+        code: "container.start_failed",
+        message: `Cannot run as the user asked for: ${detail}`,
+        next: "run as one that is, with -u, or map it with --uidmap and --gidmap",
+      };
     case "chdir":
       return {
         code: "container.start_failed",

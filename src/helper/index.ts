@@ -15,5 +15,12 @@ export { control } from "./control.ts";
 export { userEnvironment } from "./environment.ts";
 export { helperCommand } from "./executable.ts";
 export { becomeRuntime, runtimeWords } from "./runtime.ts";
-export { applyLayer, type LayerMapping, type LayerVerb, removeTrees } from "./layer.ts";
+export {
+  applyLayer,
+  type LayerMapping,
+  type LayerVerb,
+  ownDirectories,
+  type OwnerMapping,
+  removeTrees,
+} from "./layer.ts";
 export { type RunningHelper, startHelper } from "./start.ts";

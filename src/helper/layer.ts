@@ -26,6 +26,16 @@ export interface ApplyOptions extends LayerVerb {
   readonly directory: string;
   /** Have it on the disk before the promise resolves. */
   readonly sync?: boolean;
+  /**
+   * What the archive's ids (`containerID`) are in the mapping the work is done in (`hostID`): for containers that map
+   * them otherwise. Without it they are what they are.
+   */
+  readonly owners?: OwnerMapping;
+}
+
+export interface OwnerMapping {
+  readonly uid: readonly IdMapping[];
+  readonly gid: readonly IdMapping[];
 }
 
 /**
@@ -38,8 +48,20 @@ export async function applyLayer(
   tar: AsyncIterable<Uint8Array>,
 ): Promise<LayerDone> {
   const sync = options.sync === true ? ["--sync"] : [];
-  const args = ["apply", ...mapOptions(options.mapping), "--dir", options.directory, ...sync];
+  const maps = [...mapOptions(options.mapping), ...ownerOptions(options.owners)];
+  const args = ["apply", ...maps, "--dir", options.directory, ...sync];
   return runVerb(options, args, "unpack the layer", tar);
+}
+
+/** Give directories, and nothing in them, to an id inside the mapping. */
+export async function ownDirectories(
+  options: LayerVerb,
+  owner: { uid: number; gid: number },
+  directories: readonly string[],
+): Promise<void> {
+  const who = `${owner.uid}:${owner.gid}`;
+  const args = ["own", ...mapOptions(options.mapping), who, ...directories];
+  await runVerb(options, args, "give a directory to the container");
 }
 
 /** Delete trees whose owners are only expressible inside the mapping. Missing ones are fine; symbolic links stay links. */
@@ -52,9 +74,18 @@ export async function removeTrees(
   await runVerb(options, args, "remove a directory");
 }
 
+const line = ({ containerID, hostID, size }: IdMapping): string =>
+  `${containerID}:${hostID}:${size}`;
+
+function ownerOptions(owners: OwnerMapping | undefined): string[] {
+  if (owners === undefined) return [];
+  return [
+    ...owners.uid.flatMap((mapping) => ["--owner-uid", line(mapping)]),
+    ...owners.gid.flatMap((mapping) => ["--owner-gid", line(mapping)]),
+  ];
+}
+
 function mapOptions({ uid, gid, tools }: LayerMapping): string[] {
-  const line = ({ containerID, hostID, size }: IdMapping): string =>
-    `${containerID}:${hostID}:${size}`;
   return [
     ...uid.flatMap((mapping) => ["--uid-map", line(mapping)]),
     ...gid.flatMap((mapping) => ["--gid-map", line(mapping)]),

@@ -1,6 +1,16 @@
 /** What other rooms may know of the host. */
 export { hostCgroup, type HostCgroup, listGroups, removeGroup } from "./cgroup.ts";
 export { type HostTexts, readHostTexts } from "./facts.ts";
-export { findProgram, hostMapping, type Mapping } from "./mapping.ts";
+export {
+  countIds,
+  hostLines,
+  type IdLine,
+  keepIdLines,
+  ownerLines,
+  ownId,
+  subordinateLines,
+} from "./id-maps.ts";
+export { caller, findProgram, hostMapping, type Mapping } from "./mapping.ts";
 export { chooseRootfs, type RootfsChoice } from "./rootfs.ts";
 export { findRuntime, type ForeignRuntime, listRuntimes, ownRuntime } from "./runtime.ts";
+export { type IdRange, readSubordinateIds } from "./subordinate-ids.ts";

@@ -83,6 +83,12 @@ function identityMap(path: string): IdMapping[] {
   });
 }
 
+/** Who runs us; without an account there is no name. */
+export function caller(): { uid: number; gid: number; name: string | undefined } {
+  const uid = process.getuid?.() ?? 0;
+  return { uid, gid: process.getgid?.() ?? 0, name: loginName(uid, {}) };
+}
+
 /**
  * The name /etc/subuid knows the caller by; a uid without an account has none. Read from passwd(5), because Bun's
  * userInfo() knows only what USER says, and cron and env -i say nothing.

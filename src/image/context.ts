@@ -1,9 +1,15 @@
 /** What the image functions work with. Plain data and callbacks: the engine builds it, tests build their own. */
 import type { Database } from "bun:sqlite";
-import type { LayerMapping } from "../helper/index.ts";
+import type { LayerMapping, OwnerMapping } from "../helper/index.ts";
 import type { Environment, Paths } from "../store/paths.ts";
 import type { TransportLimits } from "../registry/index.ts";
 import type { PullEvent } from "./events.ts";
+
+/** Owners of files that are not the store's usual ones. */
+export interface LayerOwners extends OwnerMapping {
+  /** The same for the same owners: part of a directory's name. */
+  readonly key: string;
+}
 
 export interface ImageContext {
   readonly paths: Paths;
@@ -14,6 +20,8 @@ export interface ImageContext {
   readonly helper: readonly string[];
   /** The user namespace layers are unpacked in: the one that will run them. Read only then, too. */
   readonly mapping: LayerMapping;
+  /** Whose ids the layers are unpacked with; absent: those of `mapping`. */
+  readonly owners?: LayerOwners;
   readonly signal: AbortSignal;
   /** The program of the built-in image; absent where none is carried (run from sources). */
   readonly builtinProgram?: () => Promise<Uint8Array>;
@@ -27,10 +35,11 @@ export interface ImageContext {
 
 /** The same context, given up when `signal` says so. An engine's parts are made on first use: here all of them are. */
 export function withSignal(context: ImageContext, signal: AbortSignal): ImageContext {
-  const { paths, database, environment, helper, mapping, limits } = context;
+  const { paths, database, environment, helper, mapping, limits, owners } = context;
   return {
     ...{ paths, database, environment, helper, mapping, signal },
     ...(limits === undefined ? {} : { limits }),
+    ...(owners === undefined ? {} : { owners }),
     report: (event) => context.report(event),
     warn: (message) => context.warn(message),
   };

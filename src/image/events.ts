@@ -5,6 +5,8 @@ export type LayerPhase = "waiting" | "downloading" | "unpacking" | "done";
 
 export type PullEvent =
   | { kind: "resolving"; reference: string }
+  /** Layers that are here are unpacked once more, with other owners. */
+  | { kind: "remapping"; reference: string }
   /** Known once the manifest is read. Base first; one that is unpacked already is present. */
   | { kind: "layers"; layers: readonly { digest: Digest; sizeBytes: number; isPresent: boolean }[] }
   | { kind: "phase"; digest: Digest; phase: LayerPhase }

@@ -1,6 +1,6 @@
 /** The door of image: find, ensure, pull, list, remove. What is heavy is loaded when it is first called. */
 import type { StoredImage } from "../store/images.ts";
-import type { ImageContext } from "./context.ts";
+import type { ImageContext, LayerOwners } from "./context.ts";
 import type { PullOptions } from "./pull.ts";
 import type { RemovedImage, RemoveOptions } from "./remove.ts";
 
@@ -33,6 +33,17 @@ export async function ensureBuiltin(
   program: Uint8Array,
 ): Promise<StoredImage> {
   return (await import("./builtin.ts")).ensureBuiltin(context, program);
+}
+
+export type { LayerOwners } from "./context.ts";
+
+/** For containers that map ids otherwise than the store. */
+export async function ensureMappedLayers(
+  context: ImageContext,
+  image: StoredImage,
+  options: { owners: LayerOwners; what: string; kept: DisposableStack },
+): Promise<string[]> {
+  return (await import("./mapped.ts")).ensureMappedLayers(context, image, options);
 }
 
 /** Whoever changes content holds leases while at it: without any there is nothing to recover. */

@@ -37,7 +37,7 @@ export async function ensureLayers(
     kind: "layers",
     layers: layers.map(({ chainId, descriptor: { digest, sizeBytes } }) => ({
       ...{ digest, sizeBytes },
-      isPresent: hasLayer(outer.database, chainId),
+      isPresent: hasLayer(outer.database, chainId, outer.owners?.key),
     })),
   });
   const queue = [...layers];
@@ -65,7 +65,7 @@ async function ensureLayer(
   failure: AbortController,
   { source, layer, what }: { source: Source | null; layer: WantedLayer; what: string },
 ): Promise<Lease[]> {
-  const { database, signal, paths } = context;
+  const { database, signal, paths, owners } = context;
   const { chainId, descriptor } = layer;
   const { digest } = descriptor;
   const phase = (name: LayerPhase): void => context.report({ kind: "phase", digest, phase: name });
@@ -74,7 +74,7 @@ async function ensureLayer(
     directory: paths.layers,
     onWait: () => phase("waiting"),
     find() {
-      if (!hasLayer(database, chainId)) return undefined;
+      if (!hasLayer(database, chainId, owners?.key)) return undefined;
       return [keepLease(database, `keep:layer:${chainId}`)];
     },
     async make() {

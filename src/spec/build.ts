@@ -9,6 +9,7 @@ import type { Mount, RuntimeSpec } from "../oci/runtime-spec.ts";
 import { containerEnvironment } from "./environment.ts";
 import { containerFiles } from "./files.ts";
 import { defaultMounts } from "./mounts.ts";
+import { defaultNamespaces, isJoined, joinedContainer, namespaceList } from "./namespaces.ts";
 import type { CreateOptions, VolumeMount } from "./options.ts";
 import { type LimitOptions, linuxResources, noLimits } from "./resources.ts";
 import { confinement, defaultSecurity, securedMounts } from "./security.ts";
@@ -48,6 +49,18 @@ export interface SpecPlace {
   rootfs: "overlay" | "copy" | { fuseOverlayfs: string };
   /** Directory of each named volume that is mounted. */
   volumeDirectory: (name: string) => string;
+  /** Who runs where neither the image nor the caller names somebody; absent: root. */
+  user?: string;
+  /** Texts over the image's own files in /etc, by name. */
+  files?: Record<string, string>;
+  /** The container whose namespaces are joined. */
+  joined?: JoinedContainer;
+}
+
+export interface JoinedContainer {
+  /** Its first process; 0: it does not run, which matters only when this one is started. */
+  pid: number;
+  hostname: string;
 }
 
 /** `helper.json` without what is decided at start, and no wider than what is written here. */
@@ -73,14 +86,36 @@ export function buildSpec(
   host: SpecHost,
   place: SpecPlace,
 ): BuiltSpec {
-  const hostname =
-    options.hostname ?? (options.network === "host" ? host.hostname : place.id.slice(0, idLength));
-  const files = containerFiles(host, { hostname, name: place.name, network: options.network });
+  const hostname = hostnameOf(options, host, place);
+  const files = {
+    ...containerFiles(host, { hostname, name: place.name, network: options.network }),
+    ...place.files,
+  };
   return {
     config: runtimeSpec(image, options, host, place, hostname, Object.keys(files)),
     helper: helperSettings(image, options, host, place),
     files,
   };
+}
+
+/** Its own, or that of whoever it shares the name with: then it is not there to be set. */
+function hostnameOf(options: CreateOptions, host: SpecHost, place: SpecPlace): string {
+  const { uts } = options.namespaces ?? defaultNamespaces;
+  if (uts === "private") {
+    const usual = options.network === "host" ? host.hostname : place.id.slice(0, idLength);
+    return options.hostname ?? usual;
+  }
+  if (options.hostname === null)
+    return isJoined(uts) ? (place.joined?.hostname ?? "") : host.hostname;
+  const flag = isJoined(uts) ? `--uts=container:${uts.container}` : `--uts=${uts}`;
+  throw new TspodError("usage", `Cannot combine --hostname with ${flag}: the name is not its own`, {
+    next: "leave one of them away",
+  });
+}
+
+/** Who the first process runs as: what was asked, what the image says, what goes with the ids. */
+function userOf(image: ImageSettings, options: CreateOptions, place: SpecPlace): string {
+  return options.user ?? (image.user === "" ? (place.user ?? "") : image.user);
 }
 
 function runtimeSpec(
@@ -93,7 +128,8 @@ function runtimeSpec(
 ): RuntimeSpec {
   const ownNetwork = options.network !== "host";
   const security = options.security ?? defaultSecurity;
-  const confined = confinement(security, options.user ?? image.user, host);
+  const namespaces = options.namespaces ?? defaultNamespaces;
+  const confined = confinement(security, userOf(image, options, place), host);
   const { limits = noLimits } = options;
   const resources = linuxResources(limits);
   return {
@@ -113,11 +149,14 @@ function runtimeSpec(
       ...(limits.oomScoreAdj === null ? {} : { oomScoreAdj: limits.oomScoreAdj }),
     },
     root: { path: `${place.containerDir}/rootfs`, readonly: options.isReadOnly },
-    hostname,
+    ...(namespaces.uts === "private" ? { hostname } : {}),
     mounts: [
       ...securedMounts(
         security,
-        defaultMounts({ ownNetwork, hasTtyGroup: isMapped(host.mapping.gid, ttyGroup) }),
+        defaultMounts({
+          ...{ ownNetwork, ipc: namespaces.ipc, joinedPid: place.joined?.pid ?? 0 },
+          hasTtyGroup: isMapped(host.mapping.gid, ttyGroup),
+        }),
       ),
       ...(options.isReadOnly ? readOnlyTmpfs() : []),
       ...fileNames.map((name) => fileMount(place.containerDir, name)),
@@ -125,17 +164,11 @@ function runtimeSpec(
     ],
     annotations: { ...image.labels, ...options.labels },
     linux: {
-      namespaces: [
-        { type: "user" },
-        { type: "pid" },
-        { type: "mount" },
-        { type: "ipc" },
-        { type: "uts" },
-        ...(limits.cgroupNamespace === "host" ? [] : ([{ type: "cgroup" }] as const)),
-        ...(ownNetwork ? ([{ type: "network" }] as const) : []),
-      ],
-      uidMappings: host.mapping.uid,
-      gidMappings: host.mapping.gid,
+      namespaces: namespaceList(options, place.joined?.pid ?? 0),
+      // with a user namespace that exists its map exists too
+      ...(joinedContainer(namespaces) === null
+        ? { uidMappings: host.mapping.uid, gidMappings: host.mapping.gid }
+        : {}),
       // unprivileged ping, and ports below 1024 for users other than root: both stop at this network namespace
       ...(ownNetwork
         ? { sysctl: { "net.ipv4.ping_group_range": pingGroups(host.mapping.gid) } }
@@ -152,10 +185,19 @@ function isMapped(map: readonly IdMapping[], id: number): boolean {
   return map.some((line) => id >= line.containerID && id < line.containerID + line.size);
 }
 
-/** From 0 to the last mapped group: the kernel refuses a range that leaves the user namespace. */
+/**
+ * All groups there are, as the first and the last: both must be mapped, and the kernel compares what they are outside.
+ * Where that cannot be said in this order it is the largest range.
+ */
 function pingGroups(map: readonly IdMapping[]): string {
-  const end = Math.max(...map.map((line) => line.containerID + line.size - 1));
-  return `0 ${Math.min(end, 0x7fff_ffff)}`;
+  const [largest] = map.toSorted((a, b) => b.size - a.size);
+  const byHost = map.toSorted((a, b) => a.hostID - b.hostID);
+  const range = (from?: IdMapping, to?: IdMapping): [number, number] => [
+    from?.containerID ?? 0,
+    Math.min((to?.containerID ?? 0) + (to?.size ?? 1) - 1, 0x7fff_ffff),
+  ];
+  const [first, last] = range(byHost[0], byHost.at(-1));
+  return (first <= last ? [first, last] : range(largest, largest)).join(" ");
 }
 
 /** image-spec conversion.md: Entrypoint then Cmd; a new entrypoint drops the image's Cmd. */
@@ -234,7 +276,7 @@ function helperSettings(
     trashDir: place.trashDir,
     rootfs: rootfs(place),
     idMapTools: host.mapping.tools,
-    user: options.user ?? image.user,
+    user: userOf(image, options, place),
     createCwd: true,
     init: options.init,
     ...(options.runtime === null ? {} : { runtime: options.runtime }),

@@ -1,9 +1,11 @@
 /** What other rooms may use of the specification builder. */
+export { addGroup, addUser, largestId } from "./accounts.ts";
 export {
   buildSpec,
   type BuiltSpec,
   type HelperSettings,
   type ImageSettings,
+  type JoinedContainer,
   type SpecHost,
   type SpecPlace,
 } from "./build.ts";
@@ -16,11 +18,23 @@ export {
 export { mergeEnvironment } from "./environment.ts";
 export type {
   CreateOptions,
+  AskedIdLine,
+  Joined,
+  NamespaceOptions,
   NetworkMode,
   SeccompChoice,
   SecurityOptions,
+  UsernsMode,
   VolumeMount,
 } from "./options.ts";
+export {
+  defaultNamespaces,
+  isJoined,
+  joinedContainer,
+  namespaceList,
+  namespacePath,
+} from "./namespaces.ts";
+export { sharedMemoryOf } from "./mounts.ts";
 export { defaultSecurity, processCapabilities } from "./security.ts";
 export {
   type BlockDevice,

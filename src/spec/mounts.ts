@@ -1,10 +1,18 @@
 /** The mounts every container gets, and which of /proc and /sys is hidden. Pure. */
 import type { Mount } from "../oci/runtime-spec.ts";
+import { isJoined } from "./namespaces.ts";
+import type { NamespaceOptions } from "./options.ts";
 
 /** Docker's `--shm-size` default. */
 const shmSize = "65536k";
 
-export function defaultMounts(options: { ownNetwork: boolean; hasTtyGroup: boolean }): Mount[] {
+export function defaultMounts(options: {
+  ownNetwork: boolean;
+  hasTtyGroup: boolean;
+  ipc: NamespaceOptions["ipc"];
+  /** Of the container whose shared memory is shared. */
+  joinedPid: number;
+}): Mount[] {
   // Debian's and Alpine's group "tty"; the kernel refuses a group that is not mapped
   const ttyGroup = options.hasTtyGroup ? ["gid=5"] : [];
   return [
@@ -34,13 +42,26 @@ export function defaultMounts(options: { ownNetwork: boolean; hasTtyGroup: boole
       source: "mqueue",
       options: ["nosuid", "noexec", "nodev"],
     },
-    {
-      destination: "/dev/shm",
-      type: "tmpfs",
-      source: "shm",
-      options: ["nosuid", "noexec", "nodev", "mode=1777", `size=${shmSize}`],
-    },
+    ...sharedMemory(options.ipc, options.joinedPid),
   ];
+}
+
+/** /dev/shm goes with the IPC namespace. */
+function sharedMemory(ipc: NamespaceOptions["ipc"], joinedPid: number): Mount[] {
+  if (ipc === "none") return [];
+  const destination = "/dev/shm";
+  const options = ["nosuid", "noexec", "nodev"];
+  if (ipc === "host" || isJoined(ipc)) {
+    const source = ipc === "host" ? destination : sharedMemoryOf(joinedPid);
+    return [{ destination, type: "bind", source, options: ["bind", "rprivate", ...options] }];
+  }
+  const own = ["mode=1777", `size=${shmSize}`];
+  return [{ destination, type: "tmpfs", source: "shm", options: [...options, ...own] }];
+}
+
+/** Another container's /dev/shm, by one of its processes. */
+export function sharedMemoryOf(pid: number): string {
+  return `/proc/${pid}/root/dev/shm`;
 }
 
 /** A new sysfs shows the network namespace one owns; without one the kernel refuses it, and the host's is bound. */

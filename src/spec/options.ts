@@ -11,6 +11,45 @@ export type VolumeMount =
   | { kind: "volume"; source: string; destination: string; options: string[] }
   | { kind: "tmpfs"; destination: string; options: string[] };
 
+/** One line of --uidmap or --gidmap. */
+export interface AskedIdLine {
+  containerID: number;
+  /** One of the caller's ids, counted from 0 (himself); with `isHost` an id of the host. */
+  from: number;
+  isHost: boolean;
+  size: number;
+}
+
+/** How ids inside are those outside. */
+export type UsernsMode =
+  /** The caller is this user inside; null: the one he is outside. */
+  | { kind: "keep-id"; uid: number | null; gid: number | null; size: number | null }
+  /** The caller has no id inside: all are subordinate ones. */
+  | { kind: "nomap" }
+  /** Subordinate ids that no other such container has, from the `offset`th on, which is found when it is created. */
+  | { kind: "auto"; size: number | null; offset?: number }
+  | { kind: "maps"; uid: AskedIdLine[]; gid: AskedIdLine[] }
+  /** The ranges that /etc/subuid and /etc/subgid have under these names, as 0.. inside. */
+  | { kind: "names"; uid: string; gid: string }
+  /** That of another container: its id, or as the user wrote it until it is created. */
+  | { kind: "container"; container: string };
+
+/** Another container's, by id (or as the user wrote it, until it is created). */
+export interface Joined {
+  container: string;
+}
+
+export interface NamespaceOptions {
+  /** As the user wrote it, "" when he did not. */
+  usernsText: string;
+  /** Null: the caller is root inside. */
+  userns: UsernsMode | null;
+  ipc: "shareable" | "private" | "none" | "host" | Joined;
+  pid: "private" | "host" | Joined;
+  uts: "private" | "host" | Joined;
+  cgroup: "private" | "host" | Joined;
+}
+
 export type SeccompChoice =
   | { kind: "default" }
   | { kind: "unconfined" }
@@ -71,4 +110,6 @@ export interface CreateOptions {
   security?: SecurityOptions;
   /** Absent: nothing is limited. */
   limits?: LimitOptions;
+  /** Absent: namespaces of its own, the caller being root in them. */
+  namespaces?: NamespaceOptions;
 }

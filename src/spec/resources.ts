@@ -45,7 +45,6 @@ export interface LimitOptions {
   unified: Record<string, string>;
   cgroupParent: string | null;
   cgroups: CgroupsMode;
-  cgroupNamespace: "private" | "host";
   /** Sentences about what was asked for, has no meaning any more, and is passed over. */
   ignored: string[];
 }
@@ -55,7 +54,7 @@ export const noLimits: LimitOptions = {
   ...{ cpuShares: null, cpuPeriod: null, cpuQuota: null, nanoCpus: null },
   ...{ cpusetCpus: null, cpusetMems: null, pids: null },
   ...{ blkioWeight: null, blkioWeightDevice: [], throttle: [], deviceRules: [], unified: {} },
-  ...{ cgroupParent: null, cgroups: "enabled", cgroupNamespace: "private", ignored: [] },
+  ...{ cgroupParent: null, cgroups: "enabled", ignored: [] },
 };
 
 const defaultPeriodUs = 100_000;

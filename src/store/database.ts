@@ -79,6 +79,13 @@ const migrations = [
     value TEXT NOT NULL
   ) STRICT;
   `,
+  `
+  CREATE TABLE mapped_layer (
+    chain_id TEXT NOT NULL REFERENCES layer(chain_id) ON DELETE CASCADE,
+    owners TEXT NOT NULL,              -- which ids its files belong to: the name of its directory in the layer's
+    PRIMARY KEY (chain_id, owners)
+  ) STRICT;
+  `,
 ];
 
 /** Open (creating it when needed) the store's database. Throws store.unwritable, store.full or store.corrupt. */

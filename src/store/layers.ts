@@ -1,5 +1,6 @@
 /**
- * Unpacked layers: `layers/<chain id>/diff` is the tree, a row says it is whole.
+ * Unpacked layers: `layers/<chain id>/diff` is the tree, a row says it is whole. Beside it lie trees of the same layer
+ * with other owners, for containers that map ids otherwise, each with a row of its own.
  * A directory without a row is what a crash left, and counts as nothing.
  */
 import type { Database } from "bun:sqlite";
@@ -17,13 +18,19 @@ export function layerPath(paths: Paths, chainId: string): string {
   return join(paths.layers, chainId);
 }
 
-/** What overlayfs gets as a lower directory. */
-export function layerTree(paths: Paths, chainId: string): string {
-  return join(paths.layers, chainId, "diff");
+/** What overlayfs gets as a lower directory. `owners`: the key of those that are not the usual ones. */
+export function layerTree(paths: Paths, chainId: string, owners = ""): string {
+  return join(paths.layers, chainId, owners, "diff");
 }
 
-export function hasLayer(database: Database, chainId: string): boolean {
-  return database.query("SELECT 1 FROM layer WHERE chain_id = ?").get(chainId) !== null;
+export function hasLayer(database: Database, chainId: string, owners?: string): boolean {
+  const row =
+    owners === undefined
+      ? database.query("SELECT 1 FROM layer WHERE chain_id = ?").get(chainId)
+      : database
+          .query("SELECT 1 FROM mapped_layer WHERE chain_id = ? AND owners = ?")
+          .get(chainId, owners);
+  return row !== null;
 }
 
 /** A fresh directory with an empty `diff` in it; the caller holds "make:layer:<chain id>". */
@@ -61,6 +68,22 @@ export function publishLayer(
       durable: false,
     },
   );
+}
+
+/** The same for a tree with other owners of a layer that is there. */
+export function publishMappedLayer(
+  database: Database,
+  paths: Paths,
+  stage: string,
+  chainId: string,
+  owners: string,
+): void {
+  const path = join(layerPath(paths, chainId), owners);
+  if (existsSync(path)) renameSync(path, trashName(paths, chainId));
+  renameSync(stage, path); // not the tree alone: it is somebody else's, who may not be moved
+  syncDirectory(layerPath(paths, chainId));
+  const insert = "INSERT INTO mapped_layer (chain_id, owners) VALUES (?, ?)";
+  transact(database, () => database.query(insert).run(chainId, owners), { durable: false });
 }
 
 /** A name in trash/ nobody else takes. */

@@ -7,8 +7,11 @@ import type { Database } from "bun:sqlite";
 import { isAlive, ownIdentity } from "../lib/process-identity.ts";
 import { transact } from "./database.ts";
 
-/** "make:blob:<hex>", "make:layer:<chain>": one owner. "keep:layer:<chain>", "keep:blob:<hex>": any number. */
-export type Resource = `${"make" | "keep"}:${"blob" | "layer"}:${string}`;
+/**
+ * "make:blob:<hex>", "make:layer:<chain>": one owner. "keep:layer:<chain>", "keep:blob:<hex>": any number.
+ * "keep:ids:<offset>+<size>": subordinate ids of a container that is being made.
+ */
+export type Resource = `${"make" | "keep"}:${"blob" | "layer"}:${string}` | `keep:ids:${string}`;
 
 /** Ends with `using`, with `release`, or with the process. */
 export interface Lease extends Disposable {
@@ -37,6 +40,16 @@ export function hasLivingOwner(database: Database, resource: Resource): boolean 
     .query<{ owner: string }, [string]>("SELECT owner FROM lease WHERE resource = ?")
     .all(resource);
   return rows.some(({ owner }) => isAlive(owner));
+}
+
+/** The resources of living processes that begin so. */
+export function listLivingLeases(database: Database, prefix: string): string[] {
+  const rows = database
+    .query<{ owner: string; resource: string }, [string]>(
+      "SELECT owner, resource FROM lease WHERE resource GLOB ? || '*'",
+    )
+    .all(prefix);
+  return rows.filter(({ owner }) => isAlive(owner)).map(({ resource }) => resource);
 }
 
 /** Rows of dead processes: each says that something may have been left half-done. */

@@ -15,17 +15,18 @@ export function parseVolumeName(text: string): string {
   });
 }
 
-/** Make the volume unless it is there. The directory first, then the row. */
+/** Make the volume unless it is there: then false. The directory first, then the row. */
 export function ensureVolume(
   context: { paths: Paths; database: Database; now(): string },
   name: string,
-): void {
+): boolean {
   const { database, paths } = context;
-  if (database.query("SELECT 1 FROM volume WHERE name = ?").get(name) !== null) return;
+  if (database.query("SELECT 1 FROM volume WHERE name = ?").get(name) !== null) return false;
   mkdirSync(volumeDirectory(paths, name), { recursive: true, mode: 0o755 });
   database
     .query(
       "INSERT OR IGNORE INTO volume (name, labels, anonymous, created_at) VALUES (?, '{}', 0, ?)",
     )
     .run(name, context.now());
+  return true;
 }

@@ -40,7 +40,6 @@ describe("values", () => {
     [["--blkio-weight", "300"], { blkioWeight: 300 }],
     [["--cgroup-parent", "/a/b"], { cgroupParent: "/a/b" }],
     [["--cgroups", "split"], { cgroups: "split" }],
-    [["--cgroupns", "host"], { cgroupNamespace: "host" }],
     [
       ["--cgroup-conf", "memory.high=1g", "--cgroup-conf=io.max=8:0 rbps=5"],
       { unified: { "memory.high": "1g", "io.max": "8:0 rbps=5" } },
@@ -110,7 +109,6 @@ describe("refusals", () => {
     [["--device-read-iops", "/etc/passwd:5"], "is no block device"],
     [["--device-write-iops", "5"], 'Invalid --device-write-iops "5"'],
     [["--cgroups", "maybe"], 'Invalid --cgroups "maybe"'],
-    [["--cgroupns", "ours"], 'Invalid --cgroupns "ours"'],
     [["--cgroup-conf", "memory"], 'Invalid --cgroup-conf "memory"'],
     [["--cgroup-conf", "../x.y=1"], 'Invalid --cgroup-conf "../x.y=1"'],
     [["--cgroups=disabled", "-m", "5m"], "--cgroups=disabled leaves"],

@@ -18,6 +18,7 @@ import {
   applyLayer,
   helperCommand,
   type LayerMapping,
+  type OwnerMapping,
   removeTrees,
 } from "../../src/helper/index.ts";
 import { hostMapping } from "../../src/host/index.ts";
@@ -50,7 +51,11 @@ export interface LayerFixture extends AsyncDisposable {
   directory: string;
   base: string;
   signal: AbortController;
-  apply(tar: Uint8Array | AsyncIterable<Uint8Array>, as?: LayerMapping): Promise<LayerDone>;
+  apply(
+    tar: Uint8Array | AsyncIterable<Uint8Array>,
+    as?: LayerMapping,
+    owners?: OwnerMapping,
+  ): Promise<LayerDone>;
   remove(...directories: string[]): Promise<void>;
   /** What is in `directory`, as the user namespace sees it, by path. */
   list(): Promise<Found[]>;
@@ -73,8 +78,11 @@ export function makeLayerFixture(): LayerFixture {
   const list = (): Promise<Found[]> => listTree(directory);
   return {
     ...{ directory, base, signal, remove, list },
-    apply: (tar, as = mapping) =>
-      applyLayer({ ...verb, mapping: as, directory }, tar instanceof Uint8Array ? whole(tar) : tar),
+    apply: (tar, as = mapping, owners) =>
+      applyLayer(
+        { ...verb, mapping: as, directory, ...(owners === undefined ? {} : { owners }) },
+        tar instanceof Uint8Array ? whole(tar) : tar,
+      ),
     paths: async () => (await list()).map(({ path }) => path),
     async [Symbol.asyncDispose]() {
       const after = surroundings(base);

@@ -95,13 +95,6 @@ describe("buildSpec()", () => {
     expect(limited({ oomScoreAdj: 0 }).config.process.oomScoreAdj).toBe(0);
   });
 
-  test("--cgroupns=host leaves the namespace out", () => {
-    const kinds = (asked: Partial<LimitOptions>) =>
-      limited(asked).config.linux.namespaces.map(({ type }) => type);
-    expect(kinds({})).toContain("cgroup");
-    expect(kinds({ cgroupNamespace: "host" })).not.toContain("cgroup");
-  });
-
   test.each<[Partial<LimitOptions>, object]>([
     [{}, { manager: host.cgroupManager(), parent: null }],
     [{ cgroups: "no-conmon" }, { manager: host.cgroupManager(), parent: null }],

@@ -20,6 +20,7 @@ const verbs = [_]Verb{
     .{ .name = "exit", .run = runExit },
     .{ .name = "apply", .run = @import("layer/layer.zig").apply.run },
     .{ .name = "remove", .run = @import("layer/layer.zig").remove.run },
+    .{ .name = "own", .run = @import("layer/layer.zig").own.run },
     .{ .name = "copy", .run = @import("layer/layer.zig").copy.run },
     .{ .name = "run", .run = @import("run.zig").run },
     .{ .name = "exec", .run = @import("exec.zig").run },
@@ -77,6 +78,8 @@ test {
     _ = @import("cgroup/cgroup.zig");
     _ = @import("event.zig");
     _ = @import("rootfs/root.zig");
+    _ = @import("rootfs/early.zig");
+    _ = @import("rootfs/shared_memory.zig");
     _ = @import("rootfs/fuse.zig");
     _ = @import("procfs.zig");
     _ = @import("process/namespaces.zig");

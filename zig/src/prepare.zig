@@ -50,6 +50,7 @@ pub fn planOf(arena: std.mem.Allocator, spec: *const contract.Spec, helper: *con
     };
     if (spec.process.consoleSize) |size| plan.console_size = .{ .rows = size.height, .columns = size.width };
     plan.root.is_volatile = helper.autoRemove;
+    if (spaces.joins(.user) or (plan.maps != null and isStranger(config))) try rootfs.prepareEarly(arena, &plan.root);
     plan.program.creates_cwd = helper.createCwd;
     if (config.seccomp) |*profile| plan.program.seccomp = profile;
     try scheduling.addLinux(&plan.program.scheduling, config.personality, config.memoryPolicy);
@@ -75,6 +76,16 @@ fn ownPath(arena: std.mem.Allocator) sys.Error![:0]const u8 {
     const name = "/proc/self/exe";
     const length = try sys.check("readlink", name, linux.readlink(name, &buffer, buffer.len));
     return arena.dupeZ(u8, buffer[0..length]) catch return outOfMemory();
+}
+
+/// Whether the container's map has no word for the caller: then its root may not go where the caller may.
+fn isStranger(config: *const contract.Linux) bool {
+    return !hasHostId(config.uidMappings, linux.geteuid()) or !hasHostId(config.gidMappings, linux.getegid());
+}
+
+fn hasHostId(mappings: []const userns.Mapping, id: u32) bool {
+    for (mappings) |m| if (id >= m.hostID and id - m.hostID < m.size) return true;
+    return false;
 }
 
 fn mapsOf(arena: std.mem.Allocator, config: *const contract.Linux, tools: ?userns.Tools) sys.Error!userns.Plan {

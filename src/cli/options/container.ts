@@ -7,6 +7,7 @@ import { boolean, type FlagValues, list, value } from "../flags.ts";
 import { resolveEnvironment } from "./environment.ts";
 import { parseLabels } from "./labels.ts";
 import { limitFlags, limitOptions } from "./limits.ts";
+import { namespaceFlags, namespaceOptions } from "./namespaces.ts";
 import { securityFlags, securityOptions } from "./security.ts";
 import { parseTmpfs, parseVolume } from "./volume.ts";
 
@@ -55,13 +56,13 @@ export const containerFlags = {
   stopTimeout: value("--stop-timeout", "SECONDS", "Patience of stop before it kills"),
   ...securityFlags,
   ...limitFlags,
+  ...namespaceFlags,
 } as const;
 
 /** What the other issues bring: limits, security, networks, the rest of a container's life. */
 export const containerFlagsNotYet = `
-  -p --publish -P --publish-all --expose --userns --uidmap --gidmap
-  --device --group-add --ulimit --sysctl --shm-size --ipc
-  --pid --uts --restart --health-cmd --health-interval --health-retries --health-timeout
+  -p --publish -P --publish-all --expose --device --group-add --ulimit --sysctl --shm-size
+  --restart --health-cmd --health-interval --health-retries --health-timeout
   --health-start-period --no-healthcheck --secret --mount --volumes-from --env-host --label-file
   --log-driver --log-opt --timeout --annotation --add-host --dns --dns-search --dns-option --ip
   --ip6 --mac-address --network-alias --rootfs --replace --pod --sdnotify --tz --umask --no-hosts
@@ -107,6 +108,7 @@ export async function createOptions(
     stopTimeoutMs: parseSeconds("--stop-timeout", flags.stopTimeout, stopTimeoutSecondsDefault),
     ...(await securityOptions(flags)),
     ...(await limitOptions(flags)),
+    ...(await namespaceOptions(flags)),
   };
 }
 

@@ -38,7 +38,6 @@ export function parseLimits(flags: LimitFlags): LimitOptions {
     unified: Object.fromEntries(flags.cgroupConf.map(parseConf)),
     cgroupParent: flags.cgroupParent === "" ? null : flags.cgroupParent,
     cgroups: oneOf("--cgroups", flags.cgroups, ["enabled", "disabled", "no-conmon", "split"]),
-    cgroupNamespace: oneOf("--cgroupns", flags.cgroupns, ["private", "host"]),
     ignored: ignoredOf(flags),
   };
   linuxResources(limits); // contradictions are refused before anything is downloaded

@@ -52,9 +52,6 @@ export const limitFlags = {
   cgroups: value("--cgroups", "MODE", "enabled, disabled (none at all), no-conmon or split", [
     ...["enabled", "disabled", "no-conmon", "split"],
   ]),
-  cgroupns: value("--cgroupns", "MODE", "private (it sees its own cgroup as the top), or host", [
-    ...["private", "host"],
-  ]),
   cgroupConf: list(
     "--cgroup-conf",
     "FILE=TEXT",

@@ -110,10 +110,17 @@ export function pullLines(
   return [summary, ...busy.map((layer) => layerLine(layer, nowMs, columns))];
 }
 
+/** What is said once and stays, whatever is drawn below. */
+export function headlineOf(event: PullEvent): string | undefined {
+  if (event.kind === "resolving") return `Pulling ${event.reference}`;
+  if (event.kind === "remapping") return `Unpacking ${event.reference} for another id map`;
+  return event.kind === "retry" ? event.message : undefined;
+}
+
 /** What is said once and stays, where nothing can be redrawn; undefined for what is not worth a line. */
 export function plainLine(progress: PullProgress, event: PullEvent): string | undefined {
-  if (event.kind === "resolving") return `Pulling ${event.reference}`;
-  if (event.kind === "retry") return event.message;
+  const headline = headlineOf(event);
+  if (headline !== undefined) return headline;
   if (event.kind !== "phase") return undefined;
   const layer = progress.layers.get(event.digest);
   if (layer === undefined || layer.phase === "present") return undefined;

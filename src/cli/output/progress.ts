@@ -5,7 +5,7 @@
 import { writeSync } from "node:fs";
 import { isatty } from "node:tty";
 import type { PullEvent } from "../../image/index.ts";
-import { advance, emptyProgress, plainLine, pullLines } from "./progress-model.ts";
+import { advance, emptyProgress, headlineOf, plainLine, pullLines } from "./progress-model.ts";
 import { safe } from "./safe.ts";
 
 const redrawIntervalMs = 100;
@@ -50,8 +50,8 @@ function drawing(): (event: PullEvent) => void {
   };
   return (event) => {
     advance(progress, event, Date.now());
-    if (event.kind === "resolving") say(`Pulling ${event.reference}`);
-    if (event.kind === "retry") say(event.message);
+    const headline = headlineOf(event);
+    if (headline !== undefined) say(headline);
     if (event.kind === "layers") {
       timer ??= setInterval(draw, redrawIntervalMs);
       draw();

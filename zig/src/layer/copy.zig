@@ -70,7 +70,7 @@ pub const Copier = struct {
             .tree = .{ .root = destination, .inventions = .{ .context = undefined, .add = neverInvented } },
             .lowers = lowers,
             .directories = .{ .arena = arena },
-            .writer = .init(),
+            .writer = .init(.{}),
             .seen_arena = .init(arena),
             .buffers = try arena.create(Buffers),
         };
@@ -290,7 +290,7 @@ pub const Copier = struct {
             const terminated: [*:0]const u8 = @ptrCast(name.ptr); // the list's names end in NUL
             const size = linux.fgetxattr(from, terminated, value, value.len);
             if (linux.errno(size) != .SUCCESS) continue; // gone, or not ours to read
-            if (!try metadata.setXattr(to, name, value[0..size])) self.writer.dropped_xattrs += 1;
+            if (!try metadata.setXattrAsItIs(to, name, value[0..size])) self.writer.dropped_xattrs += 1;
         }
     }
 

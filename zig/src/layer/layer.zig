@@ -2,6 +2,7 @@
 pub const apply = @import("apply.zig");
 pub const copy = @import("copy.zig");
 pub const names = @import("names.zig");
+pub const own = @import("own.zig");
 pub const remove = @import("remove.zig");
 pub const reply = @import("reply.zig");
 
@@ -14,6 +15,8 @@ test {
     _ = @import("kernel.zig");
     _ = @import("metadata.zig");
     _ = names;
+    _ = own;
+    _ = @import("owners.zig");
     _ = @import("path.zig");
     _ = @import("pax.zig");
     _ = reply;

@@ -6,27 +6,30 @@
 //! own rights instead of those the image meant.
 //!
 //! Attributes: `user.*` and `security.capability` (which the kernel binds to the user namespace, capabilities(7)) are
-//! set. `user.overlay.*` and `trusted.overlay.*` would forge overlayfs' own notes and `user.tspod.*` ours; what is
+//! set. Under a translation file capabilities are bound to its root (revision 3, linux/capability.h). `user.overlay.*` and `trusted.overlay.*` would forge overlayfs' own notes and `user.tspod.*` ours; what is
 //! left (security.selinux, system.*, trusted.*) belongs to the host that made the image. Those are dropped, counted.
 const std = @import("std");
 const archive = @import("archive.zig");
+const owners = @import("owners.zig");
 const pax = @import("pax.zig");
 const sys = @import("../sys.zig");
 const linux = sys.linux;
 
 pub const owner_xattr = "user.tspod.owner";
 
-pub const Owner = struct { uid: ?u32, gid: ?u32 };
+pub const Owner = owners.Owner;
 
 /// Who we are inside: what a new file belongs to without further ado.
 pub const Writer = struct {
     uid: u32,
     gid: u32,
+    /// What the archive's ids are called here.
+    translation: owners.Translation,
     lost_owners: u64 = 0,
     dropped_xattrs: u64 = 0,
 
-    pub fn init() Writer {
-        return .{ .uid = linux.geteuid(), .gid = linux.getegid() };
+    pub fn init(translation: owners.Translation) Writer {
+        return .{ .uid = linux.geteuid(), .gid = linux.getegid(), .translation = translation };
     }
 
     /// Give an open file or directory its owner and mode. `has_mode`: it already has the lower nine bits.
@@ -49,7 +52,8 @@ pub const Writer = struct {
 
     const Kept = struct { uid: bool, gid: bool };
 
-    fn setOwner(self: *Writer, fd: linux.fd_t, name: [:0]const u8, owner: Owner) sys.Error!Kept {
+    fn setOwner(self: *Writer, fd: linux.fd_t, name: [:0]const u8, wanted: Owner) sys.Error!Kept {
+        const owner = self.translation.of(wanted);
         const uid_fits = if (owner.uid) |uid| uid == self.uid else false;
         const gid_fits = if (owner.gid) |gid| gid == self.gid else false;
         if (uid_fits and gid_fits) return .{ .uid = true, .gid = true };
@@ -62,6 +66,9 @@ pub const Writer = struct {
             .gid = gid_fits or (owner.gid != null and try change(fd, name, none, owner.gid.?)),
         };
         self.lost_owners += 1;
+        if (self.translation.root()) |root| {
+            _ = try change(fd, name, if (kept.uid) none else root.uid.?, if (kept.gid) none else root.gid.?);
+        }
         return kept;
     }
 
@@ -70,8 +77,18 @@ pub const Writer = struct {
         if (entry.records.len == 0) return;
         var xattrs = entry.xattrs();
         while (xattrs.next()) |xattr| {
-            if (!isWelcome(xattr.key) or !try setXattr(fd, xattr.key, xattr.value)) self.dropped_xattrs += 1;
+            if (!isWelcome(xattr.key) or !try self.setXattr(fd, xattr.key, xattr.value)) self.dropped_xattrs += 1;
         }
+    }
+
+    /// False: it cannot be had here.
+    fn setXattr(self: *const Writer, fd: linux.fd_t, name: []const u8, value: []const u8) sys.Error!bool {
+        if (!self.translation.isNeeded() or !std.mem.eql(u8, name, "security.capability")) {
+            return setXattrAsItIs(fd, name, value);
+        }
+        var buffer: owners.BoundCapability = undefined;
+        const bound = self.translation.bindCapability(value, &buffer) orelse return false;
+        return setXattrAsItIs(fd, name, bound);
     }
 
     /// Where attributes cannot be set at all.
@@ -121,7 +138,7 @@ pub fn isWelcome(name: []const u8) bool {
 const xattr_name_bytes_max = 255;
 
 /// False: this file system, or this user, cannot have that attribute.
-pub fn setXattr(fd: linux.fd_t, name: []const u8, value: []const u8) sys.Error!bool {
+pub fn setXattrAsItIs(fd: linux.fd_t, name: []const u8, value: []const u8) sys.Error!bool {
     if (name.len > xattr_name_bytes_max) return false;
     var buffer: [xattr_name_bytes_max + 1]u8 = undefined;
     const terminated = std.fmt.bufPrintZ(&buffer, "{s}", .{name}) catch unreachable;

@@ -108,11 +108,14 @@ fn runIn(plan: *Plan, streams: ?Streams, current: *linux.fd_t) sys.Error!void {
     // While the parent writes the maps: all that needs no id.
     try namespaces.makeRest(&plan.namespaces);
     if (plan.namespaces.makes(linux.CLONE.NEWNS)) try rootfs.separate(&plan.root);
+    try rootfs.openAsCaller(&plan.root, plan.namespaces.joins(.user));
+    if (plan.init) plan.program.init_fd = try init.openOurselves(plan.own_path, plan.program.ourselves);
     const ready = try programs.getReady(&plan.program);
     awaitGo(plan, channel);
 
     try programs.adjustOomScore(&plan.program, channel);
     if (plan.maps) |maps| try userns.becomeRoot(maps.maps);
+    if (plan.namespaces.joins(.user)) namespaces.becomeRoot();
     if (plan.root.rootfs.kind == .@"fuse-overlayfs") {
         const device = try fuse.mount(plan.root.root_path);
         try report.sendDescriptor(channel, .fuse, device);
@@ -124,7 +127,6 @@ fn runIn(plan: *Plan, streams: ?Streams, current: *linux.fd_t) sys.Error!void {
     if (plan.namespaces.makes(linux.CLONE.NEWNET)) try raiseLoopback();
     try setNames(plan);
     try writeSysctls(plan.sysctls);
-    if (plan.init) plan.program.init_fd = try init.openOurselves(plan.own_path, plan.program.ourselves);
     const assembled = try rootfs.assemble(&plan.root);
     if (plan.program.creates_cwd) {
         const made = try path.ensureDirectory(assembled.root, plan.program.cwd);

@@ -170,7 +170,6 @@ pub fn enterJoined(plan: *Plan, writes_maps: bool) sys.Error!void {
         try makeTimeForChildren(plan);
         _ = linux.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), 0, 0, 0, 0);
     }
-    if (joins_user) becomeRoot();
     for (plan.joined) |*joined| {
         if (!joined.is_done and joined.kind != .mount) _ = try join(joined, false);
     }
@@ -242,7 +241,7 @@ fn isSame(one: linux.fd_t, other: linux.fd_t) bool {
 }
 
 /// Of a user namespace whose maps are somebody else's: when it has no root, we stay who we are.
-fn becomeRoot() void {
+pub fn becomeRoot() void {
     _ = linux.setresgid(0, 0, 0);
     _ = linux.setresuid(0, 0, 0);
 }

@@ -18,6 +18,7 @@ const attributes = @import("attributes.zig");
 const idmap = @import("idmap.zig");
 const labels = @import("../process/labels.zig");
 const copy = @import("copy.zig");
+const shared_memory = @import("shared_memory.zig");
 const linux = sys.linux;
 const attr = sys.attr;
 const Parameter = superblock.Parameter;
@@ -160,6 +161,8 @@ fn mountOne(root: linux.fd_t, operation: *const Operation, mounted: *Mounted, is
 fn bind(root: linux.fd_t, operation: *const Operation, is_private: bool) sys.Error!void {
     const source: Source = if (operation.idmap) |plan|
         .{ .fd = plan.fd, .is_deep = true } // copied and mapped where that is allowed
+    else if (try shared_memory.clone(operation.source)) |fd|
+        .{ .fd = fd, .is_deep = false }
     else
         try cloneHost(operation.source, operation.options.is_recursive);
     defer _ = linux.close(source.fd);

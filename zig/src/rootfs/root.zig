@@ -7,6 +7,7 @@ const mounts = @import("mounts.zig");
 const masks = @import("masks.zig");
 const devices = @import("devices.zig");
 const overlay = @import("overlay.zig");
+const early = @import("early.zig");
 const copy = @import("copy.zig");
 const path = @import("path.zig");
 const namespaces = @import("../process/namespaces.zig");
@@ -33,6 +34,8 @@ pub const Plan = struct {
     dev_read_only: bool,
     masked: []const [:0]const u8,
     read_only_paths: []const [:0]const u8,
+    /// Root of the container's user namespace may not go where the caller may.
+    early: ?early.Room = null,
 };
 
 pub fn prepare(
@@ -100,6 +103,26 @@ pub fn separate(plan: *const Plan) sys.Error!void {
     _ = try sys.check("mount", "/", linux.mount(null, "/", null, kind | linux.MS.REC, 0));
 }
 
+/// Make room for what only the caller may open (early.zig).
+pub fn prepareEarly(arena: std.mem.Allocator, plan: *Plan) sys.Error!void {
+    plan.early = early.prepare(arena, plan) catch return sys.fail("mount", "out of memory");
+}
+
+/// The caller may still go everywhere: call in the new mount namespace, before this process becomes root of its user
+/// namespace. `is_joined`: that one is somebody's, and may have a word for the caller after all.
+pub fn openAsCaller(plan: *Plan, is_joined: bool) sys.Error!void {
+    if (plan.early == null) return;
+    if (is_joined and !early.isNobody()) {
+        plan.early = null;
+        return;
+    }
+    switch (plan.rootfs.kind) {
+        .overlay, .directory => return early.open(plan),
+        .copy, .@"fuse-overlayfs" => return sys.fail("mount", "a user namespace without the caller's own ids needs the " ++
+            "kernel's overlay, which this host refuses"),
+    }
+}
+
 /// What the rest of the start needs: a descriptor of the new root and of its devpts.
 pub const Assembled = struct { root: linux.fd_t, devpts: ?linux.fd_t };
 
@@ -130,6 +153,7 @@ pub fn seal(plan: *const Plan, root: linux.fd_t) sys.Error!void {
 pub fn mountRoot(plan: *const Plan) sys.Error!linux.fd_t {
     switch (plan.rootfs.kind) {
         .overlay => {
+            if (plan.early != null) return overlay.mountAt(plan.root_path, plan.rootfs, plan.is_volatile);
             try overlay.mount(plan.root_path, plan.rootfs, plan.is_volatile);
             return openRoot(plan.root_path);
         },

@@ -1,0 +1,69 @@
+/**
+ * Containers in the namespaces of another one. Which process that is, is known only while it runs, so config.json is
+ * brought up to date with every start.
+ */
+import { TspodError } from "../errors.ts";
+import { writeFileAtomic } from "../lib/atomic-file.ts";
+import type { RuntimeSpec } from "../oci/runtime-spec.ts";
+import {
+  type CreateOptions,
+  defaultNamespaces,
+  isJoined,
+  joinedContainer,
+  namespaceList,
+  type NamespaceOptions,
+  sharedMemoryOf,
+} from "../spec/index.ts";
+import {
+  containerDirectory,
+  type ContainerRecord,
+  findContainers,
+  readState,
+} from "../store/containers.ts";
+import { readContainerFile } from "./files.ts";
+import type { Container, Store } from "./find.ts";
+
+export function namespacesOf({ options }: Pick<ContainerRecord, "options">): NamespaceOptions {
+  return (options as CreateOptions).namespaces ?? defaultNamespaces; // create recorded it
+}
+
+/** The first process, 0 when it does not run. */
+export function processOf({ state }: Pick<Container, "state">): number {
+  return state.status === "running" ? state.pid : 0;
+}
+
+/** Nothing to do for most. Errors: container.not_running, container.not_found. */
+export function refreshJoined(context: Store, record: ContainerRecord): void {
+  const options = record.options as CreateOptions; // create recorded it
+  const namespaces = namespacesOf(record);
+  const id = joinedContainer(namespaces);
+  if (id === null) return;
+  const pid = joinedProcess(context, record, id);
+  const config = readContainerFile<RuntimeSpec>(context, record.id, "config.json");
+  const mounts = config.mounts.map((mount) =>
+    mount.destination === "/dev/shm" && isJoined(namespaces.ipc)
+      ? { ...mount, source: sharedMemoryOf(pid) }
+      : mount,
+  );
+  const linux = { ...config.linux, namespaces: namespaceList(options, pid) };
+  const path = `${containerDirectory(context.paths, record.id)}/config.json`;
+  writeFileAtomic(path, JSON.stringify({ ...config, mounts, linux }));
+}
+
+function joinedProcess(context: Store, { name }: ContainerRecord, id: string): number {
+  const [target] = findContainers(context.database, id);
+  if (target === undefined) {
+    throw new TspodError(
+      "container.not_found",
+      `Cannot start "${name}": the container whose namespaces it shares is gone (${id.slice(0, 12)})`,
+      { next: "create it again, in the namespaces of one that is there" },
+    );
+  }
+  const pid = processOf({ state: readState(context.paths, id) });
+  if (pid !== 0) return pid;
+  throw new TspodError(
+    "container.not_running",
+    `Cannot start "${name}": container "${target.name}", whose namespaces it shares, does not run`,
+    { next: `start that first: tspod start ${target.name}` },
+  );
+}
