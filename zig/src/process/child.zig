@@ -133,7 +133,7 @@ fn runIn(plan: *Plan, streams: ?Streams, current: *linux.fd_t) sys.Error!void {
         _ = linux.close(made.fd);
     }
     if (plan.program.terminal) try makeTerminal(plan, assembled, channel);
-    if (plan.hooks) |*set| try hooks.runBeforeRoot(set, channel);
+    if (plan.hooks) |*set| try hooks.runBeforeRoot(set, assembled.root, channel);
     try rootfs.seal(&plan.root, assembled.root);
     plan.program.label_files = try labels.open(&plan.program.labels);
     try rootfs.enter(&plan.root, assembled.root, if (plan.namespaces.makes(linux.CLONE.NEWNS)) .own else .joined);

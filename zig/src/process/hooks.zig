@@ -119,12 +119,13 @@ pub const Set = struct {
 };
 
 /// What the container's process does when everything is mounted and its root is still the host's: the runtime runs
-/// its hooks, then it its own.
-pub fn runBeforeRoot(set: *const Set, channel: linux.fd_t) sys.Error!void {
+/// its hooks, then it its own, which the field runs in what becomes the root.
+pub fn runBeforeRoot(set: *const Set, root: linux.fd_t, channel: linux.fd_t) sys.Error!void {
     if (set.has(.prestart) or set.has(.createRuntime)) {
         report.send(channel, .hooks, "");
         report.awaitGo(channel);
     }
+    _ = try sys.check("fchdir", "the container's root", linux.fchdir(root));
     try set.run(.createContainer, "creating", linux.getpid());
 }
 
