@@ -4,6 +4,7 @@
 const std = @import("std");
 const sys = @import("sys.zig");
 const userns = @import("userns.zig");
+const json = @import("json/decode.zig");
 const cgroup = @import("cgroup/cgroup.zig");
 const linux = sys.linux;
 
@@ -30,7 +31,9 @@ pub const TimeOffset = runtime_spec.TimeOffset;
 pub const Device = runtime_spec.Device;
 pub const Personality = runtime_spec.Personality;
 pub const MemoryPolicy = runtime_spec.MemoryPolicy;
-pub const Seccomp = runtime_spec.Seccomp;
+/// Decoded when it has to be: mostly the program that was made of it is there already (process/filter_cache.zig).
+pub const Seccomp = runtime_spec.LazySeccomp;
+pub const SeccompProfile = runtime_spec.Seccomp;
 pub const Resources = runtime_spec.Resources;
 
 // helper.json and exec.json -----------------------------------------------------------------------------------
@@ -52,17 +55,17 @@ pub const Attach = struct {
     sigProxy: bool,
     passthrough: bool = false,
 
-    pub fn jsonParse(arena: std.mem.Allocator, source: anytype, options: std.json.ParseOptions) !Attach {
-        // std.json reads a []const u8 from an array of numbers only when it is not all of them: spelled out.
-        const Wire = struct {
-            stdin: bool = false,
-            detachKeys: []const u16 = &.{},
-            sigProxy: bool = false,
-            passthrough: bool = false,
-        };
-        const wire = try std.json.innerParse(Wire, arena, source, options);
+    /// As the file has it: the keys are numbers there, and a []const u8 would be a string.
+    pub const Wire = struct {
+        stdin: bool = false,
+        detachKeys: []const u16 = &.{},
+        sigProxy: bool = false,
+        passthrough: bool = false,
+    };
+
+    pub fn fromWire(arena: std.mem.Allocator, wire: Wire) error{ OutOfMemory, Invalid }!Attach {
         const keys = try arena.alloc(u8, wire.detachKeys.len);
-        for (keys, wire.detachKeys) |*key, number| key.* = std.math.cast(u8, number) orelse return error.Overflow;
+        for (keys, wire.detachKeys) |*key, number| key.* = std.math.cast(u8, number) orelse return error.Invalid;
         return .{ .stdin = wire.stdin, .detachKeys = keys, .sigProxy = wire.sigProxy, .passthrough = wire.passthrough };
     }
 };
@@ -131,18 +134,7 @@ pub fn load(comptime T: type, arena: std.mem.Allocator, directory: Text, name: T
 }
 
 pub fn parse(comptime T: type, arena: std.mem.Allocator, path: []const u8, bytes: []const u8) sys.Error!T {
-    var diagnostics: std.json.Diagnostics = .{};
-    var scanner: std.json.Scanner = .initCompleteInput(arena, bytes);
-    scanner.enableDiagnostics(&diagnostics);
-    return std.json.parseFromTokenSourceLeaky(T, arena, &scanner, .{
-        .ignore_unknown_fields = true,
-        .duplicate_field_behavior = .@"error",
-        .allocate = .alloc_if_needed,
-    }) catch |err| {
-        const line = diagnostics.getLine();
-        const column = diagnostics.getColumn();
-        return sys.failFormat("parse", "{s}:{d}:{d}: {t}", .{ path, line, column, err });
-    };
+    return json.decode(T, arena, path, bytes);
 }
 
 /// The whole file, at most `file_bytes_max` bytes of it.

@@ -75,6 +75,8 @@ test {
     _ = @import("layer/layer.zig");
     _ = @import("contract.zig");
     _ = @import("runtime_spec.zig");
+    _ = @import("json/reader.zig");
+    _ = @import("json/decode.zig");
     _ = @import("cgroup/cgroup.zig");
     _ = @import("event.zig");
     _ = @import("rootfs/root.zig");

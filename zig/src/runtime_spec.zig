@@ -2,6 +2,7 @@
 //! Fields of other platforms (Windows, Solaris, z/OS, FreeBSD) are left out and so ignored, as are unknown ones. What
 //! is known but cannot be honoured has a field here, so that somebody can refuse it.
 const std = @import("std");
+const json = @import("json/decode.zig");
 const userns = @import("userns.zig");
 
 /// Their types are the cgroup room's.
@@ -121,7 +122,7 @@ pub const Linux = struct {
     readonlyPaths: []const Text = &.{},
     mountLabel: ?Text = null,
     sysctl: Map(Text) = .{},
-    seccomp: ?Seccomp = null,
+    seccomp: ?LazySeccomp = null,
     personality: ?Personality = null,
     intelRdt: ?Present = null,
     netDevices: Map(Present) = .{},
@@ -149,6 +150,9 @@ pub const Personality = struct { domain: []const u8, flags: []const []const u8 =
 
 /// set_mempolicy(2); `nodes` is a list as in "0-3,7". Since 1.3.
 pub const MemoryPolicy = struct { mode: []const u8, nodes: []const u8 = "", flags: []const []const u8 = &.{} };
+
+/// Decoded when somebody needs what is in it.
+pub const LazySeccomp = json.Lazy(Seccomp);
 
 pub const Seccomp = struct {
     defaultAction: []const u8,

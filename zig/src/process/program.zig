@@ -124,9 +124,12 @@ var workspace: seccomp.Workspace = undefined; // pages of it are touched only by
 
 pub fn getReady(program: *const Program) sys.Error!Ready {
     const profile = program.seccomp orelse return .{ .filter = null };
-    try seccomp.validate(profile);
+    var arena_state: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
+    defer arena_state.deinit();
+    const decoded = try profile.decode(arena_state.allocator());
+    try seccomp.validate(&decoded);
     workspace.program.length = 0;
-    return .{ .filter = try seccomp.compile(&workspace, profile) };
+    return .{ .filter = try seccomp.compile(&workspace, &decoded) };
 }
 
 /// Needs the host's /proc and a process that is still dumpable. Less than what the caller has is real root's to give

@@ -59,14 +59,14 @@ const Leaf = struct { start: u32, action: u32 = 0, first: u32 = 0, count: u32 = 
 
 const Error = sys.Error || bpf.Overflow;
 
-pub fn compile(work: *Workspace, profile: *const contract.Seccomp) sys.Error!Filter {
+pub fn compile(work: *Workspace, profile: *const contract.SeccompProfile) sys.Error!Filter {
     return compileAll(work, profile) catch |err| switch (err) {
         error.FilterTooLong => sys.failFormat("seccomp", "the profile needs more than {d} instructions", .{bpf.instructions_max}),
         error.Syscall => error.Syscall,
     };
 }
 
-fn compileAll(work: *Workspace, profile: *const contract.Seccomp) Error!Filter {
+fn compileAll(work: *Workspace, profile: *const contract.SeccompProfile) Error!Filter {
     work.program.length = 0;
     const default = try actionOf(profile.defaultAction, profile.defaultErrnoRet);
     for (profile.syscalls) |rule| _ = try actionOf(rule.action, rule.errnoRet);
@@ -79,7 +79,7 @@ fn compileAll(work: *Workspace, profile: *const contract.Seccomp) Error!Filter {
 }
 
 /// An empty list means the native architecture.
-fn lists(profile: *const contract.Seccomp, name: []const u8) bool {
+fn lists(profile: *const contract.SeccompProfile, name: []const u8) bool {
     for (profile.architectures) |listed| if (std.mem.eql(u8, listed, name)) return true;
     return false;
 }
@@ -87,7 +87,7 @@ fn lists(profile: *const contract.Seccomp, name: []const u8) bool {
 /// "If the architecture is this one": the search over its calls; else fall through with the accumulator kept.
 fn emitArchitecture(
     work: *Workspace,
-    profile: *const contract.Seccomp,
+    profile: *const contract.SeccompProfile,
     architecture: Architecture,
     default: u32,
 ) Error!void {
@@ -102,7 +102,7 @@ fn emitArchitecture(
 }
 
 /// Numbers with the x32 bit: their own table when the profile names x32, otherwise they do not exist.
-fn emitX32(work: *Workspace, profile: *const contract.Seccomp, default: u32) Error!void {
+fn emitX32(work: *Workspace, profile: *const contract.SeccompProfile, default: u32) Error!void {
     const program = &work.program;
     try program.addJump(bpf.jump_at_least, x32_bit, 0, 1);
     const branch = program.length - 1;
@@ -114,7 +114,7 @@ fn emitX32(work: *Workspace, profile: *const contract.Seccomp, default: u32) Err
     program.code[branch + 1].k = @intCast(program.length - branch - 2);
 }
 
-fn emitCalls(work: *Workspace, profile: *const contract.Seccomp, architecture: Architecture, default: u32) Error!void {
+fn emitCalls(work: *Workspace, profile: *const contract.SeccompProfile, architecture: Architecture, default: u32) Error!void {
     const uses = try collect(work, profile, architecture.table);
     const leaves = try leavesOf(work, profile, uses, default);
     const context: Context = .{ .work = work, .profile = profile, .architecture = architecture, .default = default };
@@ -122,7 +122,7 @@ fn emitCalls(work: *Workspace, profile: *const contract.Seccomp, architecture: A
 }
 
 /// Every (call, rule) pair of this architecture, by number and then in the profile's order.
-fn collect(work: *Workspace, profile: *const contract.Seccomp, table: Table) Error![]const u64 {
+fn collect(work: *Workspace, profile: *const contract.SeccompProfile, table: Table) Error![]const u64 {
     var count: usize = 0;
     for (profile.syscalls, 0..) |rule, index| {
         for (rule.names) |name| {
@@ -136,7 +136,7 @@ fn collect(work: *Workspace, profile: *const contract.Seccomp, table: Table) Err
     return work.uses[0..count];
 }
 
-fn leavesOf(work: *Workspace, profile: *const contract.Seccomp, uses: []const u64, default: u32) Error![]const Leaf {
+fn leavesOf(work: *Workspace, profile: *const contract.SeccompProfile, uses: []const u64, default: u32) Error![]const Leaf {
     var count: usize = 0;
     appendLeaf(work, &count, .{ .start = 0, .action = default });
     var i: usize = 0;
@@ -151,7 +151,7 @@ fn leavesOf(work: *Workspace, profile: *const contract.Seccomp, uses: []const u6
     return work.leaves[0..count];
 }
 
-fn verdict(profile: *const contract.Seccomp, uses: []const u64, number: u32, first: usize, end: usize) Error!Leaf {
+fn verdict(profile: *const contract.SeccompProfile, uses: []const u64, number: u32, first: usize, end: usize) Error!Leaf {
     for (uses[first..end]) |use| {
         const rule = &profile.syscalls[@as(u32, @truncate(use))];
         if (rule.args.len == 0) return .{ .start = number, .action = try actionOf(rule.action, rule.errnoRet) };
@@ -172,7 +172,7 @@ fn appendLeaf(work: *Workspace, count: *usize, leaf: Leaf) void {
 
 const Context = struct {
     work: *Workspace,
-    profile: *const contract.Seccomp,
+    profile: *const contract.SeccompProfile,
     architecture: Architecture,
     default: u32,
 };
@@ -191,7 +191,7 @@ fn emitLeaf(context: *const Context, program: *bpf.Program, leaf: Leaf) bpf.Over
     try program.add(bpf.ret, context.default);
 }
 
-fn repeatsIndex(args: []const contract.Seccomp.Argument) bool {
+fn repeatsIndex(args: []const contract.SeccompProfile.Argument) bool {
     for (args, 0..) |a, i| for (args[i + 1 ..]) |b| if (a.index == b.index) return true;
     return false;
 }
@@ -200,7 +200,7 @@ fn repeatsIndex(args: []const contract.Seccomp.Argument) bool {
 fn emitRule(
     context: *const Context,
     program: *bpf.Program,
-    args: []const contract.Seccomp.Argument,
+    args: []const contract.SeccompProfile.Argument,
     action: u32,
 ) bpf.Overflow!void {
     const start = program.length;
@@ -216,7 +216,7 @@ fn emitRule(
 /// A jump target to be filled in: the end of the rule. Rules of 6 conditions are shorter than this.
 const fails = 255;
 
-fn emitCondition(program: *bpf.Program, argument: contract.Seccomp.Argument, has_64_bits: bool) bpf.Overflow!void {
+fn emitCondition(program: *bpf.Program, argument: contract.SeccompProfile.Argument, has_64_bits: bool) bpf.Overflow!void {
     const low_offset: u32 = @offsetOf(linux.SECCOMP.data, "arg0") + 8 * @as(u32, argument.index);
     const compare = comparison(argument.op).?;
     const is_masked = compare == .masked;
@@ -291,7 +291,7 @@ fn flagsOf(names: []const []const u8) sys.Error!u32 {
 }
 
 /// What must hold of arguments before compiling; config.json is not to be trusted.
-pub fn validate(profile: *const contract.Seccomp) sys.Error!void {
+pub fn validate(profile: *const contract.SeccompProfile) sys.Error!void {
     for (profile.syscalls) |rule| for (rule.args) |argument| {
         if (argument.index > 5) return sys.failFormat("seccomp", "a call has no argument {d}", .{argument.index});
         if (comparison(argument.op) == null) {

@@ -21,7 +21,7 @@ fn ask(filter: seccomp.Filter, arch: u32, nr: usize, arg0: u64) u32 {
 }
 
 test "unconditional rules, unknown names, foreign architectures" {
-    const profile: contract.Seccomp = .{
+    const profile: contract.SeccompProfile = .{
         .defaultAction = "SCMP_ACT_ERRNO",
         .defaultErrnoRet = 38,
         .syscalls = &.{
@@ -42,7 +42,7 @@ test "unconditional rules, unknown names, foreign architectures" {
 
 test "the names that only the 32-bit architecture has" {
     const is_x86 = builtin.cpu.arch == .x86_64;
-    const profile: contract.Seccomp = .{
+    const profile: contract.SeccompProfile = .{
         .defaultAction = "SCMP_ACT_ERRNO",
         .architectures = &.{if (is_x86) "SCMP_ARCH_X86" else "SCMP_ARCH_ARM"},
         .syscalls = &.{.{
@@ -66,7 +66,7 @@ test "every comparison agrees with arithmetic, at the edges of both halves" {
         "SCMP_CMP_NE", "SCMP_CMP_LT", "SCMP_CMP_LE", "SCMP_CMP_EQ", "SCMP_CMP_GE", "SCMP_CMP_GT", "SCMP_CMP_MASKED_EQ",
     };
     for (ops, 0..) |op, which| for (edges) |value| for (edges) |actual| {
-        const profile: contract.Seccomp = .{ .defaultAction = "SCMP_ACT_ERRNO", .syscalls = &.{.{
+        const profile: contract.SeccompProfile = .{ .defaultAction = "SCMP_ACT_ERRNO", .syscalls = &.{.{
             .names = &.{"read"},
             .action = "SCMP_ACT_ALLOW",
             .args = &.{.{ .index = 0, .value = value, .valueTwo = 2, .op = op }},
@@ -88,14 +88,14 @@ test "every comparison agrees with arithmetic, at the edges of both halves" {
 }
 
 test "conditions on one argument are alternatives, on several all must hold" {
-    const Argument = contract.Seccomp.Argument;
+    const Argument = contract.SeccompProfile.Argument;
     const either = [_]Argument{
         .{ .index = 0, .value = 8, .op = "SCMP_CMP_EQ" }, .{ .index = 0, .value = 9, .op = "SCMP_CMP_EQ" },
     };
     const both = [_]Argument{
         .{ .index = 0, .value = 8, .op = "SCMP_CMP_GE" }, .{ .index = 1, .value = 0, .op = "SCMP_CMP_NE" },
     };
-    const profile: contract.Seccomp = .{ .defaultAction = "SCMP_ACT_ERRNO", .syscalls = &.{
+    const profile: contract.SeccompProfile = .{ .defaultAction = "SCMP_ACT_ERRNO", .syscalls = &.{
         .{ .names = &.{"read"}, .action = "SCMP_ACT_ALLOW", .args = &either },
         .{ .names = &.{"write"}, .action = "SCMP_ACT_ALLOW", .args = &both },
     } };
@@ -109,7 +109,7 @@ test "conditions on one argument are alternatives, on several all must hold" {
 
 test "x86: the 32-bit table and x32 are their own" {
     if (builtin.cpu.arch != .x86_64) return error.SkipZigTest;
-    const profile: contract.Seccomp = .{
+    const profile: contract.SeccompProfile = .{
         .defaultAction = "SCMP_ACT_ERRNO",
         .architectures = &.{ "SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32" },
         .syscalls = &.{.{ .names = &.{"getpid"}, .action = "SCMP_ACT_ALLOW" }},
@@ -123,9 +123,9 @@ test "x86: the 32-bit table and x32 are their own" {
 }
 
 test "profiles that cannot be honoured are refused with a sentence" {
-    const notify: contract.Seccomp = .{ .defaultAction = "SCMP_ACT_NOTIFY" };
+    const notify: contract.SeccompProfile = .{ .defaultAction = "SCMP_ACT_NOTIFY" };
     try std.testing.expectError(error.Syscall, seccomp.compile(&work, &notify));
-    const bad: contract.Seccomp = .{ .defaultAction = "SCMP_ACT_ALLOW", .syscalls = &.{.{
+    const bad: contract.SeccompProfile = .{ .defaultAction = "SCMP_ACT_ALLOW", .syscalls = &.{.{
         .names = &.{"read"},
         .action = "SCMP_ACT_ERRNO",
         .args = &.{.{ .index = 6, .value = 0, .op = "SCMP_CMP_EQ" }},
