@@ -173,6 +173,6 @@ fn planOf(context: *const Context, bundle: *const Bundle, wanted: *const Wanted)
         .id = wanted.id,
         .bundle = bundle.path,
         .annotations = spec.annotations,
-    }, context.environ);
+    }, .{ .runtime = context.environ, .container = plan.program.envp.ptr });
     return plan;
 }

@@ -33,6 +33,7 @@ const verbs = [_]Verb{
     .{ .name = "update", .run = @import("update.zig").run },
     .{ .name = "events", .run = @import("events.zig").run },
     .{ .name = "list", .run = @import("list.zig").run },
+    .{ .name = "features", .run = @import("features.zig").run },
     .{ .name = "spec", .run = @import("spec.zig").run },
 };
 
@@ -76,6 +77,8 @@ fn runIn(
     if (options.help or parsed.words.len == 0) return @import("help.zig").print();
     const verb = find(parsed.words[0]) orelse
         return sys.failFormat("usage", "unknown command \"{s}\": tspod oci --help lists them", .{parsed.words[0]});
+    const rest = arguments[arguments.len - parsed.words.len + 1 ..];
+    if (rest.len > 0 and isHelp(std.mem.span(rest[0]))) return @import("help.zig").print();
     const context: Context = .{
         .arena = arena,
         .environ = environ,
@@ -83,10 +86,14 @@ fn runIn(
         .cgroup_manager = try managerOf(options),
         .log = log,
     };
-    return verb.run(&context, arguments[arguments.len - parsed.words.len + 1 ..]) catch {
+    return verb.run(&context, rest) catch {
         log.tell(arena);
         return verb.exit_failed;
     };
+}
+
+fn isHelp(word: []const u8) bool {
+    return std.mem.eql(u8, word, "--help") or std.mem.eql(u8, word, "-h");
 }
 
 fn find(name: []const u8) ?*const Verb {

@@ -28,7 +28,7 @@ pub fn hooksOf(
         .id = id,
         .bundle = bundle,
         .annotations = config.annotations,
-    }, context.environ);
+    }, .{ .runtime = context.environ });
 }
 
 pub const Leftover = struct {

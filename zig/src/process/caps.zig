@@ -16,7 +16,7 @@ pub const Sets = struct {
 };
 
 /// Numbered as in linux/capability.h, from 0. Only ever appended to.
-const names = [_][]const u8{
+pub const names = [_][]const u8{
     "CHOWN",         "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER",          "FSETID",             "KILL",
     "SETGID",        "SETUID",       "SETPCAP",         "LINUX_IMMUTABLE", "NET_BIND_SERVICE",   "NET_BROADCAST",
     "NET_ADMIN",     "NET_RAW",      "IPC_LOCK",        "IPC_OWNER",       "SYS_MODULE",         "SYS_RAWIO",

@@ -19,6 +19,12 @@ pub const Kind = enum { prestart, createRuntime, createContainer, startContainer
 
 pub const Environment = [*:null]const ?[*:0]const u8;
 
+/// The environments for hooks that name none: those of the container are told nothing about the host's.
+pub const Inherited = struct {
+    runtime: Environment,
+    container: Environment = &[_:null]?[*:0]const u8{},
+};
+
 pub const Hook = struct {
     path: [:0]const u8,
     argv: [:null]const ?[*:0]const u8,
@@ -42,14 +48,21 @@ pub const Set = struct {
     /// The state as a JSON object that is not closed yet.
     head: []const u8,
 
-    /// Null: there are no hooks. What is wrong with one is said before anything is made. `environ`: for those that
-    /// name no environment.
-    pub fn prepare(arena: std.mem.Allocator, hooks: *const contract.Hooks, told: Told, environ: Environment) sys.Error!?Set {
+    /// Null: there are no hooks. What is wrong with one is said before anything is made.
+    pub fn prepare(
+        arena: std.mem.Allocator,
+        hooks: *const contract.Hooks,
+        told: Told,
+        inherited: Inherited,
+    ) sys.Error!?Set {
         var set: Set = .{ .lists = .initFill(&.{}), .head = "" };
         var count: usize = 0;
         inline for (comptime std.enums.values(Kind)) |kind| {
             const list = @field(hooks, @tagName(kind));
-            set.lists.set(kind, try prepareList(arena, kind, list, environ));
+            set.lists.set(kind, try prepareList(arena, kind, list, switch (kind) {
+                .createContainer, .startContainer => inherited.container,
+                else => inherited.runtime,
+            }));
             count += list.len;
         }
         if (count == 0) return null;
@@ -298,7 +311,7 @@ fn setOf(arena: std.mem.Allocator, script: []const u8, timeout: ?i64) !Set {
         .timeout = timeout,
     }} };
     const told: Told = .{ .ociVersion = "1.2.0", .id = "c", .bundle = "/b", .annotations = .{} };
-    return (try Set.prepare(arena, &hooks, told, &[_:null]?[*:0]const u8{})).?;
+    return (try Set.prepare(arena, &hooks, told, .{ .runtime = &[_:null]?[*:0]const u8{} })).?;
 }
 
 test "a hook gets its state and its environment; its last words are told with its failure" {
@@ -336,9 +349,9 @@ test "prepare() refuses what cannot be run" {
     defer arena_state.deinit();
     const arena = arena_state.allocator();
     const told: Told = .{ .ociVersion = "", .id = "", .bundle = "", .annotations = .{} };
-    try std.testing.expect(try Set.prepare(arena, &.{}, told, &[_:null]?[*:0]const u8{}) == null);
+    try std.testing.expect(try Set.prepare(arena, &.{}, told, .{ .runtime = &[_:null]?[*:0]const u8{} }) == null);
     for ([_]contract.Hook{ .{ .path = "sh" }, .{ .path = "" }, .{ .path = "/x", .timeout = 0 }, .{ .path = "/x", .timeout = -1 } }) |hook| {
         const hooks: contract.Hooks = .{ .prestart = &.{hook} };
-        try std.testing.expectError(error.Syscall, Set.prepare(arena, &hooks, told, &[_:null]?[*:0]const u8{}));
+        try std.testing.expectError(error.Syscall, Set.prepare(arena, &hooks, told, .{ .runtime = &[_:null]?[*:0]const u8{} }));
     }
 }

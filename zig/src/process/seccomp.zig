@@ -40,6 +40,9 @@ const compatible: Architecture = switch (builtin.cpu.arch) {
     else => unreachable,
 };
 
+/// Every name that means something on this machine.
+pub const architecture_names = [_][]const u8{ native.name, compatible.name } ++ if (native.table == .x64) .{x32.name} else .{};
+
 /// Filter flags of the profile and its code.
 pub const Filter = struct { flags: u32, instructions: []const bpf.Instruction };
 
@@ -218,7 +221,7 @@ const fails = 255;
 
 fn emitCondition(program: *bpf.Program, argument: contract.SeccompProfile.Argument, has_64_bits: bool) bpf.Overflow!void {
     const low_offset: u32 = @offsetOf(linux.SECCOMP.data, "arg0") + 8 * @as(u32, argument.index);
-    const compare = comparison(argument.op).?;
+    const compare = comparisons.get(argument.op).?;
     const is_masked = compare == .masked;
     const value = if (is_masked) argument.valueTwo & argument.value else argument.value;
     if (has_64_bits) {
@@ -254,38 +257,38 @@ fn emitCondition(program: *bpf.Program, argument: contract.SeccompProfile.Argume
 
 const Comparison = enum { not_equal, less, at_most, equal, at_least, greater, masked };
 
-fn comparison(op: []const u8) ?Comparison {
-    const map = std.StaticStringMap(Comparison).initComptime(.{
-        .{ "SCMP_CMP_NE", .not_equal },     .{ "SCMP_CMP_LT", .less },     .{ "SCMP_CMP_LE", .at_most },
-        .{ "SCMP_CMP_EQ", .equal },         .{ "SCMP_CMP_GE", .at_least }, .{ "SCMP_CMP_GT", .greater },
-        .{ "SCMP_CMP_MASKED_EQ", .masked },
-    });
-    return map.get(op);
-}
+/// By name, as config.json has them; `features` lists them.
+pub const comparisons = std.StaticStringMap(Comparison).initComptime(.{
+    .{ "SCMP_CMP_NE", .not_equal },     .{ "SCMP_CMP_LT", .less },     .{ "SCMP_CMP_LE", .at_most },
+    .{ "SCMP_CMP_EQ", .equal },         .{ "SCMP_CMP_GE", .at_least }, .{ "SCMP_CMP_GT", .greater },
+    .{ "SCMP_CMP_MASKED_EQ", .masked },
+});
+
+pub const actions = std.StaticStringMap(u32).initComptime(.{
+    .{ "SCMP_ACT_ALLOW", RET.ALLOW },      .{ "SCMP_ACT_LOG", RET.LOG },
+    .{ "SCMP_ACT_KILL", RET.KILL_THREAD }, .{ "SCMP_ACT_KILL_THREAD", RET.KILL_THREAD },
+    .{ "SCMP_ACT_TRAP", RET.TRAP },        .{ "SCMP_ACT_KILL_PROCESS", RET.KILL_PROCESS },
+    .{ "SCMP_ACT_ERRNO", RET.ERRNO },      .{ "SCMP_ACT_TRACE", RET.TRACE },
+});
+
+/// Bits of seccomp(2). TSYNC means nothing to a process with one thread.
+pub const filter_flags = std.StaticStringMap(u32).initComptime(.{
+    .{ "SECCOMP_FILTER_FLAG_TSYNC", 0 },
+    .{ "SECCOMP_FILTER_FLAG_LOG", 2 },
+    .{ "SECCOMP_FILTER_FLAG_SPEC_ALLOW", 4 },
+});
 
 fn actionOf(name: []const u8, errno: ?u32) sys.Error!u32 {
     if ((errno orelse 0) > RET.DATA) return sys.failFormat("seccomp", "errno {d} is too large", .{errno.?});
     const data: u32 = errno orelse @intFromEnum(linux.E.PERM);
-    const map = std.StaticStringMap(u32).initComptime(.{
-        .{ "SCMP_ACT_ALLOW", RET.ALLOW },      .{ "SCMP_ACT_LOG", RET.LOG },
-        .{ "SCMP_ACT_KILL", RET.KILL_THREAD }, .{ "SCMP_ACT_KILL_THREAD", RET.KILL_THREAD },
-        .{ "SCMP_ACT_TRAP", RET.TRAP },        .{ "SCMP_ACT_KILL_PROCESS", RET.KILL_PROCESS },
-        .{ "SCMP_ACT_ERRNO", RET.ERRNO },      .{ "SCMP_ACT_TRACE", RET.TRACE },
-    });
-    const action = map.get(name) orelse return sys.failFormat("seccomp", "action \"{s}\" is not supported", .{name});
+    const action = actions.get(name) orelse return sys.failFormat("seccomp", "action \"{s}\" is not supported", .{name});
     return if (action == RET.ERRNO or action == RET.TRACE) action | data else action;
 }
 
-/// Bits of seccomp(2). TSYNC means nothing to a process with one thread.
 fn flagsOf(names: []const []const u8) sys.Error!u32 {
     var flags: u32 = 0;
     for (names) |name| {
-        const map = std.StaticStringMap(u32).initComptime(.{
-            .{ "SECCOMP_FILTER_FLAG_TSYNC", 0 },
-            .{ "SECCOMP_FILTER_FLAG_LOG", 2 },
-            .{ "SECCOMP_FILTER_FLAG_SPEC_ALLOW", 4 },
-        });
-        flags |= map.get(name) orelse return sys.failFormat("seccomp", "flag \"{s}\" is not supported", .{name});
+        flags |= filter_flags.get(name) orelse return sys.failFormat("seccomp", "flag \"{s}\" is not supported", .{name});
     }
     return flags;
 }
@@ -294,7 +297,7 @@ fn flagsOf(names: []const []const u8) sys.Error!u32 {
 pub fn validate(profile: *const contract.SeccompProfile) sys.Error!void {
     for (profile.syscalls) |rule| for (rule.args) |argument| {
         if (argument.index > 5) return sys.failFormat("seccomp", "a call has no argument {d}", .{argument.index});
-        if (comparison(argument.op) == null) {
+        if (comparisons.get(argument.op) == null) {
             return sys.failFormat("seccomp", "comparison \"{s}\" is unknown", .{argument.op});
         }
         if (rule.args.len > 6 and !repeatsIndex(rule.args)) unreachable; // six indexes only

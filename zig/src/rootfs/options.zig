@@ -70,7 +70,7 @@ const Effect = union(enum) {
     superblock,
 };
 
-const table = std.StaticStringMap(Effect).initComptime(.{
+pub const table = std.StaticStringMap(Effect).initComptime(.{
     .{ "defaults", Effect.nothing },
     .{ "bind", Effect.bind },
     .{ "rbind", Effect.rbind },
