@@ -4,6 +4,7 @@
  */
 import { chmodSync, chownSync, existsSync, lstatSync, mkdirSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { delegateCgroup, inCgroup } from "./delegated-cgroup.ts";
 import { print } from "./steps.ts";
 
 const defaultName = "tspod-test";
@@ -20,6 +21,7 @@ export async function continueAsOrdinaryUser(tree: string, files: string[]): Pro
   await copyTree(tree, copy, user);
   const child = Bun.spawn(
     [
+      ...inCgroup(delegateCgroup(user)),
       ...["setpriv", "--reuid", `${user.uid}`, "--regid", `${user.gid}`, "--init-groups"],
       ...["env", "-i", ...environmentFor(tree, user)],
       ...[Bun.which("npm") ?? "npm", "test", "--silent", "--", ...files],
