@@ -16,7 +16,7 @@ import {
   mergeEnvironment,
   processCapabilities,
 } from "../spec/index.ts";
-import { containerDirectory, runtimeDirectory } from "../store/containers.ts";
+import { containerDirectory, isPaused, runtimeDirectory } from "../store/containers.ts";
 import type { ContainerContext } from "./context.ts";
 import { readContainerFile } from "./files.ts";
 import type { Container } from "./find.ts";
@@ -35,7 +35,7 @@ export interface ExecOptions {
 
 const nameLength = 16;
 
-/** Errors: container.not_running; the helper's come with the promises it returns. */
+/** Errors: container.not_running, container.paused; the helper's come with the promises it returns. */
 export function execInContainer(
   context: ContainerContext,
   container: Container,
@@ -45,6 +45,11 @@ export function execInContainer(
   if (container.state.status !== "running") {
     throw new TspodError("container.not_running", `Container "${container.name}" is not running`, {
       next: `start it: tspod start ${container.name}`,
+    });
+  }
+  if (isPaused(context.paths, container.id)) {
+    throw new TspodError("container.paused", `Container "${container.name}" is paused`, {
+      next: `let it go on first: tspod unpause ${container.name}`,
     });
   }
   const runtimeDir = runtimeDirectory(context.paths, container.id);

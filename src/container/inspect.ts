@@ -11,7 +11,7 @@ import {
   noLimits,
   type ThrottleKind,
 } from "../spec/index.ts";
-import { containerDirectory, type ContainerState } from "../store/containers.ts";
+import { containerDirectory, type ContainerState, isPaused } from "../store/containers.ts";
 import type { ContainerContext } from "./context.ts";
 import { readContainerFile } from "./files.ts";
 import { type Container } from "./find.ts";
@@ -34,7 +34,7 @@ export function inspectContainer(context: Pick<ContainerContext, "paths">, conta
     Created: container.createdAt,
     Path: path,
     Args: args,
-    State: inspectState(container.state),
+    State: inspectState(container.state, isPaused(context.paths, container.id)),
     Image: container.imageId,
     ImageName: container.imageName,
     Name: container.name,
@@ -141,12 +141,12 @@ function inspectNamespaces(container: Container) {
 const mapLine = ({ containerID, hostID, size }: IdMappingLine): string =>
   `${containerID}:${hostID}:${size}`;
 
-function inspectState(state: ContainerState) {
+function inspectState(state: ContainerState, isFrozen: boolean) {
   const exited = state.status === "exited";
   return {
-    Status: state.status,
+    Status: isFrozen ? "paused" : state.status,
     Running: state.status === "running",
-    Paused: false,
+    Paused: isFrozen,
     Restarting: false,
     OOMKilled: exited && state.oomKilled,
     Dead: false,

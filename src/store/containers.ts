@@ -163,6 +163,13 @@ export function readState(paths: Paths, id: string): ContainerState {
   };
 }
 
+/** Whether somebody has frozen the cgroup of a container that runs (cgroup-v2.rst, "cgroup.freeze"). */
+export function isPaused(paths: Paths, id: string): boolean {
+  const running = readJson<RunningFile>(`${runtimeDirectory(paths, id)}/state.json`);
+  const group = running?.cgroup ?? "";
+  return group !== "" && readJson<number>(`${group}/cgroup.freeze`) === 1;
+}
+
 /** The cgroup that a monitor died too early to remove, by the name of its runtime directory. Null: none. */
 export function findLeftCgroup(paths: Paths, runtimeName: string): string | null {
   const running = readJson<RunningFile>(`${paths.runtime}/${runtimeName}/state.json`);

@@ -103,14 +103,21 @@ fn enable(path: [:0]const u8, is_needed: bool) Error!void {
     };
 }
 
-/// Fails with EBUSY when processes stand in the way.
+/// Fails with EBUSY when processes stand in the way. The kernel would take some controllers all the same and make the
+/// group's children threads-only (cgroup-v2.rst, "Threads"), which no container can live in.
 pub fn enableControllers(path: [:0]const u8) Error!void {
     var offered_buffer: [256]u8 = undefined;
     var enabled_buffer: [256]u8 = undefined;
     const offered = files.read(path, "cgroup.controllers", &offered_buffer) orelse return;
     const enabled = files.read(path, "cgroup.subtree_control", &enabled_buffer) orelse return;
+    var may: ?bool = null;
     for (wanted_controllers) |name| {
         if (!files.hasWord(offered, name) or files.hasWord(enabled, name)) continue;
+        may = may orelse (isTop(path) or !hasProcesses(path));
+        if (!may.?) {
+            sys.failure = .{ .call = "cgroup.subtree_control", .detail = path, .errno = .BUSY };
+            return error.Syscall;
+        }
         var text: [16]u8 = undefined;
         const word = std.fmt.bufPrint(&text, "+{s}", .{name}) catch unreachable;
         const rc = files.write(path, "cgroup.subtree_control", word);
@@ -120,6 +127,12 @@ pub fn enableControllers(path: [:0]const u8) Error!void {
             else => {}, // this one cannot be had; whoever needs it will miss its file
         }
     }
+}
+
+/// Of the whole hierarchy, not only of what we see.
+fn isTop(path: [:0]const u8) bool {
+    var buffer: [32]u8 = undefined;
+    return files.read(path, "cgroup.type", &buffer) == null;
 }
 
 /// Every process of the group into a leaf below it.
