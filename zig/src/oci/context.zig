@@ -25,12 +25,6 @@ pub const Context = struct {
         return find(context.environ, name);
     }
 
-    /// What `path` means here and now, for use after the working directory has changed.
-    pub fn absolute(context: *const Context, path: Text) sys.Error!Text {
-        if (path.len > 0 and path[0] == '/') return path;
-        return std.fs.path.joinZ(context.arena, &.{ try workingDirectory(context.arena), path }) catch outOfMemory();
-    }
-
     /// A result, on standard output.
     pub fn print(context: *const Context, comptime text: []const u8, values: anytype) sys.Error!void {
         const bytes = std.fmt.allocPrint(context.arena, text, values) catch return outOfMemory();
@@ -49,6 +43,12 @@ pub const Context = struct {
 
 pub fn outOfMemory() sys.Error {
     return sys.fail("memory", "out of memory");
+}
+
+/// What `path` means here and now, for use after the working directory has changed.
+pub fn absolute(arena: std.mem.Allocator, path: Text) sys.Error!Text {
+    if (path.len > 0 and path[0] == '/') return path;
+    return std.fs.path.joinZ(arena, &.{ try workingDirectory(arena), path }) catch outOfMemory();
 }
 
 pub fn workingDirectory(arena: std.mem.Allocator) sys.Error!Text {

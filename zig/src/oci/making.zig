@@ -127,7 +127,7 @@ fn publish(
 }
 
 fn readBundle(context: *const Context, options: *const Options) sys.Error!Bundle {
-    const pid_file: ?Text = if (options.pid_file) |path| try context.absolute(path) else null;
+    const pid_file: ?Text = if (options.pid_file) |path| try contexts.absolute(context.arena, path) else null;
     const console: ?linux.fd_t = if (options.console_socket) |path| try consoles.connect(path) else null;
     const path = try enterBundle(context, options.bundle orelse ".");
     const config_name = options.config orelse "config.json";

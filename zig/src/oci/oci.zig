@@ -71,7 +71,7 @@ fn runIn(
 ) sys.Error!u8 {
     const parsed = try args.parse(Options, arena, arguments, .first);
     const options = &parsed.options;
-    log.path = options.log;
+    log.path = if (options.log) |path| try contexts.absolute(arena, path) else null;
     log.format = try report.parseFormat(options.log_format);
     if (options.version) return @import("version.zig").print();
     if (options.help or parsed.words.len == 0) return @import("help.zig").print();

@@ -11,8 +11,7 @@ const name = "tspod-oci";
 pub fn choose(arena: std.mem.Allocator, environ: contexts.Environment, chosen: ?Text) sys.Error!Text {
     if (chosen) |path| {
         if (path.len == 0) return sys.fail("usage", "--root is empty");
-        if (path[0] == '/') return path;
-        return join(arena, try contexts.workingDirectory(arena), path);
+        return contexts.absolute(arena, path);
     }
     const runtime_dir = contexts.find(environ, "XDG_RUNTIME_DIR");
     if (linux.geteuid() == 0 and (runtime_dir == null or !isInUserNamespace())) return "/run/" ++ name;
