@@ -44,6 +44,7 @@ describe("hooks", () => {
   runtimeTest("each runs at its moment, where it should, and is told the state", async () => {
     await using runtime = withHooks((log) => ({
       ...Object.fromEntries(kinds.map((kind) => [kind, [telling(kind, log)]])),
+      createContainer: [telling("createContainer", `../${log}`)], // it is in what becomes the root
       startContainer: [telling("startContainer", "/tmp/log")],
     }));
     const log = join(runtime.bundle, "log");
@@ -127,7 +128,7 @@ describe("hooks", () => {
           createContainer: [
             {
               path: "/bin/sh",
-              args: ["sh", "-c", "test -e rootfs/proc/1/stat && test -e /etc/passwd"],
+              args: ["sh", "-c", "test -e proc/1/stat && test -e /etc/passwd"],
             },
           ],
         };
