@@ -87,6 +87,7 @@ async function place(
     containerDir,
     runtimeDir: runtimeDirectory(paths, id),
     trashDir: paths.trash,
+    seccompCache: paths.seccomp,
     ...{ layers, rootfs },
     ...(user === undefined ? {} : { user }),
     ...(files === undefined ? {} : { files }),

@@ -75,6 +75,7 @@ export function execInContainer(
     },
     user,
     stdinOpen: options.interactive,
+    seccompCache: context.paths.seccomp,
     ...(attach === null ? {} : { attach }),
   };
   const path = `${runtimeDir}/exec-${generateId().slice(0, nameLength)}.json`;

@@ -81,6 +81,8 @@ export interface HelperConfig {
   autoRemove: boolean;
   stopSignal: number;
   stopTimeoutMs: number;
+  /** Where compiled seccomp filters are kept, by their profile; made when missing. Absent: every start compiles. */
+  seccompCache?: string;
   cgroup: {
     /** systemd: a transient scope of the user's (of the system's for root). cgroupfs: a directory. */
     manager: "systemd" | "cgroupfs" | "none";
@@ -100,6 +102,7 @@ export interface ExecConfig {
   process: unknown;
   user?: string;
   stdinOpen: boolean;
+  seccompCache?: string;
   attach?: Attach;
 }
 

@@ -44,6 +44,7 @@ export interface SpecPlace {
   containerDir: string;
   runtimeDir: string;
   trashDir: string;
+  seccompCache: string;
   /** Unpacked layers, topmost first, absolute. */
   layers: string[];
   rootfs: "overlay" | "copy" | { fuseOverlayfs: string };
@@ -285,6 +286,7 @@ function helperSettings(
     autoRemove: options.autoRemove,
     stopSignal: options.stopSignal ?? imageStopSignal(image),
     stopTimeoutMs: options.stopTimeoutMs,
+    seccompCache: place.seccompCache,
     cgroup: cgroupSettings(options.limits ?? noLimits, host),
   };
 }

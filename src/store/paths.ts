@@ -10,6 +10,8 @@ export interface Paths {
   config: string;
   /** `$XDG_CACHE_HOME/tspod`. */
   cache: string;
+  /** Compiled seccomp filters; the helper keeps it. */
+  seccomp: string;
   database: string;
   /** OCI image layout: `blobs/sha256/<hex>` beside `oci-layout`. */
   blobs: string;
@@ -40,6 +42,7 @@ export function storePaths(environment: Environment, uid: number): Paths {
   const under = (variable: string, fallback: string): string =>
     join(absolute(environment[variable]) ?? fallback, "tspod");
   const data = root ? join(root, "data") : under("XDG_DATA_HOME", join(home, ".local/share"));
+  const cache = under("XDG_CACHE_HOME", join(home, ".cache"));
   const runtimeBase = absolute(environment.XDG_RUNTIME_DIR);
   const runtime = root
     ? join(root, "run")
@@ -50,7 +53,8 @@ export function storePaths(environment: Environment, uid: number): Paths {
     data,
     runtime,
     config: under("XDG_CONFIG_HOME", join(home, ".config")),
-    cache: under("XDG_CACHE_HOME", join(home, ".cache")),
+    cache,
+    seccomp: join(cache, "seccomp"),
     database: join(data, "tspod.db"),
     blobs: join(data, "blobs/sha256"),
     ingest: join(data, "ingest"),

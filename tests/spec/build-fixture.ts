@@ -63,6 +63,7 @@ const place: SpecPlace = {
   containerDir: "/d/containers/c",
   runtimeDir: "/r/c",
   trashDir: "/d/trash",
+  seccompCache: "/cache/seccomp",
   layers: ["/d/layers/top/diff", "/d/layers/base/diff"],
   rootfs: "overlay",
   volumeDirectory: (name: string) => `/d/volumes/${name}/_data`,

@@ -136,6 +136,7 @@ describe("helper.json", () => {
           "work": "/d/containers/c/work",
         },
         "runtimeDir": "/r/c",
+        "seccompCache": "/cache/seccomp",
         "stdinOpen": false,
         "stopSignal": 2,
         "stopTimeoutMs": 10000,

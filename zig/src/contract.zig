@@ -92,6 +92,8 @@ pub const Helper = struct {
     log: Log = .{ .driver = .none },
     attach: ?Attach = null,
     autoRemove: bool = false,
+    /// Where compiled seccomp filters are kept; made when missing.
+    seccompCache: ?Text = null,
     cgroup: struct { manager: cgroup.Manager = .none, parent: ?Text = null, isSplit: bool = false } = .{},
     stopSignal: u8 = 15,
     stopTimeoutMs: u32 = 10_000,
@@ -104,6 +106,7 @@ pub const Exec = struct {
     process: Process,
     user: ?Text = null,
     stdinOpen: bool = false,
+    seccompCache: ?Text = null,
     attach: ?Attach = null,
 };
 

@@ -81,6 +81,8 @@ fn planOf(arena: std.mem.Allocator, exec: *const contract.Exec, container: Found
         .affinity = try .parse(process.execCPUAffinity),
     };
     if (config.linux.seccomp) |*profile| plan.program.seccomp = profile;
+    plan.program.seccomp_cache = exec.seccompCache;
+    plan.program.told = .{ .id = container.id, .bundle = exec.containerDir, .annotations = config.annotations };
     try scheduling.addLinux(&plan.program.scheduling, config.linux.personality, config.linux.memoryPolicy);
     return plan;
 }
@@ -88,6 +90,7 @@ fn planOf(arena: std.mem.Allocator, exec: *const contract.Exec, container: Found
 /// What of the container's config.json holds for every process in it.
 const Config = struct {
     process: struct { capabilities: ?contract.Process.Capabilities = null } = .{},
+    annotations: contract.Map([:0]const u8) = .{},
     linux: struct {
         seccomp: ?contract.Seccomp = null,
         personality: ?contract.Personality = null,
@@ -98,6 +101,7 @@ const Config = struct {
 pub const Process = struct { pid: linux.pid_t, pidfd: linux.fd_t };
 
 pub const Found = struct {
+    id: []const u8,
     pid: linux.pid_t,
     pidfd: linux.fd_t,
     cgroup: [:0]const u8,
@@ -113,7 +117,7 @@ pub fn findContainer(arena: std.mem.Allocator, runtime_dir: [:0]const u8) sys.Er
     try contract.expectVersion(state.contract);
     const first = try hold(state.pid, state.pidStart);
     const keeper = if (state.keeper) |keeper| try hold(keeper.pid, keeper.pidStart) else null;
-    return .{ .pid = first.pid, .pidfd = first.pidfd, .cgroup = state.cgroup, .keeper = keeper };
+    return .{ .id = state.id, .pid = first.pid, .pidfd = first.pidfd, .cgroup = state.cgroup, .keeper = keeper };
 }
 
 fn hold(pid: linux.pid_t, start: u64) sys.Error!Process {

@@ -91,6 +91,8 @@ test {
     _ = @import("process/rlimits.zig");
     _ = @import("process/user.zig");
     _ = @import("process/seccomp_test.zig");
+    _ = @import("process/filter_cache.zig");
+    _ = @import("process/listener.zig");
     _ = @import("process/lookup.zig");
     _ = @import("process/hooks.zig");
     _ = @import("monitor/footprint.zig");

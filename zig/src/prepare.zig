@@ -53,6 +53,8 @@ pub fn planOf(arena: std.mem.Allocator, spec: *const contract.Spec, helper: *con
     if (spaces.joins(.user) or (plan.maps != null and isStranger(config))) try rootfs.prepareEarly(arena, &plan.root);
     plan.program.creates_cwd = helper.createCwd;
     if (config.seccomp) |*profile| plan.program.seccomp = profile;
+    plan.program.seccomp_cache = helper.seccompCache;
+    plan.program.told = .{ .id = helper.id, .bundle = helper.containerDir, .annotations = spec.annotations };
     try scheduling.addLinux(&plan.program.scheduling, config.personality, config.memoryPolicy);
     _ = try scheduling.Affinity.parse(spec.process.execCPUAffinity); // not the first process's, but it must make sense
     return plan;

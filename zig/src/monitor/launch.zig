@@ -9,6 +9,7 @@ const child = @import("../process/child.zig");
 const joined = @import("../process/joined.zig");
 const namespaces = @import("../process/namespaces.zig");
 const terminals = @import("../process/terminal.zig");
+const agent = @import("../process/agent.zig");
 const idmap = @import("../rootfs/idmap.zig");
 const fuse = @import("../rootfs/fuse.zig");
 const cgroups = @import("../cgroup/cgroup.zig");
@@ -36,6 +37,13 @@ pub const Target = union(enum) {
             .foreign => &.{},
             inline else => |plan| plan.program.warnings,
         };
+    }
+
+    fn findFilter(target: Target) void {
+        switch (target) {
+            .foreign => {},
+            inline else => |plan| plan.program.findFilter(),
+        }
     }
 
     /// Without a terminal it means nothing.
@@ -100,6 +108,7 @@ pub const Launch = struct {
     /// The parent's copies of `streams` stay open: closing them is the caller's.
     pub fn start(target: Target, streams: ?child.Streams) sys.Error!Launch {
         for (target.warnings()) |text| event.emit(event.warning("config", text));
+        target.findFilter();
         const channel = try report.open();
         errdefer _ = linux.close(channel.parent);
         var launch: Launch = .{ .pid = 0, .pidfd = -1, .channel = channel.parent };
@@ -249,6 +258,10 @@ pub const Launch = struct {
                 failure = event.failed();
                 break;
             },
+            .listener => launch.giveListener(target, message.fd.?) catch {
+                failure = event.failed();
+                break;
+            },
             .warning => sys.writeAll(event.descriptor, message.text) catch {},
             .failed => failure = lineOf(message),
             .fuse => launch.server = launch.serve(target, message.fd.?) catch {
@@ -276,6 +289,17 @@ pub const Launch = struct {
         if (failure) |line| return .{ .failed = line };
         sys.fail("start", "the container's process was killed before it could start") catch {};
         return .{ .failed = event.failed() };
+    }
+
+    /// Its filter asks somebody: whoever config.json says gets the descriptor.
+    fn giveListener(launch: *const Launch, target: Target, listener: linux.fd_t) sys.Error!void {
+        defer _ = linux.close(listener);
+        const program, const first, const status: []const u8 = switch (target) {
+            .container => |plan| .{ &plan.program, launch.pid, "creating" },
+            .joined => |plan| .{ &plan.program, plan.first, "running" },
+            .foreign => unreachable, // has no filter of ours
+        };
+        try agent.give(program.seccomp.?, &program.told, .{ .pid = launch.pid, .first = first, .status = status }, listener);
     }
 
     /// What must be known of a container that waits for `start` is written down: it may outlive us.

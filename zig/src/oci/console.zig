@@ -25,7 +25,7 @@ pub fn give(socket: linux.fd_t, master: linux.fd_t) sys.Error!void {
     defer _ = linux.close(socket);
     defer _ = linux.close(master);
     var buffer: [32]u8 = undefined;
-    try scm.sendWith(socket, terminals.nameOf(master, &buffer), master);
+    _ = try scm.sendWith(socket, terminals.nameOf(master, &buffer), master);
 }
 
 test "who listens on the console socket gets the terminal and its name" {

@@ -25,6 +25,11 @@ pub const Context = struct {
         return find(context.environ, name);
     }
 
+    /// Where compiled seccomp filters are kept: beside the containers, under a name that none of them has.
+    pub fn seccompCache(context: *const Context) sys.Error!Text {
+        return std.fs.path.joinZ(context.arena, &.{ context.root, ".seccomp" }) catch outOfMemory();
+    }
+
     /// A result, on standard output.
     pub fn print(context: *const Context, comptime text: []const u8, values: anytype) sys.Error!void {
         const bytes = std.fmt.allocPrint(context.arena, text, values) catch return outOfMemory();

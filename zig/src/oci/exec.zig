@@ -5,6 +5,7 @@ const sys = @import("../sys.zig");
 const contract = @import("../contract.zig");
 const client = @import("../client/client.zig");
 const joined = @import("../process/joined.zig");
+const scheduling = @import("../process/scheduling.zig");
 const launch = @import("../monitor/launch.zig");
 const args = @import("args.zig");
 const consoles = @import("console.zig");
@@ -44,7 +45,12 @@ pub const Options = struct {
 
 const Config = struct {
     process: contract.Process,
-    linux: struct { seccomp: ?contract.Seccomp = null } = .{},
+    annotations: contract.Map([:0]const u8) = .{},
+    linux: struct {
+        seccomp: ?contract.Seccomp = null,
+        personality: ?contract.Personality = null,
+        memoryPolicy: ?contract.MemoryPolicy = null,
+    } = .{},
 };
 
 pub fn run(context: *const Context, arguments: []const contexts.Argument) sys.Error!u8 {
@@ -119,7 +125,13 @@ fn planOf(
         .namespaces = joined.namespacesOf(container.record.pid) catch |err| return explain(err, status),
     };
     if (process.spec.consoleSize) |size| plan.console_size = .{ .rows = size.height, .columns = size.width };
-    if (container.record.config.linux.seccomp) |*profile| plan.program.seccomp = profile;
+    const known = &container.record;
+    const config = &known.config.linux;
+    if (config.seccomp) |*profile| plan.program.seccomp = profile;
+    plan.program.seccomp_cache = try context.seccompCache();
+    plan.program.told = .{ .id = known.id, .bundle = known.bundle, .annotations = known.config.annotations };
+    try scheduling.addLinux(&plan.program.scheduling, config.personality, config.memoryPolicy);
+    plan.affinity = try .parse(process.spec.execCPUAffinity);
     plan.program.dies_with_parent = false;
     return plan;
 }

@@ -162,10 +162,12 @@ fn planOf(context: *const Context, bundle: *const Bundle, wanted: *const Wanted)
         .rootfs = .{ .kind = .directory },
         .idMapTools = try idmap.toolsFor(context, spec),
         .cgroup = .{ .manager = context.cgroup_manager },
+        .seccompCache = try context.seccompCache(),
     };
     var plan = try prepare.planOf(context.arena, spec, &helper);
     plan.program.dies_with_parent = false;
     plan.program.keeps_keyring = options.no_new_keyring;
+    plan.program.told.bundle = bundle.path;
     plan.program.creates_cwd = true; // as the other runtimes do
     if (wanted.stays) plan.console_size = plan.console_size orelse client.currentSize();
     plan.hooks = try hooks.Set.prepare(context.arena, &spec.hooks, .{

@@ -14,6 +14,7 @@ pub const Config = struct {
     ociVersion: []const u8 = "",
     hooks: contract.Hooks = .{},
     annotations: contract.Map([:0]const u8) = .{},
+    linux: struct { seccomp: ?contract.Seccomp = null } = .{},
 };
 
 /// The hooks of a container that was recorded; they were checked when it was made.

@@ -3,6 +3,7 @@
 const std = @import("std");
 const sys = @import("../sys.zig");
 const event = @import("../event.zig");
+const agent = @import("../process/agent.zig");
 const hooks = @import("../process/hooks.zig");
 const report = @import("../process/report.zig");
 const record = @import("../monitor/record.zig");
@@ -29,11 +30,22 @@ pub fn run(context: *const contexts.Context, arguments: []const contexts.Argumen
     }
     const channel = try connect(&container.entry);
     defer _ = linux.close(channel);
-    try follow(context, channel, id);
+    try follow(context, channel, &container);
     const known = &container.record;
     const set = try removal.hooksOf(context, &known.config, id, known.bundle) orelse return 0;
     try runPoststart(&set, known.bundle, known.pid, container.pidfd.?);
     return 0;
+}
+
+const Container = state.Container(removal.Config);
+
+/// Its filter asks somebody: whoever config.json says gets the descriptor.
+fn giveListener(container: *const Container, listener: linux.fd_t) sys.Error!void {
+    defer _ = linux.close(listener);
+    const known = &container.record;
+    const profile = if (known.config.linux.seccomp) |*profile| profile else return;
+    const told: agent.Told = .{ .id = known.id, .bundle = known.bundle, .annotations = known.config.annotations };
+    try agent.give(profile, &told, .{ .pid = known.pid, .first = known.pid, .status = "created" }, listener);
 }
 
 /// Whoever makes it holds its lock until it is created, or gone.
@@ -66,7 +78,8 @@ fn connect(entry: *const store.Entry) sys.Error!linux.fd_t {
 }
 
 /// Until the program is executed, or was not.
-fn follow(context: *const contexts.Context, channel: linux.fd_t, id: []const u8) sys.Error!void {
+fn follow(context: *const contexts.Context, channel: linux.fd_t, container: *const Container) sys.Error!void {
+    const id = container.record.id;
     var buffer: [1 + event.line_bytes_max]u8 = undefined;
     var is_executing = false;
     while (report.receive(channel, &buffer)) |message| switch (message.kind) {
@@ -74,6 +87,10 @@ fn follow(context: *const contexts.Context, channel: linux.fd_t, id: []const u8)
         .failed => {
             sentence.remember(context.arena, message.text);
             return error.Syscall;
+        },
+        .listener => giveListener(container, message.fd.?) catch |err| {
+            _ = linux.pidfd_send_signal(container.pidfd.?, .KILL, null, 0);
+            return err;
         },
         else => {},
     };

@@ -14,6 +14,9 @@ const rlimits = @import("rlimits.zig");
 const users = @import("user.zig");
 const lookup = @import("lookup.zig");
 const seccomp = @import("seccomp.zig");
+const agent = @import("agent.zig");
+const filter_cache = @import("filter_cache.zig");
+const listener = @import("listener.zig");
 const scheduling = @import("scheduling.zig");
 const labels = @import("labels.zig");
 const gates = @import("gate.zig");
@@ -46,6 +49,12 @@ pub const Program = struct {
     labels: labels.Plan,
     label_files: labels.Opened = .{},
     seccomp: ?*const contract.Seccomp,
+    /// Where compiled filters are kept.
+    seccomp_cache: ?[]const u8 = null,
+    /// The profile's, when it was found there.
+    filter: ?seccomp.Filter = null,
+    /// What an agent that the filter asks is told of the container.
+    told: agent.Told = .{},
     ourselves: ?lookup.Identity,
     dies_with_parent: bool = true,
     /// The session's keys stay the caller's.
@@ -68,6 +77,12 @@ pub const Program = struct {
             error.OutOfMemory => sys.fail("prepare", "out of memory"),
             error.Syscall => error.Syscall,
         };
+    }
+
+    /// A filter that somebody has compiled before: looked for by the parent, whose child then has it.
+    pub fn findFilter(program: *Program) void {
+        const profile = program.seccomp orelse return;
+        program.filter = filter_cache.find(program.seccomp_cache orelse return, profile.text);
     }
 
     fn prepareIn(arena: std.mem.Allocator, process: *const contract.Process, user: ?[:0]const u8) !Program {
@@ -124,12 +139,14 @@ var workspace: seccomp.Workspace = undefined; // pages of it are touched only by
 
 pub fn getReady(program: *const Program) sys.Error!Ready {
     const profile = program.seccomp orelse return .{ .filter = null };
+    if (program.filter) |filter| return .{ .filter = filter };
     var arena_state: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
     defer arena_state.deinit();
     const decoded = try profile.decode(arena_state.allocator());
     try seccomp.validate(&decoded);
-    workspace.program.length = 0;
-    return .{ .filter = try seccomp.compile(&workspace, &decoded) };
+    const filter = try seccomp.compile(&workspace, &decoded);
+    if (program.seccomp_cache) |directory| filter_cache.publish(directory, profile.text, filter);
+    return .{ .filter = filter };
 }
 
 /// Needs the host's /proc and a process that is still dumpable. Less than what the caller has is real root's to give
@@ -174,7 +191,11 @@ pub fn become(
     if (program.init_fd == null) try lookup.refuseOurselves(file, program.ourselves);
     if (program.gate) |gate| try gates.pass(gate, channel);
     try caps.raiseAll();
-    const confinement: Confinement = .{ .program = program, .ready = ready };
+    const confinement: Confinement = .{ .program = program, .ready = ready, .channel = channel.* };
+    const notifies = if (ready.filter) |filter| filter.notifies else false;
+    if (notifies) if (program.hooks) |set| if (set.has(.startContainer)) {
+        return sys.fail("seccomp", "startContainer hooks cannot run under a filter that notifies");
+    };
     if (program.hooks) |set| try set.runConfined(.startContainer, "created", linux.getpid(), &confinement, confine);
     // Late: a limit on files or memory is the program's, not ours.
     try rlimits.apply(program.limits);
@@ -187,7 +208,7 @@ pub fn become(
     unreachable;
 }
 
-const Confinement = struct { program: *const Program, ready: Ready };
+const Confinement = struct { program: *const Program, ready: Ready, channel: linux.fd_t };
 
 /// What its program may do, and what it executes before.
 fn confine(confinement: *const Confinement) sys.Error!void {
@@ -195,7 +216,9 @@ fn confine(confinement: *const Confinement) sys.Error!void {
     if (program.no_new_privs) {
         _ = try sys.check("no_new_privs", "", linux.prctl(@intFromEnum(linux.PR.SET_NO_NEW_PRIVS), 1, 0, 0, 0));
     }
-    if (confinement.ready.filter) |filter| try seccomp.install(filter);
+    if (confinement.ready.filter) |filter| {
+        if (filter.notifies) try listener.install(filter, confinement.channel) else try seccomp.install(filter);
+    }
     try caps.apply(program.capabilities);
 }
 

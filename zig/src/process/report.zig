@@ -23,6 +23,8 @@ pub const Kind = enum(u8) {
     process = 'P',
     /// To the child: an id-mapped mount, in the order of config.json, as a descriptor.
     mapped_mount = 'M',
+    /// From the child: the descriptor of a filter that notifies, for the agent.
+    listener = 'N',
     /// The connection of a fuse mount that wants to be served, as a descriptor.
     fuse = 'O',
     /// From the keeper of another runtime (foreign/): the container's process, as a descriptor; how it ended.
@@ -76,16 +78,17 @@ pub fn tellExecuting(fd: *linux.fd_t) void {
 const Control = extern struct { header: linux.cmsghdr, fd: linux.fd_t, padding: u32 = 0 };
 
 pub fn sendDescriptor(fd: linux.fd_t, kind: Kind, passed: linux.fd_t) sys.Error!void {
-    return sendWith(fd, &.{@intFromEnum(kind)}, passed);
+    _ = try sendWith(fd, &.{@intFromEnum(kind)}, passed);
 }
 
 pub fn sendProcess(fd: linux.fd_t, pid: linux.pid_t, pidfd: linux.fd_t) sys.Error!void {
     const number: [4]u8 = @bitCast(pid);
-    return sendWith(fd, &(.{@intFromEnum(Kind.process)} ++ number), pidfd);
+    _ = try sendWith(fd, &(.{@intFromEnum(Kind.process)} ++ number), pidfd);
 }
 
 /// `bytes` with a descriptor, over any kind of unix socket.
-pub fn sendWith(fd: linux.fd_t, bytes: []const u8, passed: linux.fd_t) sys.Error!void {
+/// One sendmsg(2) with a descriptor; how many bytes went.
+pub fn sendWith(fd: linux.fd_t, bytes: []const u8, passed: linux.fd_t) sys.Error!usize {
     const control: Control = .{
         .header = .{
             .len = @sizeOf(linux.cmsghdr) + @sizeOf(linux.fd_t),
@@ -104,7 +107,7 @@ pub fn sendWith(fd: linux.fd_t, bytes: []const u8, passed: linux.fd_t) sys.Error
         .controllen = @sizeOf(Control),
         .flags = 0,
     };
-    _ = try sys.check("sendmsg", "", linux.sendmsg(fd, &message, linux.MSG.NOSIGNAL));
+    return sys.check("sendmsg", "", linux.sendmsg(fd, &message, linux.MSG.NOSIGNAL));
 }
 
 pub const Message = struct { kind: Kind, text: []const u8, fd: ?linux.fd_t };

@@ -7,7 +7,7 @@
 //!
 //! Compiling allocates nothing and touches no global but the buffers given to it, so that a program may be kept and
 //! installed many times. Names that no table knows are passed over: profiles name calls of many kernels.
-//! Not here: the notify action (it needs a supervisor).
+//! A profile that notifies compiles like any other; whoever installs it has a descriptor to hand over (listener.zig).
 const std = @import("std");
 const builtin = @import("builtin");
 const sys = @import("../sys.zig");
@@ -44,7 +44,12 @@ const compatible: Architecture = switch (builtin.cpu.arch) {
 pub const architecture_names = [_][]const u8{ native.name, compatible.name } ++ if (native.table == .x64) .{x32.name} else .{};
 
 /// Filter flags of the profile and its code.
-pub const Filter = struct { flags: u32, instructions: []const bpf.Instruction };
+pub const Filter = struct {
+    flags: u32,
+    instructions: []const bpf.Instruction,
+    /// It asks an agent about some calls.
+    notifies: bool = false,
+};
 
 /// Rule uses of one architecture: a profile of every call with a dozen variants each stays below.
 const uses_max = 8192;
@@ -78,8 +83,21 @@ fn compileAll(work: *Workspace, profile: *const contract.SeccompProfile) Error!F
     if (lists(profile, compatible.name)) try emitArchitecture(work, profile, compatible, default);
     try emitArchitecture(work, profile, native, default);
     try program.add(bpf.ret, RET.KILL_PROCESS); // an architecture the profile does not name
-    return .{ .flags = try flagsOf(profile.flags), .instructions = program.instructions() };
+    const notifying = notifies(profile);
+    return .{
+        .flags = try flagsOf(profile.flags, notifying),
+        .instructions = program.instructions(),
+        .notifies = notifying,
+    };
 }
+
+fn notifies(profile: *const contract.SeccompProfile) bool {
+    if (std.mem.eql(u8, profile.defaultAction, notify)) return true;
+    for (profile.syscalls) |rule| if (std.mem.eql(u8, rule.action, notify)) return true;
+    return false;
+}
+
+const notify = "SCMP_ACT_NOTIFY";
 
 /// An empty list means the native architecture.
 fn lists(profile: *const contract.SeccompProfile, name: []const u8) bool {
@@ -269,39 +287,59 @@ pub const actions = std.StaticStringMap(u32).initComptime(.{
     .{ "SCMP_ACT_KILL", RET.KILL_THREAD }, .{ "SCMP_ACT_KILL_THREAD", RET.KILL_THREAD },
     .{ "SCMP_ACT_TRAP", RET.TRAP },        .{ "SCMP_ACT_KILL_PROCESS", RET.KILL_PROCESS },
     .{ "SCMP_ACT_ERRNO", RET.ERRNO },      .{ "SCMP_ACT_TRACE", RET.TRACE },
+    .{ notify, RET.USER_NOTIF },
 });
 
-/// Bits of seccomp(2). TSYNC means nothing to a process with one thread.
+/// Bits of seccomp(2). TSYNC means nothing to a process with one thread, and how an agent is waited for nothing
+/// without an agent.
 pub const filter_flags = std.StaticStringMap(u32).initComptime(.{
     .{ "SECCOMP_FILTER_FLAG_TSYNC", 0 },
     .{ "SECCOMP_FILTER_FLAG_LOG", 2 },
     .{ "SECCOMP_FILTER_FLAG_SPEC_ALLOW", 4 },
+    .{ "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", wait_killable },
 });
+const wait_killable = 32;
 
 fn actionOf(name: []const u8, errno: ?u32) sys.Error!u32 {
-    if ((errno orelse 0) > RET.DATA) return sys.failFormat("seccomp", "errno {d} is too large", .{errno.?});
-    const data: u32 = errno orelse @intFromEnum(linux.E.PERM);
     const action = actions.get(name) orelse return sys.failFormat("seccomp", "action \"{s}\" is not supported", .{name});
-    return if (action == RET.ERRNO or action == RET.TRACE) action | data else action;
+    if (action != RET.ERRNO and action != RET.TRACE) {
+        if (errno) |number| return sys.failFormat("seccomp", "action \"{s}\" returns no errno, and {d} is asked for", .{ name, number });
+        return action;
+    }
+    if ((errno orelse 0) > RET.DATA) return sys.failFormat("seccomp", "errno {d} is too large", .{errno.?});
+    return action | (errno orelse @intFromEnum(linux.E.PERM));
 }
 
-fn flagsOf(names: []const []const u8) sys.Error!u32 {
+fn flagsOf(names: []const []const u8, notifying: bool) sys.Error!u32 {
     var flags: u32 = 0;
     for (names) |name| {
         flags |= filter_flags.get(name) orelse return sys.failFormat("seccomp", "flag \"{s}\" is not supported", .{name});
     }
-    return flags;
+    return if (notifying) flags else flags & ~@as(u32, wait_killable);
 }
 
-/// What must hold of arguments before compiling; config.json is not to be trusted.
+/// What must hold of a profile before compiling; config.json is not to be trusted.
 pub fn validate(profile: *const contract.SeccompProfile) sys.Error!void {
-    for (profile.syscalls) |rule| for (rule.args) |argument| {
-        if (argument.index > 5) return sys.failFormat("seccomp", "a call has no argument {d}", .{argument.index});
-        if (comparisons.get(argument.op) == null) {
-            return sys.failFormat("seccomp", "comparison \"{s}\" is unknown", .{argument.op});
-        }
-        if (rule.args.len > 6 and !repeatsIndex(rule.args)) unreachable; // six indexes only
+    for (profile.architectures) |name| if (!std.mem.startsWith(u8, name, "SCMP_ARCH_")) { // others' are no harm
+        return sys.failFormat("seccomp", "there is no architecture \"{s}\"", .{name});
     };
+    for (profile.syscalls) |rule| {
+        if (rule.names.len == 0) return sys.failFormat("seccomp", "a rule with action \"{s}\" names no calls", .{rule.action});
+        for (rule.args) |argument| {
+            if (argument.index > 5) return sys.failFormat("seccomp", "a call has no argument {d}", .{argument.index});
+            if (comparisons.get(argument.op) == null) {
+                return sys.failFormat("seccomp", "comparison \"{s}\" is unknown", .{argument.op});
+            }
+        }
+    }
+    const listens = profile.listenerPath orelse "";
+    if (listens.len > 0 and listens[0] != '/') return sys.fail("seccomp", "listenerPath is not absolute");
+    if (listens.len == 0 and profile.listenerMetadata != null) {
+        return sys.fail("seccomp", "listenerMetadata without a listenerPath: nobody would get it");
+    }
+    if (listens.len == 0 and notifies(profile)) {
+        return sys.fail("seccomp", notify ++ " needs a listenerPath, where somebody answers");
+    }
 }
 
 /// The kernel's number of a call by the name that libseccomp uses; a few differ from the tables' names.
@@ -370,9 +408,14 @@ fn find(calls: []const Call, name: []const u8) ?u32 {
 
 const FilterProgram = extern struct { length: u16, filter: [*]const bpf.Instruction };
 
-/// seccomp(2); needs no_new_privs or CAP_SYS_ADMIN. One thread, one filter: nothing is logged.
+/// seccomp(2); needs no_new_privs or CAP_SYS_ADMIN.
 pub fn install(filter: Filter) sys.Error!void {
+    _ = try sys.check("seccomp", "", load(filter, 0));
+}
+
+pub const flag_new_listener = 8;
+
+pub fn load(filter: Filter, more_flags: u32) usize {
     const program: FilterProgram = .{ .length = @intCast(filter.instructions.len), .filter = filter.instructions.ptr };
-    const rc = linux.seccomp(linux.SECCOMP.SET_MODE_FILTER, filter.flags, &program);
-    _ = try sys.check("seccomp", "", rc);
+    return linux.seccomp(linux.SECCOMP.SET_MODE_FILTER, filter.flags | more_flags, &program);
 }

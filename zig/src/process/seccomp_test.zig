@@ -123,12 +123,43 @@ test "x86: the 32-bit table and x32 are their own" {
 }
 
 test "profiles that cannot be honoured are refused with a sentence" {
-    const notify: contract.SeccompProfile = .{ .defaultAction = "SCMP_ACT_NOTIFY" };
-    try std.testing.expectError(error.Syscall, seccomp.compile(&work, &notify));
+    const rule: contract.SeccompProfile.Rule = .{ .names = &.{"read"}, .action = "SCMP_ACT_ALLOW" };
+    for ([_]contract.SeccompProfile{
+        .{ .defaultAction = "SCMP_ACT_NOTIFY" },
+        .{ .defaultAction = "SCMP_ACT_ALLOW", .listenerMetadata = "x" },
+        .{ .defaultAction = "SCMP_ACT_NOTIFY", .listenerPath = "relative" },
+        .{ .defaultAction = "SCMP_ACT_ALLOW", .architectures = &.{"x86"} },
+        .{ .defaultAction = "SCMP_ACT_ALLOW", .syscalls = &.{ rule, .{ .names = &.{}, .action = "SCMP_ACT_LOG" } } },
+    }) |profile| try std.testing.expectError(error.Syscall, seccomp.validate(&profile));
+    for ([_]contract.SeccompProfile{
+        .{ .defaultAction = "SCMP_ACT_SHRUG" },
+        .{ .defaultAction = "SCMP_ACT_KILL", .defaultErrnoRet = 1 },
+        .{ .defaultAction = "SCMP_ACT_ERRNO", .defaultErrnoRet = 70000 },
+        .{ .defaultAction = "SCMP_ACT_ALLOW", .flags = &.{"FAST"} },
+        .{ .defaultAction = "SCMP_ACT_ERRNO", .syscalls = &.{.{ .names = &.{"read"}, .action = "SCMP_ACT_ALLOW", .errnoRet = 1 }} },
+    }) |profile| try std.testing.expectError(error.Syscall, seccomp.compile(&work, &profile));
     const bad: contract.SeccompProfile = .{ .defaultAction = "SCMP_ACT_ALLOW", .syscalls = &.{.{
         .names = &.{"read"},
         .action = "SCMP_ACT_ERRNO",
         .args = &.{.{ .index = 6, .value = 0, .op = "SCMP_CMP_EQ" }},
     }} };
     try std.testing.expectError(error.Syscall, seccomp.validate(&bad));
+}
+
+test "a profile that notifies, its flags, architectures of others" {
+    const profile: contract.SeccompProfile = .{
+        .defaultAction = "SCMP_ACT_ALLOW",
+        .architectures = &.{ "SCMP_ARCH_S390X", "SCMP_ARCH_LOONGARCH64" },
+        .flags = &.{ "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", "SECCOMP_FILTER_FLAG_LOG" },
+        .listenerPath = "/run/agent",
+        .syscalls = &.{.{ .names = &.{"mkdirat"}, .action = "SCMP_ACT_NOTIFY" }},
+    };
+    try seccomp.validate(&profile);
+    const filter = try seccomp.compile(&work, &profile);
+    try std.testing.expect(filter.notifies);
+    try std.testing.expectEqual(@as(u32, 32 | 2), filter.flags);
+    try std.testing.expectEqual(RET.USER_NOTIF, ask(filter, native_audit, @intFromEnum(linux.SYS.mkdirat), 0));
+    var silent = profile;
+    silent.syscalls = &.{};
+    try std.testing.expectEqual(@as(u32, 2), (try seccomp.compile(&work, &silent)).flags);
 }
