@@ -37,16 +37,21 @@ export interface Target extends AsyncDisposable {
   readonly image: string;
   /** A directory of the test beside it. */
   readonly base: string;
+  /** Mounted on /talk: what the attacker and the test tell each other. */
+  readonly talk: string;
   /** The host's copy of our executable, which belongs to the user that container root is. */
   readonly helper: string;
   /** Change what config.json says. */
-  configure(change: (config: Config) => void): void;
+  configure(change: (config: Config) => unknown): void;
   run(): Promise<Result>;
   /** It runs on until the end of the test. */
   background(): Promise<void>;
   exec(args: string[], process?: Process): Promise<Result>;
-  /** The pids, as the host counts them, of whoever watches over it. */
-  watchers(): number[];
+  /** The pids, as the host counts them, of its first process and of whoever watches over it. */
+  pids(): number[];
+  isRunning(): boolean;
+  /** Run by this file from now on. */
+  useHelper(file: string): void;
 }
 
 /** The part of config.json that attacks touch. */
@@ -100,13 +105,33 @@ function ownCopy(base: string): string {
   return file;
 }
 
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+function makeTalk(target: Target): string {
+  const source = join(target.base, "talk");
+  mkdirSync(source);
+  target.configure(({ mounts }) =>
+    mounts.push({ destination: "/talk", source, options: ["bind"] }),
+  );
+  return source;
+}
+
 class NativeTarget implements Target {
   readonly container: Container;
-  readonly helper: string;
+  helper: string;
+  readonly talk: string;
+  private known: number[] = [];
 
   constructor(args: string[], options: BundleOptions) {
     this.container = new Container(args, { ...options, helper: { attach: attached } });
     this.helper = ownCopy(this.container.base);
+    this.talk = makeTalk(this);
   }
 
   get image(): string {
@@ -117,7 +142,7 @@ class NativeTarget implements Target {
     return this.container.base;
   }
 
-  configure(change: (config: Config) => void): void {
+  configure(change: (config: Config) => unknown): void {
     const file = join(this.container.directory, "config.json");
     const config = JSON.parse(readFileSync(file, "utf8")) as Config; // written by the fixture
     change(config);
@@ -132,6 +157,8 @@ class NativeTarget implements Target {
     this.container.amend({ attach: undefined as never }); // nobody attaches
     const { last } = await this.container.run({ command: [this.helper, "native"] });
     if (last?.event !== "started") throw new Error(`not started: ${JSON.stringify(last)}`);
+    const { pid, monitorPid } = this.container.state();
+    this.known = [pid, monitorPid];
   }
 
   async exec(args: string[], { cwd, env, capabilities }: Process = {}): Promise<Result> {
@@ -143,8 +170,18 @@ class NativeTarget implements Target {
     return resultOf(await this.container.startExec(args, { process }, command).outcome);
   }
 
-  watchers(): number[] {
-    return [this.container.state().monitorPid];
+  pids(): number[] {
+    return this.known;
+  }
+
+  isRunning(): boolean {
+    return (
+      existsSync(join(this.container.runtimeDir, "state.json")) && isAlive(this.pids()[0] ?? 0)
+    );
+  }
+
+  useHelper(file: string): void {
+    this.helper = file;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -165,7 +202,9 @@ function setsOf(capabilities: string[]): Record<string, string[]> {
 class OciTarget implements Target {
   readonly base = mkdtempSync(join(tmpdir(), "tspod-attack-"));
   readonly image = join(this.base, "rootfs");
-  readonly helper = ownCopy(this.base);
+  helper = ownCopy(this.base);
+  readonly talk: string;
+  private known: number[] = [];
   private readonly id = "attacker";
 
   constructor(args: string[], options: BundleOptions) {
@@ -173,17 +212,22 @@ class OciTarget implements Target {
     const config = bundleConfig(args, "rootfs", { mapping, ...options });
     writeFileSync(join(this.base, "config.json"), JSON.stringify(config));
     mkdirSync(join(this.base, "state"), { mode: 0o700 });
+    this.talk = makeTalk(this);
   }
 
-  configure(change: (config: Config) => void): void {
+  configure(change: (config: Config) => unknown): void {
     const file = join(this.base, "config.json");
     const config = JSON.parse(readFileSync(file, "utf8")) as Config; // written by the constructor
     change(config);
     writeFileSync(file, JSON.stringify(config));
   }
 
-  private async call(words: string[], out: "pipe" | Bun.BunFile = "pipe"): Promise<Result> {
-    const command = [this.helper, "oci", "--root", join(this.base, "state"), ...words];
+  private async call(
+    words: string[],
+    out: "pipe" | Bun.BunFile = "pipe",
+    helper = this.helper,
+  ): Promise<Result> {
+    const command = [helper, "oci", "--root", join(this.base, "state"), ...words];
     const child = Bun.spawn(command, {
       ...{ cwd: this.base, env: { PATH: process.env.PATH ?? "" }, stdin: "ignore" },
       ...{ stdout: out, stderr: out, timeout: 30_000, killSignal: "SIGKILL" },
@@ -207,6 +251,8 @@ class OciTarget implements Target {
     const out = Bun.file(join(this.base, "out"));
     const { status } = await this.call(["run", "--detach", "--bundle", this.base, this.id], out);
     if (status !== 0) throw new Error(`not started: ${await out.text()}`);
+    const { output } = await this.call(["state", this.id]);
+    this.known = [(JSON.parse(output) as { pid: number }).pid]; // as the specification has it
   }
 
   async exec(args: string[], process: Process = {}): Promise<Result> {
@@ -218,12 +264,21 @@ class OciTarget implements Target {
   }
 
   /** Nobody watches over a container of the OCI command line. */
-  watchers(): number[] {
-    return [];
+  pids(): number[] {
+    return this.known;
+  }
+
+  isRunning(): boolean {
+    return isAlive(this.pids()[0] ?? 0);
+  }
+
+  useHelper(file: string): void {
+    this.helper = file;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.call(["delete", "--force", this.id]);
+    // by another file than the one that was attacked
+    await this.call(["delete", "--force", this.id], "pipe", helperCommand()[0]);
     const mounts = readFileSync("/proc/self/mountinfo", "utf8").split("\n");
     const left = mounts.filter((line) => line.includes(this.base));
     const signal = new AbortController().signal;
@@ -234,10 +289,5 @@ class OciTarget implements Target {
 
 /** A file that the attacker writes when it is at work. */
 export async function ready(target: Target): Promise<void> {
-  await until("it is at it", () => existsSync(join(target.image, "ready")));
-}
-
-/** The text of a perl program for `perl -e`, in single quotes of sh. */
-export function perl(program: string): string[] {
-  return ["/usr/bin/perl", "-e", program];
+  await until("it is at it", () => existsSync(join(target.talk, "ready")));
 }

@@ -5,6 +5,7 @@ const event = @import("event.zig");
 const contract = @import("contract.zig");
 const sessions = @import("session.zig");
 const joined = @import("process/joined.zig");
+const ourselves = @import("process/ourselves.zig");
 const scheduling = @import("process/scheduling.zig");
 const record = @import("monitor/record.zig");
 const launch = @import("monitor/launch.zig");
@@ -26,6 +27,7 @@ pub fn run(args: []const [*:0]const u8, _: [*:null]const ?[*:0]const u8) u8 {
 fn runIn(args: []const [*:0]const u8) sys.Error!u8 {
     if (args.len != 1) return sys.fail("usage", "native exec EXEC_JSON");
     sessions.ensureStandardStreams();
+    try ourselves.protect();
     var arena_state: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
     const arena = arena_state.allocator();
     const file = std.mem.span(args[0]);

@@ -6,6 +6,7 @@
 //! nothing reachable from it may use them (page_allocator and raw system calls are fine).
 const std = @import("std");
 const sys = @import("sys.zig");
+const ourselves = @import("process/ourselves.zig");
 const oci = @import("oci/oci.zig");
 
 pub const Argument = [*:0]const u8;
@@ -34,6 +35,8 @@ const exit_usage = 125;
 /// Null: this command line is not native, start the TypeScript side. Otherwise the exit status.
 pub fn dispatch(argv: []const Argument, environ: Environment) ?u8 {
     @import("cgroup/cgroup.zig").environ.* = environ;
+    ourselves.argv = argv;
+    ourselves.environ = environ;
     if (argv.len >= 1 and isRuntime(std.mem.span(argv[0]))) return oci.run(argv[1..], environ);
     if (argv.len < 2) return null;
     if (std.mem.eql(u8, std.mem.span(argv[1]), "oci")) return oci.run(argv[2..], environ);

@@ -8,6 +8,7 @@ const sys = @import("sys.zig");
 const event = @import("event.zig");
 const contract = @import("contract.zig");
 const prepare = @import("prepare.zig");
+const ourselves = @import("process/ourselves.zig");
 const sessions = @import("session.zig");
 const passthrough = @import("passthrough.zig");
 const launch = @import("monitor/launch.zig");
@@ -30,6 +31,8 @@ fn runIn(args: []const [*:0]const u8) sys.Error!u8 {
     var arena_state: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
     const directory = std.mem.span(args[0]);
     var container = try prepare.load(arena_state.allocator(), directory);
+    // There others see us execute what may be theirs.
+    if (container.plan.namespaces.joins(.pid)) try ourselves.protect();
     const attach = container.helper.attach;
     if (attach) |options| {
         container.plan.console_size = container.plan.console_size orelse client.currentSize();

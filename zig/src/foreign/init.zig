@@ -3,6 +3,7 @@ const std = @import("std");
 const sys = @import("../sys.zig");
 const child = @import("../process/child.zig");
 const init = @import("../process/init.zig");
+const ourselves = @import("../process/ourselves.zig");
 const linux = sys.linux;
 
 const Error = sys.Error || error{OutOfMemory};
@@ -18,6 +19,6 @@ pub fn fileOf(arena: std.mem.Allocator, own: *const child.Plan, place: [:0]const
     const flags: linux.O = .{ .ACCMODE = .WRONLY, .CREAT = true, .TRUNC = true, .CLOEXEC = true };
     const to = try sys.checkFd("open", copy, linux.open(copy, flags, 0o755));
     defer _ = linux.close(to);
-    try init.copyOurselves(to);
+    try ourselves.copyTo(to);
     return copy;
 }

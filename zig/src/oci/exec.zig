@@ -5,6 +5,7 @@ const sys = @import("../sys.zig");
 const contract = @import("../contract.zig");
 const client = @import("../client/client.zig");
 const joined = @import("../process/joined.zig");
+const ourselves = @import("../process/ourselves.zig");
 const scheduling = @import("../process/scheduling.zig");
 const launch = @import("../monitor/launch.zig");
 const args = @import("args.zig");
@@ -57,6 +58,7 @@ pub fn run(context: *const Context, arguments: []const contexts.Argument) sys.Er
     const parsed = try args.parse(Options, context.arena, arguments, .first);
     const options = &parsed.options;
     if (parsed.words.len == 0) return sys.fail("usage", "usage: tspod oci exec [OPTION]... ID COMMAND [ARGUMENT]...");
+    try ourselves.protect();
     const preserved = try descriptors.preserved(context, options.preserve_fds orelse 0);
     const container = try state.load(Config, context, parsed.words[0]);
     const process = try processes.describe(context.arena, &container.record.config.process, options, parsed.words[1..]);

@@ -4,6 +4,7 @@ const std = @import("std");
 const sys = @import("../sys.zig");
 const contract = @import("../contract.zig");
 const prepare = @import("../prepare.zig");
+const ourselves = @import("../process/ourselves.zig");
 const child = @import("../process/child.zig");
 const gates = @import("../process/gate.zig");
 const hooks = @import("../process/hooks.zig");
@@ -128,14 +129,29 @@ fn publish(
 
 fn readBundle(context: *const Context, options: *const Options) sys.Error!Bundle {
     const pid_file: ?Text = if (options.pid_file) |path| try contexts.absolute(context.arena, path) else null;
-    const console: ?linux.fd_t = if (options.console_socket) |path| try consoles.connect(path) else null;
+    const console_path: ?Text = if (options.console_socket) |path| try contexts.absolute(context.arena, path) else null;
+    const before = try sys.checkFd("open", ".", linux.open(".", .{ .PATH = true, .DIRECTORY = true, .CLOEXEC = true }, 0));
+    defer _ = linux.close(before);
     const path = try enterBundle(context, options.bundle orelse ".");
     const config_name = options.config orelse "config.json";
     const config_text = try contract.readFile(context.arena, config_name);
     const spec = context.arena.create(contract.Spec) catch return contexts.outOfMemory();
     spec.* = try contract.parse(contract.Spec, context.arena, config_name, config_text);
+    if (joinsProcesses(spec)) {
+        _ = try sys.check("fchdir", ".", linux.fchdir(before)); // where the same command line means the same
+        try ourselves.protect();
+        _ = try sys.check("bundle", path, linux.chdir(path));
+    }
     try idmap.complete(context, spec);
+    const console: ?linux.fd_t = if (console_path) |name| try consoles.connect(name) else null;
     return .{ .path = path, .spec = spec, .config_text = config_text, .pid_file = pid_file, .console = console };
+}
+
+/// Whether others will see us execute what may be theirs.
+fn joinsProcesses(spec: *const contract.Spec) bool {
+    const namespace = spec.linux.find(.pid) orelse return false;
+    const path = namespace.path orelse return false;
+    return path.len > 0;
 }
 
 /// Its absolute path. Relative paths in config.json start here (config.md "Root", "Mounts").

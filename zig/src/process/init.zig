@@ -5,6 +5,7 @@ const std = @import("std");
 const sys = @import("../sys.zig");
 const event = @import("../event.zig");
 const lookup = @import("lookup.zig");
+const ourselves = @import("ourselves.zig");
 const linux = sys.linux;
 
 /// What ps shows inside, and all it shows: no path of the host.
@@ -15,42 +16,20 @@ const report_fd = 3;
 
 /// Our own executable in a form that nobody inside can write to (CVE-2019-5736): a read-only detached mount, or where
 /// that cannot be had, or the container's users may not execute the file, a sealed copy in memory. Call in the new
-/// mount namespace while the host's root is still there; `path` and `ourselves` say what /proc/self/exe is.
-pub fn openOurselves(path: [:0]const u8, ourselves: ?lookup.Identity) sys.Error!linux.fd_t {
-    const rc = sys.cloneTree(linux.AT.FDCWD, path, 0);
-    if (linux.errno(rc) == .SUCCESS) {
-        const fd: linux.fd_t = @intCast(rc);
-        const change: sys.MountAttr = .{ .set = sys.attr.rdonly | sys.attr.nosuid | sys.attr.nodev };
-        const sealed = linux.errno(sys.mountSetattr(fd, sys.at_empty_path, &change)) == .SUCCESS;
-        if (sealed and isExecutableByAll(fd, ourselves)) return fd;
+/// mount namespace while the host's root is still there; `path` and `identity` say what /proc/self/exe is.
+pub fn openOurselves(path: [:0]const u8, identity: ?lookup.Identity) sys.Error!linux.fd_t {
+    if (ourselves.readOnlyMount(path)) |fd| {
+        if (isExecutableByAll(fd, identity)) return fd;
         _ = linux.close(fd);
     }
-    return copyToMemory();
+    return ourselves.copyToMemory(title);
 }
 
-pub fn isExecutableByAll(fd: linux.fd_t, ourselves: ?lookup.Identity) bool {
+pub fn isExecutableByAll(fd: linux.fd_t, identity: ?lookup.Identity) bool {
     var stat: linux.Statx = undefined;
     if (linux.errno(sys.statFd(fd, &stat)) != .SUCCESS) return false;
-    const own = ourselves orelse return false;
+    const own = identity orelse return false;
     return std.meta.eql(own, lookup.Identity.from(&stat)) and stat.mode & 0o001 != 0;
-}
-
-/// memfd_create(2) with every seal on it.
-fn copyToMemory() sys.Error!linux.fd_t {
-    const fd = try sys.checkFd("memfd_create", title, linux.memfd_create(title, linux.MFD.CLOEXEC | linux.MFD.ALLOW_SEALING));
-    try copyOurselves(fd);
-    const add_seals = 1033; // F_ADD_SEALS
-    const all_seals = 0x1 | 0x2 | 0x4 | 0x8;
-    _ = try sys.check("fcntl", "seals", linux.fcntl(fd, add_seals, all_seals));
-    return fd;
-}
-
-/// The file we run from, written to `fd`.
-pub fn copyOurselves(fd: linux.fd_t) sys.Error!void {
-    const from = try sys.checkFd("open", "/proc/self/exe", linux.open("/proc/self/exe", .{ .CLOEXEC = true }, 0));
-    defer _ = linux.close(from);
-    const chunk_bytes = 1 << 24;
-    while (try sys.check("sendfile", title, linux.sendfile(fd, from, null, chunk_bytes)) != 0) {}
 }
 
 /// Become init. `file` is the program's path, `argv` its arguments. The report descriptor is `report_fd`, open.
