@@ -9,6 +9,7 @@ import { ownDirectories } from "../helper/index.ts";
 import type { RootfsChoice } from "../host/index.ts";
 import { builtinName, type EnsureOptions, ensureImage, type StoredImage } from "../image/index.ts";
 import { syncDirectory, writeFileAtomic } from "../lib/atomic-file.ts";
+import { formatRuntimeSpec } from "../oci/config-json.ts";
 import { ownIdentity } from "../lib/process-identity.ts";
 import { buildSpec, type BuiltSpec, type CreateOptions } from "../spec/index.ts";
 import {
@@ -80,7 +81,8 @@ async function place(
   const { paths } = context;
   const { options, host, layers, user, files, joined } = setting;
   const containerDir = containerDirectory(paths, id);
-  for (const sentence of options.limits?.ignored ?? []) context.warn(sentence);
+  const sentences = [...(options.limits?.ignored ?? []), ...(options.setup?.warnings ?? [])];
+  for (const sentence of sentences) context.warn(sentence);
   const built = buildSpec(image.config, withStartTime(options, image), host, {
     id,
     name,
@@ -184,6 +186,6 @@ function writeFiles(
   const write = durable
     ? (path: string, text: string) => writeFileAtomic(path, text, { durable })
     : (path: string, text: string) => writeFileSync(path, text, { mode: 0o600 });
-  write(`${directory}/config.json`, JSON.stringify(built.config));
+  write(`${directory}/config.json`, formatRuntimeSpec(built.config));
   write(`${directory}/helper.json`, JSON.stringify(built.helper));
 }

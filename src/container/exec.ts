@@ -8,10 +8,13 @@ import {
   startHelper,
 } from "../helper/index.ts";
 import { writeFileAtomic } from "../lib/atomic-file.ts";
+import { wireProcess } from "../oci/config-json.ts";
 import type { RuntimeSpec } from "../oci/runtime-spec.ts";
 import {
   type CreateOptions,
   defaultSecurity,
+  defaultSetup,
+  helperGroups,
   type HelperSettings,
   mergeEnvironment,
   processCapabilities,
@@ -55,7 +58,7 @@ export function execInContainer(
   const runtimeDir = runtimeDirectory(context.paths, container.id);
   const { process } = readContainerFile<RuntimeSpec>(context, container.id, "config.json");
   const helper = readContainerFile<HelperSettings>(context, container.id, "helper.json");
-  const { security = defaultSecurity } = container.options as CreateOptions; // create recorded it
+  const { security = defaultSecurity, setup = defaultSetup } = container.options as CreateOptions; // create recorded it
   const user = options.user ?? helper.user;
   const terminal = options.tty ? ["TERM=xterm"] : [];
   const request: ExecConfig = {
@@ -63,7 +66,7 @@ export function execInContainer(
     runtimeDir,
     containerDir: containerDirectory(context.paths, container.id),
     process: {
-      ...process,
+      ...wireProcess(process),
       terminal: options.tty,
       args: options.command,
       env: mergeEnvironment(terminal, process.env, options.environment),
@@ -74,6 +77,7 @@ export function execInContainer(
       ),
     },
     user,
+    ...helperGroups(setup),
     stdinOpen: options.interactive,
     seccompCache: context.paths.seccomp,
     ...(attach === null ? {} : { attach }),

@@ -4,11 +4,13 @@ import type { IdMappingLine, RuntimeSpec } from "../oci/runtime-spec.ts";
 import {
   type CreateOptions,
   defaultSecurity,
+  defaultSetup,
   formatSignal,
   type HelperSettings,
   type Joined,
   type LimitOptions,
   noLimits,
+  type SetupOptions,
   type ThrottleKind,
 } from "../spec/index.ts";
 import { containerDirectory, type ContainerState, isPaused } from "../store/containers.ts";
@@ -67,6 +69,7 @@ export function inspectContainer(context: Pick<ContainerContext, "paths">, conta
       Annotations: config.annotations ?? {},
       StopSignal: formatSignal(helper.stopSignal),
       StopTimeout: helper.stopTimeoutMs / 1000,
+      Umask: octal(config.process.user.umask ?? 0),
     },
     HostConfig: {
       AutoRemove: container.autoRemove,
@@ -80,6 +83,7 @@ export function inspectContainer(context: Pick<ContainerContext, "paths">, conta
       MaskedPaths: config.linux.maskedPaths ?? [],
       ReadonlyPaths: config.linux.readonlyPaths ?? [],
       ...inspectLimits(options.limits ?? noLimits, config),
+      ...inspectSetup(options.setup ?? defaultSetup, config),
       LogConfig: { Type: helper.log.driver, Config: {} },
       ...inspectNamespaces(container),
       IDMappings: {
@@ -123,6 +127,25 @@ function inspectLimits(limits: LimitOptions, { linux, process }: RuntimeSpec) {
     CgroupConf: limits.unified,
   };
 }
+
+function inspectSetup(setup: SetupOptions, { mounts }: RuntimeSpec) {
+  const shm = mounts.find(({ destination }) => destination === "/dev/shm");
+  const size = shm?.options?.find((option) => option.startsWith("size="));
+  const keeps = setup.keepGroups ? ["keep-groups"] : [];
+  return {
+    Devices: setup.devices.map(({ source, destination, permissions }) => ({
+      ...{ PathOnHost: source, PathInContainer: destination, CgroupPermissions: permissions },
+    })),
+    GroupAdd: [...setup.groups, ...keeps],
+    Ulimits: setup.ulimits.map(({ name, soft, hard }) => ({
+      ...{ Name: name, Soft: soft ?? -1, Hard: hard ?? -1 },
+    })),
+    Sysctls: setup.sysctls,
+    ShmSize: Number(size?.slice("size=".length) ?? 0),
+  };
+}
+
+const octal = (mode: number): string => mode.toString(8).padStart(4, "0");
 
 function inspectNamespaces(container: Container) {
   const { usernsText, ipc, pid, uts, cgroup } = namespacesOf(container);

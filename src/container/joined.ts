@@ -4,6 +4,7 @@
  */
 import { TspodError } from "../errors.ts";
 import { writeFileAtomic } from "../lib/atomic-file.ts";
+import { formatRuntimeSpec } from "../oci/config-json.ts";
 import type { RuntimeSpec } from "../oci/runtime-spec.ts";
 import {
   type CreateOptions,
@@ -47,7 +48,7 @@ export function refreshJoined(context: Store, record: ContainerRecord): void {
   );
   const linux = { ...config.linux, namespaces: namespaceList(options, pid) };
   const path = `${containerDirectory(context.paths, record.id)}/config.json`;
-  writeFileAtomic(path, JSON.stringify({ ...config, mounts, linux }));
+  writeFileAtomic(path, formatRuntimeSpec({ ...config, mounts, linux }));
 }
 
 function joinedProcess(context: Store, { name }: ContainerRecord, id: string): number {

@@ -67,6 +67,10 @@ export interface HelperConfig {
    * Absent: config.json's process.user is taken as it stands.
    */
   user?: string;
+  /** Further groups of the program's, by their names in the container's own /etc/group. */
+  groups?: string[];
+  /** Supplementary groups stay those of whoever starts us. */
+  keepGroups?: boolean;
   /** Create process.cwd if the image lacks it. */
   createCwd: boolean;
   /** A tiny init is process 1: it forwards signals and reaps. */
@@ -101,6 +105,8 @@ export interface ExecConfig {
   /** OCI `process`: args, env, cwd, terminal, consoleSize, user, capabilities, rlimits, noNewPrivileges... */
   process: unknown;
   user?: string;
+  groups?: string[];
+  keepGroups?: boolean;
   stdinOpen: boolean;
   seccompCache?: string;
   attach?: Attach;

@@ -37,6 +37,7 @@ function meaning(failure: Failure): Meaning {
       };
     case "setresuid":
     case "setresgid":
+    case "setgroups":
       if (errno !== "") break;
       return {
         code: "container.start_failed",
@@ -79,6 +80,9 @@ function meaning(failure: Failure): Meaning {
         message: `Cannot set --oom-score-adj (${errno})`,
         next: "only root may make a container less likely to be killed than you are: use 0 or more",
       };
+    case "sysctl":
+      if (errno === "") break;
+      return sysctlMeaning(detail, errno);
     case "runtime":
       return {
         code: "runtime.failed",
@@ -114,6 +118,21 @@ function cgroupMeaning(failure: Failure): Meaning {
   const [reason = "", next = "tspod info shows what this host offers"] =
     failure.detail.split("; to fix it: ");
   return { code: "host.no_cgroup", message: `Cannot start the container: ${reason}`, next };
+}
+
+/** `path` is one below /proc. */
+function sysctlMeaning(path: string, errno: string): Meaning {
+  const name = path.replace(/^sys\//, "").replaceAll("/", ".");
+  const why: Record<string, string> = {
+    ENOENT: "a container of this kernel has none of that name",
+    EINVAL: "the kernel refuses the value",
+    ERANGE: "the kernel refuses the value",
+  };
+  return {
+    code: "container.start_failed",
+    message: `Cannot set "${name}": ${why[errno] ?? `the kernel does not permit it (${errno})`}`,
+    next: "sysctl -a in a container shows what there is; change or leave away --sysctl",
+  };
 }
 
 function mountMeaning(failure: Failure): Meaning {

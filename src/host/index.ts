@@ -10,6 +10,8 @@ export {
   ownId,
   subordinateLines,
 } from "./id-maps.ts";
+export { decidingGroup, devicesBelow, groupName, mayUse, usableDevices } from "./devices.ts";
+export { callerLimits, type Limit, limitNames, ownLimits, parseLimits } from "./limits.ts";
 export { caller, findProgram, hostMapping, type Mapping } from "./mapping.ts";
 export { chooseRootfs, type RootfsChoice } from "./rootfs.ts";
 export { findRuntime, type ForeignRuntime, listRuntimes, ownRuntime } from "./runtime.ts";

@@ -13,6 +13,17 @@ import { defaultNamespaces, isJoined, joinedContainer, namespaceList } from "./n
 import type { CreateOptions, VolumeMount } from "./options.ts";
 import { type LimitOptions, linuxResources, noLimits } from "./resources.ts";
 import { confinement, defaultSecurity, securedMounts } from "./security.ts";
+import {
+  defaultSetup,
+  deviceMounts,
+  helperGroups,
+  processUser,
+  resourceLimits,
+  setupAnnotations,
+  shmSize,
+  withSysctls,
+} from "./setup.ts";
+import { requireOwn } from "./sysctls.ts";
 import { parseSignal } from "./signals.ts";
 
 /** The part of an image config that a container is made from. */
@@ -130,6 +141,8 @@ function runtimeSpec(
   const ownNetwork = options.network !== "host";
   const security = options.security ?? defaultSecurity;
   const namespaces = options.namespaces ?? defaultNamespaces;
+  const setup = options.setup ?? defaultSetup;
+  requireOwn(options);
   const confined = confinement(security, userOf(image, options, place), host);
   const { limits = noLimits } = options;
   const resources = linuxResources(limits);
@@ -137,7 +150,7 @@ function runtimeSpec(
     ociVersion: "1.0.2", // the oldest that has what we use: Debian 12's crun knows no newer one
     process: {
       terminal: options.tty,
-      user: { uid: 0, gid: 0, umask: 0o022 },
+      user: processUser(setup, host.mapping.gid),
       args: commandLine(image, options),
       env: containerEnvironment({
         image: image.env,
@@ -147,6 +160,7 @@ function runtimeSpec(
       }),
       cwd: workdir(image, options),
       ...confined.process,
+      ...resourceLimits(setup),
       ...(limits.oomScoreAdj === null ? {} : { oomScoreAdj: limits.oomScoreAdj }),
     },
     root: { path: `${place.containerDir}/rootfs`, readonly: options.isReadOnly },
@@ -156,14 +170,16 @@ function runtimeSpec(
         security,
         defaultMounts({
           ...{ ownNetwork, ipc: namespaces.ipc, joinedPid: place.joined?.pid ?? 0 },
+          shmSizeBytes: shmSize(options),
           hasTtyGroup: isMapped(host.mapping.gid, ttyGroup),
         }),
       ),
+      ...deviceMounts(setup),
       ...(options.isReadOnly ? readOnlyTmpfs() : []),
       ...fileNames.map((name) => fileMount(place.containerDir, name)),
       ...options.mounts.map((mount) => volumeMount(mount, place)),
     ],
-    annotations: { ...image.labels, ...options.labels },
+    annotations: { ...image.labels, ...options.labels, ...setupAnnotations(setup) },
     linux: {
       namespaces: namespaceList(options, place.joined?.pid ?? 0),
       // with a user namespace that exists its map exists too
@@ -171,9 +187,10 @@ function runtimeSpec(
         ? { uidMappings: host.mapping.uid, gidMappings: host.mapping.gid }
         : {}),
       // unprivileged ping, and ports below 1024 for users other than root: both stop at this network namespace
-      ...(ownNetwork
-        ? { sysctl: { "net.ipv4.ping_group_range": pingGroups(host.mapping.gid) } }
-        : {}),
+      ...withSysctls(
+        setup,
+        ownNetwork ? { "net.ipv4.ping_group_range": pingGroups(host.mapping.gid) } : {},
+      ),
       ...confined.linux,
       ...(resources === undefined ? {} : { resources }),
     },
@@ -278,6 +295,7 @@ function helperSettings(
     rootfs: rootfs(place),
     idMapTools: host.mapping.tools,
     user: userOf(image, options, place),
+    ...helperGroups(options.setup ?? defaultSetup),
     createCwd: true,
     init: options.init,
     ...(options.runtime === null ? {} : { runtime: options.runtime }),

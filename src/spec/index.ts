@@ -19,11 +19,14 @@ export { mergeEnvironment } from "./environment.ts";
 export type {
   CreateOptions,
   AskedIdLine,
+  DeviceOption,
   Joined,
   NamespaceOptions,
   NetworkMode,
   SeccompChoice,
   SecurityOptions,
+  SetupOptions,
+  Ulimit,
   UsernsMode,
   VolumeMount,
 } from "./options.ts";
@@ -44,4 +47,6 @@ export {
   noLimits,
   type ThrottleKind,
 } from "./resources.ts";
+export { defaultSetup, helperGroups } from "./setup.ts";
+export { sysctlOwner } from "./sysctls.ts";
 export { formatSignal, parseSignal, signalNames } from "./signals.ts";

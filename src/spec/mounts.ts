@@ -3,15 +3,14 @@ import type { Mount } from "../oci/runtime-spec.ts";
 import { isJoined } from "./namespaces.ts";
 import type { NamespaceOptions } from "./options.ts";
 
-/** Docker's `--shm-size` default. */
-const shmSize = "65536k";
-
 export function defaultMounts(options: {
   ownNetwork: boolean;
   hasTtyGroup: boolean;
   ipc: NamespaceOptions["ipc"];
   /** Of the container whose shared memory is shared. */
   joinedPid: number;
+  /** Of /dev/shm; 0 is no limit. */
+  shmSizeBytes: number;
 }): Mount[] {
   // Debian's and Alpine's group "tty"; the kernel refuses a group that is not mapped
   const ttyGroup = options.hasTtyGroup ? ["gid=5"] : [];
@@ -42,12 +41,16 @@ export function defaultMounts(options: {
       source: "mqueue",
       options: ["nosuid", "noexec", "nodev"],
     },
-    ...sharedMemory(options.ipc, options.joinedPid),
+    ...sharedMemory(options),
   ];
 }
 
 /** /dev/shm goes with the IPC namespace. */
-function sharedMemory(ipc: NamespaceOptions["ipc"], joinedPid: number): Mount[] {
+function sharedMemory({
+  ipc,
+  joinedPid,
+  shmSizeBytes,
+}: Parameters<typeof defaultMounts>[0]): Mount[] {
   if (ipc === "none") return [];
   const destination = "/dev/shm";
   const options = ["nosuid", "noexec", "nodev"];
@@ -55,7 +58,7 @@ function sharedMemory(ipc: NamespaceOptions["ipc"], joinedPid: number): Mount[] 
     const source = ipc === "host" ? destination : sharedMemoryOf(joinedPid);
     return [{ destination, type: "bind", source, options: ["bind", "rprivate", ...options] }];
   }
-  const own = ["mode=1777", `size=${shmSize}`];
+  const own = ["mode=1777", `size=${shmSizeBytes}`];
   return [{ destination, type: "tmpfs", source: "shm", options: [...options, ...own] }];
 }
 

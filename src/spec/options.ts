@@ -50,6 +50,40 @@ export interface NamespaceOptions {
   cgroup: "private" | "host" | Joined;
 }
 
+/** A device of the host, by absolute paths. */
+export interface DeviceOption {
+  source: string;
+  destination: string;
+  /** Of "rwm": what was asked; an ordinary user's container may do what the user may. */
+  permissions: string;
+}
+
+/** getrlimit(2): "nofile"; null is unlimited. */
+export interface Ulimit {
+  name: string;
+  soft: number | null;
+  hard: number | null;
+}
+
+/** What the processes of a container find: devices, groups, limits, kernel parameters. */
+export interface SetupOptions {
+  devices: DeviceOption[];
+  /** With --privileged: what of the host's /dev the caller may use. */
+  hostDevices: string[];
+  /** Numbers, or names of the image's /etc/group. */
+  groups: string[];
+  /** The caller's own supplementary groups stay, whether they have a number inside or not. */
+  keepGroups: boolean;
+  ulimits: Ulimit[];
+  /** "net.ipv4.ip_forward" -> "1" */
+  sysctls: Record<string, string>;
+  /** Of /dev/shm; 0: no limit; null: the default. */
+  shmSizeBytes: number | null;
+  umask: number | null;
+  /** Sentences about what cannot be had as it was asked for, and is none the less harmless. */
+  warnings: string[];
+}
+
 export type SeccompChoice =
   | { kind: "default" }
   | { kind: "unconfined" }
@@ -112,4 +146,6 @@ export interface CreateOptions {
   limits?: LimitOptions;
   /** Absent: namespaces of its own, the caller being root in them. */
   namespaces?: NamespaceOptions;
+  /** Absent: nothing beyond what every container has. */
+  setup?: SetupOptions;
 }

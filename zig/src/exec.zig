@@ -85,6 +85,8 @@ fn planOf(arena: std.mem.Allocator, exec: *const contract.Exec, container: Found
     if (config.linux.seccomp) |*profile| plan.program.seccomp = profile;
     plan.program.seccomp_cache = exec.seccompCache;
     plan.program.told = .{ .id = container.id, .bundle = exec.containerDir, .annotations = config.annotations };
+    plan.program.group_names = exec.groups;
+    plan.program.keeps_groups = exec.keepGroups;
     try scheduling.addLinux(&plan.program.scheduling, config.linux.personality, config.linux.memoryPolicy);
     return plan;
 }

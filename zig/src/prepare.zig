@@ -52,6 +52,8 @@ pub fn planOf(arena: std.mem.Allocator, spec: *const contract.Spec, helper: *con
     plan.root.is_volatile = helper.autoRemove;
     if (spaces.joins(.user) or (plan.maps != null and isStranger(config))) try rootfs.prepareEarly(arena, &plan.root);
     plan.program.creates_cwd = helper.createCwd;
+    plan.program.group_names = helper.groups;
+    plan.program.keeps_groups = helper.keepGroups;
     if (config.seccomp) |*profile| plan.program.seccomp = profile;
     plan.program.seccomp_cache = helper.seccompCache;
     plan.program.told = .{ .id = helper.id, .bundle = helper.containerDir, .annotations = spec.annotations };

@@ -9,6 +9,7 @@ import { parseLabels } from "./labels.ts";
 import { limitFlags, limitOptions } from "./limits.ts";
 import { namespaceFlags, namespaceOptions } from "./namespaces.ts";
 import { securityFlags, securityOptions } from "./security.ts";
+import { setupFlags, setupOptions } from "./setup.ts";
 import { parseTmpfs, parseVolume } from "./volume.ts";
 
 export const pullPolicies = ["missing", "always", "never", "newer"] as const;
@@ -57,15 +58,15 @@ export const containerFlags = {
   ...securityFlags,
   ...limitFlags,
   ...namespaceFlags,
+  ...setupFlags,
 } as const;
 
 /** What the other issues bring: limits, security, networks, the rest of a container's life. */
 export const containerFlagsNotYet = `
-  -p --publish -P --publish-all --expose --device --group-add --ulimit --sysctl --shm-size
-  --restart --health-cmd --health-interval --health-retries --health-timeout
+  -p --publish -P --publish-all --expose --restart --health-cmd --health-interval --health-retries --health-timeout
   --health-start-period --no-healthcheck --secret --mount --volumes-from --env-host --label-file
   --log-driver --log-opt --timeout --annotation --add-host --dns --dns-search --dns-option --ip
-  --ip6 --mac-address --network-alias --rootfs --replace --pod --sdnotify --tz --umask --no-hosts
+  --ip6 --mac-address --network-alias --rootfs --replace --pod --sdnotify --tz --no-hosts
   --preserve-fds --http-proxy --domainname --link --gpus --isolation --quiet -q
 `
   .trim()
@@ -109,6 +110,7 @@ export async function createOptions(
     ...(await securityOptions(flags)),
     ...(await limitOptions(flags)),
     ...(await namespaceOptions(flags)),
+    ...(await setupOptions(flags)),
   };
 }
 

@@ -117,8 +117,9 @@ const Keeper = struct {
     }
 
     fn personOf(keeper: *const Keeper, place: people.Place, groups: []const u32) Error!?bundles.Person {
-        const text = keeper.plan.user orelse return null;
-        return try people.find(keeper.plan.arena.allocator(), place, text, groups);
+        const plan = keeper.plan;
+        const text = plan.user orelse return null;
+        return try people.find(plan.arena.allocator(), place, text, .{ .numbers = groups, .names = plan.group_names });
     }
 
     // An exec -------------------------------------------------------------------------------------------------

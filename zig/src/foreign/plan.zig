@@ -20,6 +20,8 @@ pub const Plan = struct {
     console_size: ?terminals.Size,
     /// As helper.json says it; null: the ids are in `process.user`.
     user: ?[:0]const u8,
+    /// Further groups, by name.
+    group_names: []const [:0]const u8,
     work: union(enum) { container: Container, exec: Exec },
 
     /// The id maps that have to be written for the keeper.
@@ -84,6 +86,7 @@ pub fn ofContainer(arena: *std.heap.ArenaAllocator, container: *const prepare.Co
         .terminal = container.plan.program.terminal,
         .console_size = container.plan.console_size,
         .user = helper.user,
+        .group_names = helper.groups,
         .work = .{ .container = .{ .own = &container.plan, .directory = helper.containerDir } },
     };
 }
@@ -106,6 +109,7 @@ pub fn ofExec(
         .terminal = exec.process.terminal,
         .console_size = null,
         .user = exec.user,
+        .group_names = exec.groups,
         .work = .{ .exec = .{
             .keeper = work.keeper,
             .namespaces = work.namespaces,

@@ -40,6 +40,10 @@ pub const Program = struct {
     ids: contract.Process.User,
     /// Room for the groups of `ids` and of /etc/group.
     groups: []u32,
+    /// Further groups, which /etc/group knows by name.
+    group_names: []const [:0]const u8 = &.{},
+    /// The caller's supplementary groups stay, whatever they are called inside.
+    keeps_groups: bool = false,
     /// Without them in config.json a program has none.
     capabilities: caps.Sets,
     limits: []const rlimits.Limit,
@@ -181,7 +185,7 @@ pub fn become(
     try enterDirectory(program);
     ownStreams();
     try caps.limitBounding(program.capabilities.bounding);
-    try changeIds();
+    try changeIds(program.keeps_groups);
     _ = linux.syscall1(.umask, program.ids.umask orelse default_umask);
     // A change of ids clears it (prctl(2)).
     try setParentDeathSignal(program.dies_with_parent);
@@ -245,6 +249,7 @@ fn findUser(program: *Program) sys.Error!void {
         identity.group_count = ids.additionalGids.len;
         if (!program.has_home) users.findHome(&identity);
     }
+    for (program.group_names) |name| try users.addNamed(&identity, name);
     if (program.has_home) return;
     const home = if (identity.home().len > 0) identity.home() else "/";
     const text = std.fmt.bufPrintZ(&home_variable, "HOME={s}", .{home}) catch return;
@@ -279,14 +284,21 @@ fn isTerminal(stat: linux.Statx) bool {
     return linux.S.ISCHR(stat.mode) and stat.rdev_major >= 136 and stat.rdev_major <= 143;
 }
 
-fn changeIds() sys.Error!void {
+fn changeIds(keeps_groups: bool) sys.Error!void {
     try caps.keepAcrossSetuid(true);
-    const rc = linux.setgroups(identity.group_count, identity.groups.ptr);
-    // With a single id mapped the kernel forbids it (user_namespaces(7)): there is no other group to be in.
-    if (linux.errno(rc) != .PERM) try checkId("setgroups", rc, identity.gid);
+    if (!keeps_groups) try setGroups();
     try checkId("setresgid", linux.setresgid(identity.gid, identity.gid, identity.gid), identity.gid);
     try checkId("setresuid", linux.setresuid(identity.uid, identity.uid, identity.uid), identity.uid);
     try caps.keepAcrossSetuid(false);
+}
+
+fn setGroups() sys.Error!void {
+    const rc = linux.setgroups(identity.group_count, identity.groups.ptr);
+    switch (linux.errno(rc)) {
+        .PERM => {}, // with a single id mapped the kernel forbids it (user_namespaces(7)): there is no other group
+        .INVAL => return sys.fail("setgroups", "a group of the user is not mapped in the user namespace"),
+        else => _ = try sys.check("setgroups", "", rc),
+    }
 }
 
 fn checkId(call: []const u8, rc: usize, id: u32) sys.Error!void {

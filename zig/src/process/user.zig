@@ -86,6 +86,11 @@ pub fn lookup(user: *User, text: []const u8, extra_groups: []const u32) sys.Erro
     for (extra_groups) |gid| try user.addGroup(gid);
 }
 
+/// One more group, by its name in /etc/group.
+pub fn addNamed(user: *User, name: []const u8) sys.Error!void {
+    try user.addGroup(try findGroup(name));
+}
+
 /// The name of a user id in /etc/passwd, or null.
 pub fn nameOf(uid: u32, buffer: *[name_bytes_max]u8) ?[]const u8 {
     var passwd: Lines = .open("/etc/passwd");
