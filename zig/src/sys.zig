@@ -80,8 +80,6 @@ pub fn clone3(args: *const CloneArgs) usize {
 
 /// CLONE_INTO_CGROUP, Linux 5.7.
 pub const clone_into_cgroup: u64 = 0x200000000;
-/// Every signal is handled as by default in the new process (Linux 5.5).
-pub const clone_clear_sighand: u64 = 0x100000000;
 
 /// waitid(2) for one child by pid, through EINTR. 0-255: exited; 128 + n: killed by signal n.
 pub fn waitExit(pid: linux.pid_t) Error!u32 {

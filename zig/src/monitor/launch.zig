@@ -115,7 +115,7 @@ pub const Launch = struct {
         if (target == .container) launch.birth = try .begin(&target.container.cgroup);
         errdefer launch.abandon();
         var args: sys.CloneArgs = .{
-            .flags = linux.CLONE.PIDFD | sys.clone_clear_sighand | fromBirth(target),
+            .flags = linux.CLONE.PIDFD | fromBirth(target),
             .pidfd = @intFromPtr(&launch.pidfd),
         };
         const rc = clone(target, &args, if (launch.birth) |birth| birth.into else null);

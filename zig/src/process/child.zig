@@ -101,7 +101,7 @@ pub fn run(plan: *Plan, streams: ?Streams, channel: linux.fd_t) noreturn {
 fn runIn(plan: *Plan, streams: ?Streams, current: *linux.fd_t) sys.Error!void {
     const channel = current.*;
     try programs.dieWithParent();
-    unblockSignals();
+    defaultSignals();
     _ = linux.syscall1(.umask, 0o022); // of mount points that are made; the program gets its own
     _ = try sys.check("setsid", "", linux.setsid());
     if (streams) |s| try takeStreams(s);
@@ -155,8 +155,8 @@ fn awaitGo(plan: *Plan, channel: linux.fd_t) void {
     report.awaitGo(channel);
 }
 
-/// Ignored signals and the mask would be inherited by the program. Of a process that clone3 made without
-/// `clone_clear_sighand`.
+/// Ignored signals and the mask would be inherited by the program, also through CLONE_CLEAR_SIGHAND, which resets
+/// handlers only.
 pub fn defaultSignals() void {
     const default: linux.Sigaction = .{
         .handler = .{ .handler = linux.SIG.DFL },
@@ -164,10 +164,6 @@ pub fn defaultSignals() void {
         .flags = 0,
     };
     for (1..65) |number| _ = linux.sigaction(@enumFromInt(number), &default, null);
-    unblockSignals();
-}
-
-pub fn unblockSignals() void {
     const none = linux.sigemptyset();
     _ = linux.sigprocmask(linux.SIG.SETMASK, &none, null);
 }

@@ -199,8 +199,7 @@ const Running = struct {
         var pipe: [2]linux.fd_t = undefined;
         _ = try sys.check("pipe2", "hooks", linux.pipe2(&pipe, .{ .CLOEXEC = true }));
         running.stderr = pipe[0];
-        const flags = linux.CLONE.PIDFD | sys.clone_clear_sighand;
-        const args: sys.CloneArgs = .{ .flags = flags, .pidfd = @intFromPtr(&running.pidfd) };
+        const args: sys.CloneArgs = .{ .flags = linux.CLONE.PIDFD, .pidfd = @intFromPtr(&running.pidfd) };
         const rc = sys.clone3(&args);
         if (linux.errno(rc) == .SUCCESS and rc == 0) running.become(state, pipe[1], context, confine);
         _ = linux.close(pipe[1]);
@@ -216,7 +215,7 @@ const Running = struct {
         context: anytype,
         comptime confine: fn (@TypeOf(context)) sys.Error!void,
     ) noreturn {
-        child.unblockSignals();
+        child.defaultSignals();
         _ = linux.setsid(); // a group of its own, to be killed as one
         _ = linux.lseek(state, 0, linux.SEEK.SET);
         const rc = linux.open("/dev/null", .{ .ACCMODE = .RDWR, .CLOEXEC = true }, 0);

@@ -84,7 +84,7 @@ pub fn run(plan: *Plan, streams: ?child.Streams, channel: linux.fd_t) noreturn {
 
 fn join(plan: *Plan, streams: ?child.Streams, channel: linux.fd_t) sys.Error!void {
     if (plan.waits) report.awaitGo(channel);
-    child.unblockSignals();
+    child.defaultSignals();
     // Inherited; the container's /proc would not let a process that is not dumpable change it.
     if (plan.affinity.initial) |*set| try scheduling.setAffinity(set);
     try programs.adjustOomScore(&plan.program, channel);
