@@ -18,7 +18,9 @@ pub fn load(arena: std.mem.Allocator, directory: [:0]const u8) sys.Error!Contain
     try contract.expectVersion(helper.contract);
     const spec = arena.create(contract.Spec) catch return outOfMemory();
     spec.* = try contract.load(contract.Spec, arena, directory, "config.json");
-    return .{ .helper = helper, .plan = try planOf(arena, spec, &helper) };
+    var container: Container = .{ .helper = helper, .plan = try planOf(arena, spec, &helper) };
+    container.plan.cgroup.has_monitor = true;
+    return container;
 }
 
 /// `spec` must live as long as the plan.

@@ -44,7 +44,7 @@ pub const Birth = struct {
         birth.pid = pid;
         birth.is_born_inside = is_inside;
         const bus = birth.bus orelse return;
-        scopes.request(bus, &birth.plan.place.scope, pid) catch |err| {
+        scopes.request(bus, &birth.plan.place.scope, pid, birth.plan.has_monitor) catch |err| {
             birth.closeBus();
             birth.* = try birth.without(err);
         };
@@ -54,7 +54,7 @@ pub const Birth = struct {
     pub fn finish(birth: *Birth) Error!groups.Cgroup {
         if (birth.bus) |bus| {
             defer birth.closeBus();
-            birth.group = scopes.settle(birth.plan.arena, bus, &birth.plan.place.scope, birth.pid) catch |err| {
+            birth.group = scopes.settle(birth.plan, bus, birth.pid) catch |err| {
                 birth.* = try birth.without(err);
                 return birth.group;
             };

@@ -30,6 +30,8 @@ pub const Write = struct {
 pub const Plan = struct {
     arena: std.mem.Allocator,
     place: places.Place,
+    /// The process that makes it stays with the container: it belongs into the same scope of systemd, beside it.
+    has_monitor: bool = false,
     writes: []const Write = &.{},
     /// memory.max comes last: what the start of a container takes must not count against a small one's limit.
     memory_max: ?[]const u8 = null,

@@ -4,10 +4,13 @@
 //! Theory of operation. The call names the container's first process, and systemd moves it: from an ordinary login
 //! only it can, for the session's group is not the user's. `Delegate=yes` makes the scope's inside ours. The limits
 //! are not properties of the scope but files of a group inside it, `container`: systemd rewrites what is its own when
-//! it is reloaded, and knows not all of them. The scope goes away when the last process has (`CollectMode`).
+//! it is reloaded, and knows not all of them. The monitor, where there is one, lives beside it in `monitor`: the scope
+//! goes away when the last process has (`CollectMode`), and nobody but the kernel could say then whether memory had run
+//! out. It also is no longer part of a login that ends.
 //! The call is sent as soon as there is a process; what else belongs to the start happens while systemd works.
 const std = @import("std");
 const sys = @import("../sys.zig");
+const plans = @import("plan.zig");
 const places = @import("place.zig");
 const files = @import("files.zig");
 const groups = @import("group.zig");
@@ -56,8 +59,8 @@ pub fn connect(arena: std.mem.Allocator) Error!*Connection {
     return sys.fail("cgroup", "no systemd of yours is running here; to fix it: log in (with su or in cron there is none), or sudo loginctl enable-linger $USER");
 }
 
-/// Ask for the scope, with `pid` in it. Does not wait.
-pub fn request(c: *Connection, scope: *const places.Scope, pid: linux.pid_t) Error!void {
+/// Ask for the scope, with `pid` in it, and perhaps with us. Does not wait.
+pub fn request(c: *Connection, scope: *const places.Scope, pid: linux.pid_t, with_us: bool) Error!void {
     var w = c.beginCall(method("StartTransientUnit", "ssa(sv)a(sa(sv))"));
     w.string(scope.unit);
     w.string("fail");
@@ -69,6 +72,7 @@ pub fn request(c: *Connection, scope: *const places.Scope, pid: linux.pid_t) Err
     w.property("PIDs", "au");
     const pids = w.beginArray(4);
     w.uint32(@intCast(pid));
+    if (with_us) w.uint32(@intCast(linux.getpid()));
     w.endArray(pids);
     w.property("Slice", "s");
     w.string(scope.slice orelse if (linux.geteuid() == 0) "system.slice" else "user.slice");
@@ -85,19 +89,27 @@ pub fn request(c: *Connection, scope: *const places.Scope, pid: linux.pid_t) Err
     try c.flush();
 }
 
-/// Until the scope is there; then the process moves on into its inner group.
-pub fn settle(arena: std.mem.Allocator, c: *Connection, scope: *const places.Scope, pid: linux.pid_t) Error!groups.Cgroup {
+/// Until the scope is there; then the processes move on into groups of their own inside it.
+pub fn settle(plan: *const plans.Plan, c: *Connection, pid: linux.pid_t) Error!groups.Cgroup {
+    const arena = plan.arena;
+    const scope = &plan.place.scope;
     try awaitJob(c, scope.unit);
     const hierarchy = hierarchies.find(arena) orelse return directory.noHierarchy();
     const path = hierarchies.groupOf(arena, pid) orelse return misplaced(scope.unit);
     if (!std.mem.eql(u8, std.fs.path.basename(path), scope.unit)) return misplaced(scope.unit);
     const outer = hierarchies.join(arena, hierarchy.top, path) orelse return outOfMemory();
     if (linux.geteuid() == 0) try offer(arena, hierarchy.top, path);
-    const group: groups.Cgroup = .{ .path = hierarchies.join(arena, outer, inner) orelse return outOfMemory() };
+    const group = try makeInner(arena, outer, inner, pid);
+    if (plan.has_monitor) _ = try makeInner(arena, outer, "monitor", linux.getpid());
+    try directory.enableControllers(outer);
+    return group;
+}
+
+fn makeInner(arena: std.mem.Allocator, outer: [:0]const u8, name: []const u8, pid: linux.pid_t) Error!groups.Cgroup {
+    const group: groups.Cgroup = .{ .path = hierarchies.join(arena, outer, name) orelse return outOfMemory() };
     const rc = linux.mkdir(group.path, 0o755);
     if (linux.errno(rc) != .EXIST) _ = try sys.check("mkdir", group.path, rc);
     try group.enter(pid);
-    try directory.enableControllers(outer);
     return group;
 }
 
