@@ -36,6 +36,8 @@ fn runIn(args: []const [*:0]const u8) sys.Error!u8 {
     const exec = try contract.parse(contract.Exec, arena, file, bytes);
     try contract.expectVersion(exec.contract);
     const container = try findContainer(arena, exec.runtimeDir);
+    const group: cgroups.Cgroup = if (container.cgroup.len == 0) .{} else try cgroups.open(container.cgroup);
+    if (group.isFrozen()) return sys.fail("paused", "the container is paused");
     var plan: joined.Plan = undefined;
     var other: foreign.Plan = undefined;
     const target: launch.Target = if (container.keeper) |keeper| foreigner: {
@@ -43,10 +45,12 @@ fn runIn(args: []const [*:0]const u8) sys.Error!u8 {
             .keeper = keeper.pidfd,
             .namespaces = try joined.namespacesOf(keeper.pid),
             .program = container.pidfd,
+            .first = container.pid,
+            .cgroup = group,
         });
         break :foreigner .{ .foreign = &other };
     } else ours: {
-        plan = try planOf(arena, &exec, container);
+        plan = try planOf(arena, &exec, container, group);
         break :ours .{ .joined = &plan };
     };
     if (exec.attach == null and !target.hasTerminal()) return leaveBehind(target);
@@ -65,19 +69,17 @@ fn consoleSize(exec: *const contract.Exec) ?terminal.Size {
     return if (exec.attach != null) client.currentSize() else null;
 }
 
-fn planOf(arena: std.mem.Allocator, exec: *const contract.Exec, container: Found) sys.Error!joined.Plan {
+fn planOf(arena: std.mem.Allocator, exec: *const contract.Exec, container: Found, group: cgroups.Cgroup) sys.Error!joined.Plan {
     const config = arena.create(Config) catch return sys.fail("prepare", "out of memory");
     config.* = try contract.load(Config, arena, exec.containerDir, "config.json");
     var process = exec.process;
     if (process.capabilities == null) process.capabilities = config.process.capabilities;
-    const cgroup: cgroups.Cgroup = if (container.cgroup.len == 0) .{} else try cgroups.open(container.cgroup);
-    if (cgroup.isFrozen()) return sys.fail("paused", "the container is paused");
     var plan: joined.Plan = .{
         .program = try .prepare(arena, &process, exec.user),
         .console_size = null,
         .pidfd = container.pidfd,
         .arena = arena,
-        .cgroup = cgroup,
+        .cgroup = group,
         .first = container.pid,
         .namespaces = try joined.namespacesOf(container.pid),
         .affinity = try .parse(process.execCPUAffinity),

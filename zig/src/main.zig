@@ -113,4 +113,5 @@ test {
     _ = @import("foreign/execution.zig");
     _ = @import("foreign/failure.zig");
     _ = @import("foreign/handle.zig");
+    _ = @import("foreign/plan.zig");
 }

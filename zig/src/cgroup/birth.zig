@@ -66,7 +66,7 @@ pub const Birth = struct {
         }
         birth.closeDirectory();
         if (birth.group.isNone()) return birth.group;
-        try limits.write(birth.group, birth.plan);
+        if (!birth.plan.limits_come_later) try limits.write(birth.group, birth.plan);
         try devices.restrict(birth.group, birth.plan.devices);
         return birth.group;
     }

@@ -37,6 +37,8 @@ pub const Plan = struct {
     memory_max: ?[]const u8 = null,
     /// Refuse a memory limit below what is in use, in bytes (`checkBeforeUpdate`).
     memory_at_least: ?u64 = null,
+    /// The limits are for `update`, once what the start takes is over and done with.
+    limits_come_later: bool = false,
     /// In force when we may (not in a user namespace): then everything that no rule allows is refused.
     devices: []const types.DeviceRule = &.{},
 

@@ -4,10 +4,11 @@ const std = @import("std");
 const sys = @import("../sys.zig");
 const child = @import("../process/child.zig");
 const programs = @import("../process/program.zig");
-const handles = @import("handle.zig");
+const worlds = @import("world.zig");
 const linux = sys.linux;
 
-/// Files beside the bundle, by names that are relative to it: a socket's path may not be long.
+/// Files beside the bundle. All names are relative to it: a socket's path may not be long, and where somebody has deleted
+/// the directory that the tmpfs lies on (the container is removed while it starts), nothing may be made in its place.
 pub const Files = struct {
     config: [:0]const u8,
     log: [:0]const u8,
@@ -32,15 +33,13 @@ pub const Files = struct {
 
 pub const Call = struct {
     runtime: [:0]const u8,
-    /// Where the runtime keeps its own state.
-    state: [:0]const u8,
     files: *const Files,
     id: [:0]const u8,
     terminal: bool,
 
-    pub fn create(call: *const Call, bundle: [:0]const u8) Words {
+    pub fn create(call: *const Call) Words {
         var words = call.begin("create");
-        words.add(&.{ "--bundle", bundle, "--pid-file", call.files.pid });
+        words.add(&.{ "--bundle", ".", "--pid-file", call.files.pid });
         if (call.terminal) words.add(&.{ "--console-socket", call.files.console });
         return call.end(words);
     }
@@ -58,7 +57,7 @@ pub const Call = struct {
 
     fn begin(call: *const Call, verb: [:0]const u8) Words {
         var words: Words = .{};
-        words.add(&.{ call.runtime, "--root", call.state, "--log", call.files.log, "--log-format", "json", verb });
+        words.add(&.{ call.runtime, "--root", "state", "--log", call.files.log, "--log-format", "json", verb });
         return words;
     }
 
@@ -84,13 +83,14 @@ pub const Words = struct {
     }
 };
 
-/// Start it with these standard streams (null: ours). It dies with us.
-pub fn spawn(words: *const Words, streams: ?child.Streams) sys.Error!linux.pid_t {
+/// Start it with these standard streams (null: ours). It dies with us. With a gate, a pipe's reading end, it waits
+/// until a byte comes: then it has been put into the container's cgroup, which is what it and its children get to see.
+pub fn spawn(words: *const Words, streams: ?child.Streams, gate: ?linux.fd_t) sys.Error!linux.pid_t {
     const runtime = std.mem.span(words.list[0].?);
     _ = try sys.check("runtime", runtime, linux.faccessat(linux.AT.FDCWD, runtime, linux.X_OK, 0));
     const pid = try sys.check("fork", runtime, linux.fork());
     if (pid == 0) {
-        execute(words, streams) catch {};
+        execute(words, streams, gate) catch {};
         linux.exit_group(exit_not_executed);
     }
     return @intCast(pid);
@@ -98,9 +98,14 @@ pub fn spawn(words: *const Words, streams: ?child.Streams) sys.Error!linux.pid_t
 
 pub const exit_not_executed = 126;
 
-fn execute(words: *const Words, streams: ?child.Streams) sys.Error!void {
+fn execute(words: *const Words, streams: ?child.Streams, gate: ?linux.fd_t) sys.Error!void {
     child.defaultSignals();
     try programs.dieWithParent();
+    if (gate) |fd| {
+        var byte: [1]u8 = undefined;
+        if (linux.read(fd, &byte, 1) != 1) return;
+        try worlds.enterGroup();
+    }
     if (streams) |s| try child.takeStreams(s);
     sys.closeOnExecFrom(3);
     const envp = [_:null]?[*:0]const u8{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
@@ -110,18 +115,17 @@ fn execute(words: *const Words, streams: ?child.Streams) sys.Error!void {
 test "create and exec are spelled as podman spells them" {
     const call: Call = .{
         .runtime = "/bin/crun",
-        .state = "/r/state",
         .files = &.of_container,
         .id = "x",
         .terminal = true,
     };
     var text: [256]u8 = undefined;
     try std.testing.expectEqualStrings(
-        "/bin/crun --root /r/state --log log --log-format json create --bundle /r --pid-file pid --console-socket console x",
-        joined(&call.create("/r"), &text),
+        "/bin/crun --root state --log log --log-format json create --bundle . --pid-file pid --console-socket console x",
+        joined(&call.create(), &text),
     );
     try std.testing.expectEqualStrings(
-        "/bin/crun --root /r/state --log log --log-format json exec --detach --process config.json --pid-file pid " ++
+        "/bin/crun --root state --log log --log-format json exec --detach --process config.json --pid-file pid " ++
             "--console-socket console x",
         joined(&call.exec(), &text),
     );

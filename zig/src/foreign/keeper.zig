@@ -68,10 +68,11 @@ const Keeper = struct {
         const root = try worlds.build(container.own, plan.place, keeper.channel);
         const files: commands.Files = .of_container;
         try keeper.writeBundle(container, &files, root);
-        const call = try keeper.callOf(&files);
-        try keeper.carryOut(&call, &call.create(plan.place));
+        const call = keeper.callOf(&files);
+        try keeper.carryOut(&call, &call.create());
         const program = try keeper.findProgram(&files);
         keeper.streams = null;
+        plan.joins_group = false; // it is in there
         const before: execution.Moment = .of(program);
         try keeper.carryOut(&call, &call.start());
         before.awaitExecution();
@@ -86,7 +87,8 @@ const Keeper = struct {
         try beLikeAnInit();
     }
 
-    /// Go to where all names are relative to, once nothing else needs a directory; what the runtime makes is for the container's users to see.
+    /// Go to where all names are relative to, once nothing else needs a directory. What the runtime makes is for the
+    /// container's users to see.
     fn settle(keeper: *const Keeper) sys.Error!void {
         _ = try sys.check("chdir", keeper.plan.place, linux.chdir(keeper.plan.place));
         _ = linux.syscall1(.umask, 0o022);
@@ -155,7 +157,7 @@ const Keeper = struct {
         try keeper.settle();
         errdefer files.remove();
         try writeJson(arena, files.config, &exec.process);
-        const call = try keeper.callOf(&files);
+        const call = keeper.callOf(&files);
         try keeper.carryOut(&call, &call.exec());
         const program = try keeper.findProgram(&files);
         files.remove();
@@ -166,28 +168,39 @@ const Keeper = struct {
 
     // Both ----------------------------------------------------------------------------------------------------
 
-    fn callOf(keeper: *const Keeper, files: *const commands.Files) error{OutOfMemory}!commands.Call {
+    fn callOf(keeper: *const Keeper, files: *const commands.Files) commands.Call {
         const plan = keeper.plan;
-        return .{
-            .runtime = plan.runtime.path,
-            .state = try std.fs.path.joinZ(plan.arena.allocator(), &.{ plan.place, "state" }),
-            .files = files,
-            .id = plan.id,
-            .terminal = plan.terminal,
-        };
+        return .{ .runtime = plan.runtime.path, .files = files, .id = plan.id, .terminal = plan.terminal };
     }
 
     /// One call of the runtime, to its end.
     fn carryOut(keeper: *Keeper, call: *const commands.Call, words: *const commands.Words) sys.Error!void {
         const plan = keeper.plan;
         if (plan.terminal and keeper.console == null) keeper.console = try consoles.listen(call.files.console);
-        const pid = try commands.spawn(words, keeper.streams);
+        const pid = try keeper.spawn(words);
         keeper.dropDescriptors();
         const ending = waitFor(pid, .{ .reaps_others = false });
         if (ending.code == 0) return;
         const arena = plan.arena.allocator();
         const log = contract.readFile(arena, call.files.log) catch "";
         return failures.remember(arena, plan.runtime.name, keeper.programName(), log, ending.code);
+    }
+
+    /// Who is to be the container's parent, or further process, goes into its group first.
+    fn spawn(keeper: *const Keeper, words: *const commands.Words) sys.Error!linux.pid_t {
+        if (!keeper.plan.joins_group) return commands.spawn(words, keeper.streams, null);
+        var gate: [2]linux.fd_t = undefined;
+        _ = try sys.check("pipe2", "", linux.pipe2(&gate, .{ .CLOEXEC = true }));
+        defer for (gate) |fd| {
+            _ = linux.close(fd);
+        };
+        const pid = try commands.spawn(words, keeper.streams, gate[0]);
+        const pidfd = try sys.checkFd("pidfd_open", "the runtime", linux.pidfd_open(pid, 0));
+        defer _ = linux.close(pidfd);
+        try report.sendDescriptor(keeper.channel, .member, pidfd);
+        report.awaitGo(keeper.channel);
+        try sys.writeAll(gate[1], "g");
+        return pid;
     }
 
     fn programName(keeper: *const Keeper) [:0]const u8 {

@@ -6,6 +6,7 @@ const prepare = @import("../prepare.zig");
 const child = @import("../process/child.zig");
 const namespaces_room = @import("../process/namespaces.zig");
 const terminals = @import("../process/terminal.zig");
+const cgroups = @import("../cgroup/cgroup.zig");
 const userns = @import("../userns.zig");
 const linux = sys.linux;
 
@@ -22,6 +23,8 @@ pub const Plan = struct {
     user: ?[:0]const u8,
     /// Further groups, by name.
     group_names: []const [:0]const u8,
+    /// Who the runtime is called by must be in the container's cgroup first, where its children are born.
+    joins_group: bool = false,
     work: union(enum) { container: Container, exec: Exec },
 
     /// The id maps that have to be written for the keeper.
@@ -40,6 +43,33 @@ pub const Plan = struct {
         };
     }
 
+    /// The group that has to be made.
+    pub fn group(plan: *const Plan) ?*const cgroups.Plan {
+        return switch (plan.work) {
+            .container => |container| &container.own.cgroup,
+            .exec => null,
+        };
+    }
+
+    /// Before the keeper exists: whether there will be a group to join.
+    pub fn expectGroup(plan: *Plan, birth: ?cgroups.Birth) void {
+        plan.joins_group = switch (plan.work) {
+            .container => birth.?.bus != null or !birth.?.group.isNone(),
+            .exec => |exec| !exec.cgroup.isNone(),
+        };
+    }
+
+    /// Put `pid` into the container's group.
+    pub fn admit(plan: *const Plan, birth: *?cgroups.Birth, pid: linux.pid_t) sys.Error!void {
+        switch (plan.work) {
+            .container => {
+                try birth.*.?.adopt(pid, false);
+                _ = try birth.*.?.finish();
+            },
+            .exec => |exec| try cgroups.join(plan.arena.allocator(), exec.cgroup, pid, exec.first),
+        }
+    }
+
     /// The layers to mount, which fuse-overlayfs may have to serve. Null: they are mounted.
     pub fn rootfs(plan: *const Plan) ?*const contract.Rootfs {
         return switch (plan.work) {
@@ -51,7 +81,7 @@ pub const Plan = struct {
 
 pub const Container = struct {
     /// The plan of our own runtime: its maps, layers and propagation are used.
-    own: *const child.Plan,
+    own: *child.Plan,
     /// Where config.json is.
     directory: [:0]const u8,
 };
@@ -60,8 +90,10 @@ pub const Exec = struct {
     /// The container's keeper, and which of its namespaces are not ours.
     keeper: linux.fd_t,
     namespaces: u32,
-    /// The container's first process.
+    /// The container's first process, and its group.
     program: linux.fd_t,
+    first: linux.pid_t,
+    cgroup: cgroups.Cgroup,
     /// OCI `process`, and the first word of its command line.
     process: std.json.Value,
     command: [:0]const u8,
@@ -70,14 +102,13 @@ pub const Exec = struct {
     stays: bool = true,
 };
 
-pub fn ofContainer(arena: *std.heap.ArenaAllocator, container: *const prepare.Container) sys.Error!Plan {
+pub fn ofContainer(arena: *std.heap.ArenaAllocator, container: *prepare.Container) sys.Error!Plan {
     const helper = &container.helper;
     if (container.plan.namespaces.joins(.user)) {
         return sys.fail("namespaces", "another runtime cannot be put into a user namespace that is there");
     }
-    if (container.plan.cgroup.firstLimit()) |name| {
-        return sys.failFormat("cgroup", "{s}: containers of another runtime get no cgroup yet", .{name});
-    }
+    if (container.plan.maps) |*maps| maps.* = recognizable(arena.allocator(), maps) catch return outOfMemory();
+    container.plan.cgroup.limits_come_later = true; // a runtime may need more than its container
     return .{
         .arena = arena,
         .runtime = helper.runtime.?,
@@ -91,12 +122,42 @@ pub fn ofContainer(arena: *std.heap.ArenaAllocator, container: *const prepare.Co
     };
 }
 
+/// A user namespace with one line for all ids is what runtimes take for the host's, where they would try what only real
+/// root may: two lines mean the same.
+fn recognizable(arena: std.mem.Allocator, plan: *const userns.Plan) error{OutOfMemory}!userns.Plan {
+    return .prepare(arena, .{
+        .uid = if (mapsAll(plan.maps.uid)) &all_in_two else plan.maps.uid,
+        .gid = if (mapsAll(plan.maps.gid)) &all_in_two else plan.maps.gid,
+        .tools = plan.maps.tools,
+    });
+}
+
+const all_ids = std.math.maxInt(u32);
+const all_in_two = [_]userns.Mapping{
+    .{ .containerID = 0, .hostID = 0, .size = 1 },
+    .{ .containerID = 1, .hostID = 1, .size = all_ids - 1 },
+};
+
+fn mapsAll(mappings: []const userns.Mapping) bool {
+    return mappings.len == 1 and std.meta.eql(mappings[0], .{ .containerID = 0, .hostID = 0, .size = all_ids });
+}
+
+fn outOfMemory() sys.Error {
+    return sys.fail("prepare", "out of memory");
+}
+
 /// `bytes` is exec.json itself.
 pub fn ofExec(
     arena: *std.heap.ArenaAllocator,
     exec: *const contract.Exec,
     bytes: []const u8,
-    work: struct { keeper: linux.fd_t, namespaces: u32, program: linux.fd_t },
+    place: struct {
+        keeper: linux.fd_t,
+        namespaces: u32,
+        program: linux.fd_t,
+        first: linux.pid_t,
+        cgroup: cgroups.Cgroup,
+    },
 ) sys.Error!Plan {
     const Settings = struct { id: [:0]const u8, runtime: contract.Runtime };
     const settings = try contract.load(Settings, arena.allocator(), exec.containerDir, "helper.json");
@@ -111,12 +172,25 @@ pub fn ofExec(
         .user = exec.user,
         .group_names = exec.groups,
         .work = .{ .exec = .{
-            .keeper = work.keeper,
-            .namespaces = work.namespaces,
-            .program = work.program,
+            .keeper = place.keeper,
+            .namespaces = place.namespaces,
+            .program = place.program,
+            .first = place.first,
+            .cgroup = place.cgroup,
             .process = raw.process,
             .command = if (exec.process.args.len > 0) exec.process.args[0] else "",
             .groups = exec.process.user.additionalGids,
         } },
     };
+}
+
+test "recognizable() says the same with two lines" {
+    var arena_state: std.heap.ArenaAllocator = .init(std.testing.allocator);
+    defer arena_state.deinit();
+    const all = [_]userns.Mapping{.{ .containerID = 0, .hostID = 0, .size = all_ids }};
+    const some = [_]userns.Mapping{.{ .containerID = 0, .hostID = 0, .size = 65536 }};
+    const before: userns.Plan = .{ .maps = .{ .uid = &all, .gid = &some } };
+    const plan = try recognizable(arena_state.allocator(), &before);
+    try std.testing.expectEqualStrings("0 0 1\n1 1 4294967294\n", plan.uid_text);
+    try std.testing.expectEqualStrings("0 0 65536\n", plan.gid_text);
 }

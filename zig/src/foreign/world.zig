@@ -37,6 +37,13 @@ pub fn build(own: *const child.Plan, place: [:0]const u8, channel: linux.fd_t) s
     return root;
 }
 
+/// The same for one process and its children, whose group is another one by now.
+pub fn enterGroup() sys.Error!void {
+    const flags: usize = linux.CLONE.NEWNS | linux.CLONE.NEWCGROUP;
+    _ = try sys.check("unshare", "new namespaces", linux.unshare(flags));
+    try mountCgroups();
+}
+
 /// Version 2 and nothing else, whatever the host has: that is what runtimes understand. Read-only: they may not make
 /// groups of their own. A kernel that has none is the runtime's to judge.
 fn mountCgroups() sys.Error!void {

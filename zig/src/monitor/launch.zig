@@ -62,6 +62,15 @@ pub const Target = union(enum) {
         };
     }
 
+    /// The group that is made for it.
+    fn group(target: Target) ?*const cgroups.Plan {
+        return switch (target) {
+            .container => |plan| &plan.cgroup,
+            .joined => null,
+            .foreign => |plan| plan.group(),
+        };
+    }
+
     fn rootfs(target: Target) ?*const contract.Rootfs {
         return switch (target) {
             .container => |plan| &plan.root.rootfs,
@@ -112,13 +121,14 @@ pub const Launch = struct {
         const channel = try report.open();
         errdefer _ = linux.close(channel.parent);
         var launch: Launch = .{ .pid = 0, .pidfd = -1, .channel = channel.parent };
-        if (target == .container) launch.birth = try .begin(&target.container.cgroup);
+        if (target.group()) |group| launch.birth = try .begin(group);
         errdefer launch.abandon();
+        if (target == .foreign) target.foreign.expectGroup(launch.birth);
         var args: sys.CloneArgs = .{
             .flags = linux.CLONE.PIDFD | fromBirth(target),
             .pidfd = @intFromPtr(&launch.pidfd),
         };
-        const rc = clone(target, &args, if (launch.birth) |birth| birth.into else null);
+        const rc = clone(target, &args, if (target == .container) launch.birth.?.into else null);
         if (linux.errno(rc) == .SUCCESS and rc == 0) {
             _ = linux.close(channel.parent);
             switch (target) {
@@ -134,7 +144,8 @@ pub const Launch = struct {
         launch.pid = @intCast(try sys.check("clone3", "new namespaces", rc));
         if (goesAhead(target)) launch.awaitProcess(target);
         if (launch.early_failure != null) return launch;
-        if (launch.birth) |*birth| try birth.adopt(launch.pid, args.flags & sys.clone_into_cgroup != 0);
+        const is_inside = args.flags & sys.clone_into_cgroup != 0;
+        if (target == .container) try launch.birth.?.adopt(launch.pid, is_inside);
         if (target == .joined) try launch.join(target.joined);
         return launch;
     }
@@ -166,8 +177,7 @@ pub const Launch = struct {
     /// after the process, nor from a group that is not ours.
     fn clone(target: Target, args: *sys.CloneArgs, made: ?linux.fd_t) usize {
         const into = made orelse switch (target) {
-            .container => return sys.clone3(args),
-            .foreign => return sys.clone3(args),
+            .container, .foreign => return sys.clone3(args),
             .joined => |plan| if (plan.cgroup.isNone()) return sys.clone3(args) else plan.cgroup.openDirectory() catch -1,
         };
         defer if (made == null) {
@@ -204,8 +214,8 @@ pub const Launch = struct {
     pub fn proceed(launch: *Launch, target: Target) sys.Error!void {
         if (launch.early_failure != null) return;
         const rootfs = target.rootfs() orelse return; // a further process waits for nothing
-        if (launch.birth) |*birth| {
-            const group = try birth.finish();
+        if (target == .container) {
+            const group = try launch.birth.?.finish();
             try cgroups.limitMemory(group, &target.container.cgroup);
         }
         if (launch.writing) |writing| try writing.finish();
@@ -247,12 +257,9 @@ pub const Launch = struct {
                 launch.waits = true;
                 break;
             },
-            .program => {
-                launch.program = foreign.Program.of(message.fd.?) catch {
-                    failure = event.failed();
-                    break;
-                };
-                report.send(launch.channel, .go, "");
+            .member, .program => launch.hear(target.foreign, message) catch {
+                failure = event.failed();
+                break;
             },
             .hooks => launch.runHooks(target) catch {
                 failure = event.failed();
@@ -324,11 +331,25 @@ pub const Launch = struct {
         if (target == .foreign) report.send(launch.channel, .go, "");
     }
 
+    /// What a keeper says, and waits for an answer to.
+    fn hear(launch: *Launch, plan: *foreign.Plan, message: report.Message) sys.Error!void {
+        const program: foreign.Program = try .of(message.fd.?);
+        if (message.kind == .member) {
+            defer _ = linux.close(program.pidfd);
+            try plan.admit(&launch.birth, program.pid);
+        } else {
+            launch.program = program;
+            if (launch.birth) |birth| if (!birth.group.isNone()) try cgroups.update(birth.group, birth.plan);
+        }
+        report.send(launch.channel, .go, "");
+    }
+
     fn kept(launch: *const Launch, program: foreign.Program, terminal: ?linux.fd_t) Running {
         return .{
             .pid = program.pid,
             .pidfd = program.pidfd,
             .terminal = terminal,
+            .cgroup = if (launch.birth) |birth| birth.group else .{},
             .keeper = .{ .pid = launch.pid, .pidfd = launch.pidfd, .channel = launch.channel },
         };
     }

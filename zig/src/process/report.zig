@@ -27,7 +27,9 @@ pub const Kind = enum(u8) {
     listener = 'N',
     /// The connection of a fuse mount that wants to be served, as a descriptor.
     fuse = 'O',
-    /// From the keeper of another runtime (foreign/): the container's process, as a descriptor; how it ended.
+    /// From the keeper of another runtime (foreign/): a process that belongs into the container's cgroup and waits, the
+    /// container's process, both as descriptors; how that ended.
+    member = 'm',
     program = 'p',
     ended = 'E',
     _,
