@@ -83,9 +83,16 @@ pub const Words = struct {
     }
 };
 
-/// Start it with these standard streams (null: ours). It dies with us. With a gate, a pipe's reading end, it waits
-/// until a byte comes: then it has been put into the container's cgroup, which is what it and its children get to see.
-pub fn spawn(words: *const Words, streams: ?child.Streams, gate: ?linux.fd_t) sys.Error!linux.pid_t {
+/// Where a runtime waits until it has been put into the container's cgroup.
+pub const Gate = struct {
+    /// The reading end of a pipe: a byte comes.
+    pipe: linux.fd_t,
+    /// That group is then the top of what it and its children see.
+    shows_own_group: bool,
+};
+
+/// Start it with these standard streams (null: ours). It dies with us.
+pub fn spawn(words: *const Words, streams: ?child.Streams, gate: ?Gate) sys.Error!linux.pid_t {
     const runtime = std.mem.span(words.list[0].?);
     _ = try sys.check("runtime", runtime, linux.faccessat(linux.AT.FDCWD, runtime, linux.X_OK, 0));
     const pid = try sys.check("fork", runtime, linux.fork());
@@ -98,13 +105,13 @@ pub fn spawn(words: *const Words, streams: ?child.Streams, gate: ?linux.fd_t) sy
 
 pub const exit_not_executed = 126;
 
-fn execute(words: *const Words, streams: ?child.Streams, gate: ?linux.fd_t) sys.Error!void {
+fn execute(words: *const Words, streams: ?child.Streams, gate: ?Gate) sys.Error!void {
     child.defaultSignals();
     try programs.dieWithParent();
-    if (gate) |fd| {
+    if (gate) |g| {
         var byte: [1]u8 = undefined;
-        if (linux.read(fd, &byte, 1) != 1) return;
-        try worlds.enterGroup();
+        if (linux.read(g.pipe, &byte, 1) != 1) return;
+        if (g.shows_own_group) try worlds.enterGroup();
     }
     if (streams) |s| try child.takeStreams(s);
     sys.closeOnExecFrom(3);

@@ -188,18 +188,20 @@ const Keeper = struct {
 
     /// Who is to be the container's parent, or further process, goes into its group first.
     fn spawn(keeper: *const Keeper, words: *const commands.Words) sys.Error!linux.pid_t {
-        if (!keeper.plan.joins_group) return commands.spawn(words, keeper.streams, null);
-        var gate: [2]linux.fd_t = undefined;
-        _ = try sys.check("pipe2", "", linux.pipe2(&gate, .{ .CLOEXEC = true }));
-        defer for (gate) |fd| {
+        const plan = keeper.plan;
+        if (!plan.joins_group) return commands.spawn(words, keeper.streams, null);
+        var pipe: [2]linux.fd_t = undefined;
+        _ = try sys.check("pipe2", "", linux.pipe2(&pipe, .{ .CLOEXEC = true }));
+        defer for (pipe) |fd| {
             _ = linux.close(fd);
         };
-        const pid = try commands.spawn(words, keeper.streams, gate[0]);
+        const gate: commands.Gate = .{ .pipe = pipe[0], .shows_own_group = plan.hasCgroupNamespace() };
+        const pid = try commands.spawn(words, keeper.streams, gate);
         const pidfd = try sys.checkFd("pidfd_open", "the runtime", linux.pidfd_open(pid, 0));
         defer _ = linux.close(pidfd);
         try report.sendDescriptor(keeper.channel, .member, pidfd);
         report.awaitGo(keeper.channel);
-        try sys.writeAll(gate[1], "g");
+        try sys.writeAll(pipe[1], "g");
         return pid;
     }
 

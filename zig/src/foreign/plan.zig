@@ -43,6 +43,13 @@ pub const Plan = struct {
         };
     }
 
+    pub fn hasCgroupNamespace(plan: *const Plan) bool {
+        return switch (plan.work) {
+            .container => |container| container.own.namespaces.makes(linux.CLONE.NEWCGROUP),
+            .exec => |exec| exec.namespaces & linux.CLONE.NEWCGROUP != 0,
+        };
+    }
+
     /// The group that has to be made.
     pub fn group(plan: *const Plan) ?*const cgroups.Plan {
         return switch (plan.work) {
