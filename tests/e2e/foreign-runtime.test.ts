@@ -1,7 +1,15 @@
 /** `--runtime`: other OCI runtimes make the container, and everything around it is as with our own. */
 import { describe, expect } from "bun:test";
-import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
+import { cgroupDelegation } from "../support/delegated-cgroup.ts";
 import { leftovers, processesOf } from "../support/leaks.ts";
 import { program, registryPrograms, testWith } from "../support/requirements.ts";
 import { sharedWorld } from "../support/shared-world.ts";
@@ -113,6 +121,70 @@ describe.each(runtimes)("--runtime %s", (runtime) => {
       const host = (await run("--network", "host", ...links)).stdout;
       expect(host.trim().split("\n").sort()).toEqual(await hostLinks());
     });
+  });
+
+  describe("cgroups", () => {
+    const limited = testWith(...registryPrograms, program(runtime), cgroupDelegation);
+
+    limited("a limit holds, exactly, and exec is in it", async () => {
+      const top = "cat /proc/self/cgroup; cat pids.max pids.current";
+      const script = `cd /sys/fs/cgroup; ${top}; exec sleep 1000`;
+      await using box = await running(script, "--pids-limit", "60", "--name", `few-${runtime}`);
+      await until("it has told", async () => (await ok("logs", box.id)).endsWith("60\n2"));
+      expect(await ok("logs", box.id)).toContain("0::/\n");
+      const state = await Bun.file(
+        join(shared.world.root, "run", box.id.slice(0, 24), "state.json"),
+      ).json();
+      const group = String(state.cgroup);
+      expect(readFileSync(join(group, "pids.current"), "utf8")).toBe("1\n"); // nobody else is in it
+      const forks = "i=0; while [ $i -lt 70 ]; do sleep 1 & i=$((i + 1)); done";
+      const { exitCode, stderr } = await tspod("exec", box.id, "sh", "-c", forks);
+      expect({ exitCode, stderr }).toMatchObject({ exitCode: 2 });
+      expect(stderr).toContain("fork");
+      await ok("rm", "-f", box.id);
+      expect(existsSync(group)).toBe(false);
+    });
+
+    test("--cgroupns=host: it sees where it is; --cgroups=disabled: where we are", async () => {
+      const flags = ["--cgroupns=host", "--cgroups=disabled", ...own];
+      expect(await run(...flags)).toEqual(await tspod("run", "--rm", ...flags));
+    });
+
+    const own = ["tiny", "tail", "-n", "1", "/proc/self/cgroup"];
+  });
+
+  test("--pid=host, --ipc=host, --uts=host: as under our own", async () => {
+    const shown = "for n in pid ipc uts; do readlink /proc/self/ns/$n; done; hostname";
+    const flags = ["--pid=host", "--ipc=host", "--uts=host", "tiny", "sh", "-c", shown];
+    expect(await run(...flags)).toEqual(await tspod("run", "--rm", ...flags));
+  });
+
+  test("namespaces of another container; ids of one's own; what cannot be: a sentence", async () => {
+    await using box = await running(
+      "sleep 1000",
+      "--name",
+      `other-${runtime}`,
+      "--hostname",
+      "box",
+    );
+    const shown = "for n in user pid; do readlink /proc/self/ns/$n; done; ps";
+    const theirs = ["pid"].map((kind) => `--${kind}=container:other-${runtime}`);
+    const { stdout, exitCode } = await run(...theirs, "tiny", "sh", "-c", shown);
+    const inside = await ok("exec", box.id, "sh", "-c", shown);
+    const lines = (text: string) => text.split("\n").slice(0, 2);
+    expect({ exitCode, lines: lines(stdout) }).toEqual({ exitCode: 0, lines: lines(inside) });
+    expect(stdout).toContain("sleep 1000");
+    const kept = await run(
+      "--userns=keep-id",
+      "tiny",
+      "sh",
+      "-c",
+      "id -u; touch /tmp/x; ls -ln /tmp",
+    );
+    expect(kept.stdout).toContain(`${process.getuid?.()}\n`);
+    const refused = await run("--userns=nomap", "tiny", "true");
+    expect(refused).toMatchObject({ exitCode: 125, stdout: "" });
+    expect(refused.stderr).toContain("--userns=keep-id");
   });
 
   describe("a terminal", () => {

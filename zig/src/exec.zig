@@ -43,7 +43,7 @@ fn runIn(args: []const [*:0]const u8) sys.Error!u8 {
     const target: launch.Target = if (container.keeper) |keeper| foreigner: {
         other = try foreign.ofExec(&arena_state, &exec, bytes, .{
             .keeper = keeper.pidfd,
-            .namespaces = try joined.namespacesOf(keeper.pid),
+            .spaces = try foreign.namespacesOf(keeper.pid),
             .program = container.pidfd,
             .first = container.pid,
             .cgroup = group,

@@ -16,7 +16,11 @@ pub const Changes = struct {
     console_size: ?terminals.Size = null,
     /// Our own executable, as a file that everybody may execute: it becomes process 1 (`--init`).
     init: ?[]const u8 = null,
+    substitutes: []const Substitute = &.{},
 };
+
+/// Mounts of this type become binds of what the host has; null: they are left out.
+pub const Substitute = struct { type: []const u8, source: ?[:0]const u8 };
 
 const Error = sys.Error || error{OutOfMemory};
 
@@ -28,21 +32,39 @@ pub fn adapt(arena: Allocator, config: *Value, changes: Changes) Error!void {
     if (spec.getPtr("linux")) |linux| try forgetWhatIsDone(try objectOf(linux, "linux"));
     const process = spec.getPtr("process") orelse return sys.fail("prepare", "config.json has no process");
     try adaptProcess(arena, process, changes);
-    const file = changes.init orelse return;
-    const mounts = spec.getPtr("mounts") orelse return sys.fail("prepare", "config.json mounts no /dev");
-    try (try arrayOf(mounts, "mounts")).append(try bindMount(arena, file, init_path));
+    const mounts = try spec.getOrPutValue(arena, "mounts", .{ .array = .init(arena) });
+    const list = try arrayOf(mounts.value_ptr, "mounts");
+    for (changes.substitutes) |substitute| try replace(arena, list, substitute);
+    if (changes.init) |file| try list.append(try bindMount(arena, file, init_path));
 }
 
-/// The user namespace exists, and so do the group and its limits.
+fn replace(arena: Allocator, mounts: *std.json.Array, substitute: Substitute) Error!void {
+    var kept: std.json.Array = .init(arena);
+    for (mounts.items) |*item| {
+        const mount = try objectOf(item, "mounts");
+        const kind = mount.get("type") orelse Value.null;
+        if (kind == .string and std.mem.eql(u8, kind.string, substitute.type)) {
+            const source = substitute.source orelse continue;
+            try mount.put(arena, "type", .{ .string = "bind" });
+            try mount.put(arena, "source", .{ .string = source });
+            const options = try mount.getOrPutValue(arena, "options", .{ .array = .init(arena) });
+            try (try arrayOf(options.value_ptr, "options")).insert(0, .{ .string = "rbind" });
+        }
+        try kept.append(item.*);
+    }
+    mounts.* = kept;
+}
+
+/// Its user namespace exists, those that it joins are joined, and there is a group with its limits.
 fn forgetWhatIsDone(linux: *std.json.ObjectMap) Error!void {
     for ([_][]const u8{ "uidMappings", "gidMappings", "resources", "cgroupsPath" }) |name| _ = linux.orderedRemove(name);
     const namespaces = try arrayOf(linux.getPtr("namespaces") orelse return, "namespaces");
     var i: usize = 0;
     while (i < namespaces.items.len) {
         const kind = (try objectOf(&namespaces.items[i], "namespaces")).get("type") orelse Value.null;
-        if (kind == .string and std.mem.eql(u8, kind.string, "user")) {
-            _ = namespaces.orderedRemove(i);
-        } else i += 1;
+        const is_user = kind == .string and std.mem.eql(u8, kind.string, "user");
+        const is_joined = (namespaces.items[i].object.get("path") orelse Value.null) == .string;
+        if (is_user or is_joined) _ = namespaces.orderedRemove(i) else i += 1;
     }
 }
 
@@ -112,22 +134,24 @@ test "adapt() takes out what is done and keeps what it does not know" {
     const arena = arena_state.allocator();
     var config = try parseForTest(arena,
         \\{"process":{"args":["sh"],"user":{"uid":0,"umask":18},"env":["A=1"],"new":[1.5,18446744073709551615]},
-        \\ "mounts":[],"linux":{"uidMappings":[{"size":1}],"gidMappings":[],"resources":{},"cgroupsPath":"x","x":true,
+        \\ "mounts":[{"type":"proc"},{"type":"mqueue"},{"type":"tmpfs"}],"linux":{"uidMappings":[{"size":1}],"gidMappings":[],"resources":{},"cgroupsPath":"x","x":true,
         \\ "namespaces":[{"type":"user"},{"type":"pid"},{"type":"network","path":"/n"}]}}
     );
     try adapt(arena, &config, .{
         .person = .{ .uid = 1000, .gid = 7, .groups = &.{50}, .home = "/home/app" },
         .console_size = .{ .rows = 24, .columns = 80 },
         .init = "/x/tspod",
+        .substitutes = &.{ .{ .type = "proc", .source = "/proc" }, .{ .type = "mqueue", .source = null } },
     });
     const text = try std.json.Stringify.valueAlloc(arena, config, .{});
     try std.testing.expectEqualStrings(
         "{\"process\":{\"args\":[\"/dev/tspod-init\",\"native\",\"init\",\"\",\"sh\"]," ++
             "\"user\":{\"uid\":1000,\"umask\":18,\"gid\":7,\"additionalGids\":[50]},\"env\":[\"A=1\",\"HOME=/home/app\"]," ++
             "\"new\":[1.5,18446744073709551615],\"consoleSize\":{\"height\":24,\"width\":80}}," ++
-            "\"mounts\":[{\"destination\":\"/dev/tspod-init\",\"type\":\"bind\",\"source\":\"/x/tspod\"," ++
+            "\"mounts\":[{\"type\":\"bind\",\"source\":\"/proc\",\"options\":[\"rbind\"]},{\"type\":\"tmpfs\"}," ++
+            "{\"destination\":\"/dev/tspod-init\",\"type\":\"bind\",\"source\":\"/x/tspod\"," ++
             "\"options\":[\"bind\",\"ro\",\"nosuid\",\"nodev\"]}]," ++
-            "\"linux\":{\"x\":true,\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"network\",\"path\":\"/n\"}]}}",
+            "\"linux\":{\"x\":true,\"namespaces\":[{\"type\":\"pid\"}]}}",
         text,
     );
 }

@@ -22,5 +22,6 @@ pub const Plan = plans.Plan;
 pub const ofContainer = plans.ofContainer;
 pub const ofExec = plans.ofExec;
 pub const run = keepers.run;
+pub const namespacesOf = handles.namespacesOf;
 pub const Keeper = handles.Keeper;
 pub const Program = handles.Program;

@@ -3,6 +3,7 @@ const std = @import("std");
 const sys = @import("../sys.zig");
 const event = @import("../event.zig");
 const report = @import("../process/report.zig");
+const joined = @import("../process/joined.zig");
 const linux = sys.linux;
 
 /// The container's (or exec's) process that a keeper watches over, as we see it.
@@ -45,6 +46,14 @@ pub const Ending = extern struct {
         return .{ .code = 128 + signal, .signal = signal };
     }
 };
+
+/// Those of a keeper that are not ours. One that shares its pid namespace with somebody who may trace lets nobody near.
+pub fn namespacesOf(keeper: linux.pid_t) sys.Error!u32 {
+    return joined.namespacesOf(keeper) catch |err| {
+        if (sys.failure.?.errno != .ACCES) return err;
+        return sys.fail("exec", "another runtime's container that shares the processes of others lets nobody in");
+    };
+}
 
 /// The process between the monitor and the container's: while it lives, so may they.
 pub const Keeper = struct {

@@ -2,8 +2,8 @@
 //! namespace; of an exec a process that has joined it, and whom the program is left to as to an init.
 //!
 //! It runs a file of the host but nothing of the container: that is the runtime's process, in namespaces of its own,
-//! where the keeper is not seen. So it may be looked into, which exec needs to join its namespaces. All signals are
-//! blocked; it sleeps until one of its children ends.
+//! where the keeper is not seen (unless it is asked to share a pid namespace). All signals are blocked; it sleeps until
+//! one of its children ends.
 const std = @import("std");
 const sys = @import("../sys.zig");
 const event = @import("../event.zig");
@@ -11,6 +11,8 @@ const userns = @import("../userns.zig");
 const report = @import("../process/report.zig");
 const child = @import("../process/child.zig");
 const programs = @import("../process/program.zig");
+const namespaces = @import("../process/namespaces.zig");
+const caps = @import("../process/caps.zig");
 const footprint = @import("../monitor/footprint.zig");
 const plans = @import("plan.zig");
 const worlds = @import("world.zig");
@@ -59,20 +61,23 @@ const Keeper = struct {
     // A container ---------------------------------------------------------------------------------------------
 
     fn make(keeper: *Keeper, container: *const plans.Container) Error!noreturn {
-        const plan = keeper.plan;
-        try keeper.dieWithMonitor();
-        try worlds.separate(container.own);
+        const own = container.own;
+        if (keeper.plan.goesAhead()) try child.makeSibling(own, keeper.channel);
+        try dieWithMonitor(own);
+        try worlds.separate(own);
         report.awaitGo(keeper.channel);
-        if (plan.maps()) |maps| try userns.becomeRoot(maps.maps);
-        try keeper.dieWithMonitor(); // a change of ids clears it
-        const root = try worlds.build(container.own, plan.place, keeper.channel);
+        if (own.maps) |maps| try userns.becomeRoot(maps.maps);
+        if (own.namespaces.joins(.user)) namespaces.becomeRoot();
+        try dieWithMonitor(own); // a change of ids clears it
+        _ = linux.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), @intFromBool(mayBeLookedInto(own)), 0, 0, 0);
+        const root = try worlds.build(own, keeper.plan.place, keeper.channel);
         const files: commands.Files = .of_container;
         try keeper.writeBundle(container, &files, root);
         const call = keeper.callOf(&files);
         try keeper.carryOut(&call, &call.create());
         const program = try keeper.findProgram(&files);
         keeper.streams = null;
-        plan.joins_group = false; // it is in there
+        keeper.plan.joins_group = false; // it is in there
         const before: execution.Moment = .of(program);
         try keeper.carryOut(&call, &call.start());
         before.awaitExecution();
@@ -81,10 +86,16 @@ const Keeper = struct {
     }
 
     /// As process 1 it takes everything along; otherwise it has the program to kill.
-    fn dieWithMonitor(keeper: *const Keeper) sys.Error!void {
-        const is_process_1 = keeper.plan.namespaces() & linux.CLONE.NEWPID != 0;
-        if (is_process_1) return programs.dieWithParent();
+    fn dieWithMonitor(own: *const child.Plan) sys.Error!void {
+        if (own.namespaces.makes(linux.CLONE.NEWPID)) return programs.dieWithParent();
         try beLikeAnInit();
+    }
+
+    /// Exec needs that, to join our namespaces. But nobody who may trace us may see us.
+    fn mayBeLookedInto(own: *const child.Plan) bool {
+        if (own.namespaces.makes(linux.CLONE.NEWPID)) return true;
+        if (own.namespaces.joins(.pid)) return false;
+        return own.program.capabilities.bounding & (1 << caps.sys_ptrace) == 0;
     }
 
     /// Go to where all names are relative to, once nothing else needs a directory. What the runtime makes is for the
@@ -114,6 +125,7 @@ const Keeper = struct {
             .person = person,
             .console_size = own.console_size,
             .init = if (own.init) try inits.fileOf(arena, own, plan.place) else null,
+            .substitutes = try worlds.substitutes(arena, own),
         });
         try writeJson(arena, files.config, &config);
     }
@@ -129,7 +141,7 @@ const Keeper = struct {
     /// Joins, makes the real keeper, which is a sibling as in process/joined.zig, and ends.
     fn join(keeper: *Keeper, exec: *plans.Exec) Error!noreturn {
         _ = linux.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), 0, 0, 0, 0);
-        const rc = linux.setns(exec.keeper, exec.namespaces);
+        const rc = linux.setns(exec.keeper, exec.spaces);
         _ = try sys.check("setns", "the container's namespaces", rc);
         _ = linux.setresgid(0, 0, 0);
         _ = linux.setresuid(0, 0, 0);

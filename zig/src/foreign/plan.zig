@@ -4,7 +4,7 @@ const sys = @import("../sys.zig");
 const contract = @import("../contract.zig");
 const prepare = @import("../prepare.zig");
 const child = @import("../process/child.zig");
-const namespaces_room = @import("../process/namespaces.zig");
+const namespaces = @import("../process/namespaces.zig");
 const terminals = @import("../process/terminal.zig");
 const cgroups = @import("../cgroup/cgroup.zig");
 const userns = @import("../userns.zig");
@@ -35,18 +35,26 @@ pub const Plan = struct {
         };
     }
 
-    /// CLONE_NEW* the keeper is born with.
-    pub fn namespaces(plan: *const Plan) u64 {
+    /// CLONE_NEW* the first process is born with.
+    pub fn fromBirth(plan: *const Plan) u64 {
         return switch (plan.work) {
-            .container => |container| container.own.namespaces.new & namespaces_room.from_birth,
+            .container => |container| if (plan.goesAhead()) 0 else container.own.namespaces.new & namespaces.from_birth,
             .exec => 0,
+        };
+    }
+
+    /// Whether the first process only joins namespaces and makes the keeper.
+    pub fn goesAhead(plan: *const Plan) bool {
+        return switch (plan.work) {
+            .container => |container| container.own.namespaces.joined.len > 0,
+            .exec => false,
         };
     }
 
     pub fn hasCgroupNamespace(plan: *const Plan) bool {
         return switch (plan.work) {
             .container => |container| container.own.namespaces.makes(linux.CLONE.NEWCGROUP),
-            .exec => |exec| exec.namespaces & linux.CLONE.NEWCGROUP != 0,
+            .exec => |exec| exec.spaces & linux.CLONE.NEWCGROUP != 0,
         };
     }
 
@@ -96,7 +104,7 @@ pub const Container = struct {
 pub const Exec = struct {
     /// The container's keeper, and which of its namespaces are not ours.
     keeper: linux.fd_t,
-    namespaces: u32,
+    spaces: u32,
     /// The container's first process, and its group.
     program: linux.fd_t,
     first: linux.pid_t,
@@ -111,8 +119,8 @@ pub const Exec = struct {
 
 pub fn ofContainer(arena: *std.heap.ArenaAllocator, container: *prepare.Container) sys.Error!Plan {
     const helper = &container.helper;
-    if (container.plan.namespaces.joins(.user)) {
-        return sys.fail("namespaces", "another runtime cannot be put into a user namespace that is there");
+    if (container.plan.namespaces.joins(.mount)) {
+        return sys.fail("namespaces", "another runtime cannot be put into a mount namespace that is there");
     }
     if (container.plan.maps) |*maps| maps.* = recognizable(arena.allocator(), maps) catch return outOfMemory();
     container.plan.cgroup.limits_come_later = true; // a runtime may need more than its container
@@ -160,7 +168,7 @@ pub fn ofExec(
     bytes: []const u8,
     place: struct {
         keeper: linux.fd_t,
-        namespaces: u32,
+        spaces: u32,
         program: linux.fd_t,
         first: linux.pid_t,
         cgroup: cgroups.Cgroup,
@@ -180,7 +188,7 @@ pub fn ofExec(
         .group_names = exec.groups,
         .work = .{ .exec = .{
             .keeper = place.keeper,
-            .namespaces = place.namespaces,
+            .spaces = place.spaces,
             .program = place.program,
             .first = place.first,
             .cgroup = place.cgroup,

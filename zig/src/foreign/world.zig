@@ -6,12 +6,19 @@ const child = @import("../process/child.zig");
 const report = @import("../process/report.zig");
 const rootfs = @import("../rootfs/root.zig");
 const fuse = @import("../rootfs/fuse.zig");
+const early = @import("../rootfs/early.zig");
+const contract = @import("../contract.zig");
+const bundles = @import("bundle.zig");
 const linux = sys.linux;
 
 const quiet = linux.MS.NOSUID | linux.MS.NODEV | linux.MS.NOEXEC;
 
 /// Possible before the id maps are written.
 pub fn separate(own: *const child.Plan) sys.Error!void {
+    if (own.root.early != null and (own.maps != null or early.isNobody())) {
+        return sys.fail("namespaces", "another runtime needs your own ids in the container's user namespace, as the default " ++
+            "and --userns=keep-id have them");
+    }
     const own_group: usize = own.namespaces.new & linux.CLONE.NEWCGROUP;
     _ = try sys.check("unshare", "new namespaces", linux.unshare(linux.CLONE.NEWNS | own_group));
     try rootfs.separate(&own.root);
@@ -27,7 +34,7 @@ pub fn build(own: *const child.Plan, place: [:0]const u8, channel: linux.fd_t) s
     const root = try rootfs.mountRoot(&own.root);
     errdefer _ = linux.close(root);
     // Runtimes look for their processes by the numbers that these have here.
-    if (own.namespaces.makes(linux.CLONE.NEWPID)) {
+    if (own.namespaces.has(.pid)) {
         _ = try sys.check("mount", "/proc", linux.mount("proc", "/proc", "proc", quiet, 0));
     }
     try mountCgroups(own.namespaces.makes(linux.CLONE.NEWCGROUP));
@@ -37,7 +44,26 @@ pub fn build(own: *const child.Plan, place: [:0]const u8, channel: linux.fd_t) s
     return root;
 }
 
-/// The same for one process and its children, whose group is another one by now. Where the container sees the host's
+/// What the kernel mounts only for those who own the namespace that is shown: otherwise the host's is taken, as our own
+/// runtime does (rootfs/mounts.zig), and podman.
+pub fn substitutes(arena: std.mem.Allocator, own: *const child.Plan) error{OutOfMemory}![]const bundles.Substitute {
+    const kinds = [_]struct { kind: contract.NamespaceKind, substitute: bundles.Substitute }{
+        .{ .kind = .pid, .substitute = .{ .type = "proc", .source = "/proc" } },
+        .{ .kind = .network, .substitute = .{ .type = "sysfs", .source = "/sys" } },
+        .{ .kind = .ipc, .substitute = .{ .type = "mqueue", .source = "/dev/mqueue" } },
+    };
+    var list: std.ArrayList(bundles.Substitute) = .empty;
+    for (kinds) |each| {
+        if (own.namespaces.has(each.kind)) continue;
+        var substitute = each.substitute;
+        const exists = linux.errno(linux.faccessat(linux.AT.FDCWD, substitute.source.?.ptr, linux.F_OK, 0)) == .SUCCESS;
+        if (!exists) substitute.source = null;
+        try list.append(arena, substitute);
+    }
+    return list.items;
+}
+
+/// The groups once more, for one process and its children, whose group is another one by now. Where the container sees the host's
 /// groups, there is nothing to do.
 pub fn enterGroup() sys.Error!void {
     const flags: usize = linux.CLONE.NEWNS | linux.CLONE.NEWCGROUP;

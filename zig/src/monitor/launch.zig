@@ -154,13 +154,17 @@ pub const Launch = struct {
         return switch (target) {
             .container => |plan| if (goesAhead(target)) 0 else plan.namespaces.new & namespaces.from_birth,
             .joined => 0,
-            .foreign => |plan| plan.namespaces(),
+            .foreign => |plan| plan.fromBirth(),
         };
     }
 
     /// Whether the first process only makes the container's.
     fn goesAhead(target: Target) bool {
-        return target == .container and target.container.namespaces.joined.len > 0;
+        return switch (target) {
+            .container => |plan| plan.namespaces.joined.len > 0,
+            .joined => false,
+            .foreign => |plan| plan.goesAhead(),
+        };
     }
 
     /// Until it is known which process is the container's. What failed instead is for `finish` to tell.
@@ -328,7 +332,7 @@ pub const Launch = struct {
         _ = linux.close(launch.pidfd);
         launch.pid = @bitCast(message.text[0..4].*);
         launch.pidfd = message.fd.?;
-        if (target == .foreign) report.send(launch.channel, .go, "");
+        if (target == .foreign and target.foreign.work == .exec) report.send(launch.channel, .go, "");
     }
 
     /// What a keeper says, and waits for an answer to.

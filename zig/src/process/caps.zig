@@ -26,6 +26,7 @@ pub const names = [_][]const u8{
     "BLOCK_SUSPEND", "AUDIT_READ",   "PERFMON",         "BPF",             "CHECKPOINT_RESTORE",
 };
 const last = names.len - 1;
+pub const sys_ptrace = 19;
 pub const sys_admin = 21;
 
 const header_version = 0x20080522; // _LINUX_CAPABILITY_VERSION_3

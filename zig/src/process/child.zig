@@ -51,15 +51,16 @@ pub const Streams = struct { stdin: linux.fd_t, stdout: linux.fd_t, stderr: linu
 
 /// Where namespaces are joined: a process that does so, makes the real one in its place, tells who that is, and ends.
 pub fn runAhead(plan: *Plan, streams: ?Streams, channel: linux.fd_t) noreturn {
-    makeSibling(plan, streams, channel) catch {
+    makeSibling(plan, channel) catch {
         const line = event.failed();
         report.send(channel, .failed, line.bytes());
         linux.exit_group(125);
     };
-    linux.exit_group(0);
+    run(plan, streams, channel);
 }
 
-fn makeSibling(plan: *Plan, streams: ?Streams, channel: linux.fd_t) sys.Error!void {
+/// Returns in the real one.
+pub fn makeSibling(plan: *Plan, channel: linux.fd_t) sys.Error!void {
     try namespaces.openJoined(&plan.namespaces);
     try refuseOurs(plan);
     try programs.adjustOomScore(&plan.program, channel); // inherited, and hard to write later
@@ -72,8 +73,9 @@ fn makeSibling(plan: *Plan, streams: ?Streams, channel: linux.fd_t) sys.Error!vo
         .exit_signal = 0, // as ours: the parent is told as of any child
     };
     const pid = try sys.check("clone3", "the container's process", sys.clone3(&args));
-    if (pid == 0) run(plan, streams, channel);
+    if (pid == 0) return;
     try report.sendProcess(channel, @intCast(pid), pidfd);
+    linux.exit_group(0);
 }
 
 /// What would be changed for everybody who is where we are: such a "container" has nothing of its own to change.
