@@ -161,6 +161,27 @@ describe("paths of the image that lead elsewhere", () => {
     expect(JSON.stringify(last)).toMatch(/lies inside \/proc|ENOENT|EXIST/);
   });
 
+  // where nothing is mounted on /dev, or a volume is, the image decides what lies in it
+  const inDev = [
+    { at: "dev/null", to: "/proc/self/attr/exec" },
+    { at: "dev/tty", to: "/proc/self/attr/current" },
+    { at: "dev/pts", to: "/proc/self/task" },
+    { at: "dev/mqueue", to: "/proc/sys/kernel" },
+    { at: "dev/shm", to: "/proc/self/fdinfo" },
+  ];
+  runtimeTest.each(inDev)("$at -> $to", async ({ at, to }) => {
+    await using container = hostile(["true"]);
+    const file = join(container.directory, "config.json");
+    const amended = JSON.parse(readFileSync(file, "utf8")) as { mounts: { destination: string }[] };
+    amended.mounts = amended.mounts.filter(({ destination }) => destination !== "/dev");
+    writeFileSync(file, JSON.stringify(amended));
+    mkdirSync(join(container.directory, "upper/dev"), { recursive: true });
+    symlinkSync(to, join(container.directory, "upper", at));
+    const { last } = await container.run();
+    expect(last).toMatchObject({ event: "failed", errno: "" });
+    expect(JSON.stringify(last)).toContain(`/${at} lies inside /proc"`);
+  });
+
   runtimeTest("a symlink to the host's root means the container's", async () => {
     await using outside = new Container(["true"]);
     const target = join(outside.base, "made-outside");

@@ -7,6 +7,7 @@ const std = @import("std");
 const sys = @import("../sys.zig");
 const contract = @import("../contract.zig");
 const path = @import("path.zig");
+const procfs = @import("../procfs.zig");
 const linux = sys.linux;
 const S = linux.S;
 
@@ -183,9 +184,15 @@ fn encode(major: u32, minor: u32) u32 {
 fn bindDevice(root: linux.fd_t, device: *const Device) sys.Error!void {
     const node = try findOnHost(device);
     defer _ = linux.close(node);
-    const target = try path.ensureFile(root, device.path);
+    try attach(root, device.path, node);
+}
+
+/// Wherever a symlink of the image leads, but never onto what /proc says (CVE-2025-52565).
+fn attach(root: linux.fd_t, name: [:0]const u8, node: linux.fd_t) sys.Error!void {
+    const target = try path.ensureFile(root, name);
     defer _ = linux.close(target.fd);
-    _ = try sys.check("mount", device.path, sys.moveMount(node, target.fd));
+    if (procfs.isProc(target.fd)) return sys.failFormat("device", "{s} lies inside /proc", .{name});
+    _ = try sys.check("mount", name, sys.moveMount(node, target.fd));
 }
 
 fn findOnHost(device: *const Device) sys.Error!linux.fd_t {
@@ -209,9 +216,7 @@ fn findOnHost(device: *const Device) sys.Error!linux.fd_t {
 pub fn bindConsole(root: linux.fd_t, slave: linux.fd_t) sys.Error!void {
     const tree = try sys.checkFd("open_tree", "/dev/console", sys.cloneTree(slave, "", sys.at_empty_path));
     defer _ = linux.close(tree);
-    const target = try path.ensureFile(root, "/dev/console");
-    defer _ = linux.close(target.fd);
-    _ = try sys.check("mount", "/dev/console", sys.moveMount(tree, target.fd));
+    try attach(root, "/dev/console", tree);
 }
 
 test "prepare() checks what config.json says of a device" {

@@ -12,6 +12,7 @@ const std = @import("std");
 const sys = @import("../sys.zig");
 const contract = @import("../contract.zig");
 const path = @import("path.zig");
+const procfs = @import("../procfs.zig");
 const options_of = @import("options.zig");
 const superblock = @import("superblock.zig");
 const attributes = @import("attributes.zig");
@@ -151,7 +152,6 @@ fn mountOne(root: linux.fd_t, operation: *const Operation, mounted: *Mounted, is
         .other => {
             const target = try path.ensureDirectory(root, operation.destination);
             defer _ = linux.close(target.fd);
-            try expectOutsideProc(operation, target.fd);
             try attachAndClose(operation, try fresh(operation, operation.type, &.{}), target.fd);
         },
     }
@@ -173,7 +173,6 @@ fn bind(root: linux.fd_t, operation: *const Operation, is_private: bool) sys.Err
     else
         try path.ensureFile(root, operation.destination);
     defer _ = linux.close(target.fd);
-    try expectOutsideProc(operation, target.fd);
     try change(operation, source, is_private);
     try attach(operation, source.fd, target.fd);
 }
@@ -204,8 +203,7 @@ const replaceable = [_][]const u8{
 };
 
 fn expectOutsideProc(operation: *const Operation, target: linux.fd_t) sys.Error!void {
-    const proc_magic = 0x9fa0;
-    if (sys.fileSystemType(target) != proc_magic) return;
+    if (!procfs.isProc(target)) return;
     for (replaceable) |name| if (std.mem.eql(u8, operation.destination, name)) return;
     return sys.failFormat("mount", "destination {s} lies inside /proc", .{operation.destination});
 }
@@ -289,7 +287,7 @@ fn cgroup(root: linux.fd_t, operation: *const Operation) sys.Error!void {
 fn temporary(root: linux.fd_t, operation: *const Operation) sys.Error!void {
     const target = try path.ensureDirectory(root, operation.destination);
     defer _ = linux.close(target.fd);
-    try expectOutsideProc(operation, target.fd);
+    try expectOutsideProc(operation, target.fd); // before anything is copied from there
     var text: [8]u8 = undefined;
     const mode = std.fmt.bufPrintZ(&text, "{o}", .{target.mode & 0o7777}) catch unreachable;
     const inherited = [_]Parameter{.{ .key = "mode", .value = mode }};
@@ -347,7 +345,9 @@ fn attachAndClose(operation: *const Operation, mount_fd: linux.fd_t, target: lin
     try attach(operation, mount_fd, target);
 }
 
+/// Nothing but a proc, which follows no symlink, and sysfs get past the check, wherever the image leads.
 fn attach(operation: *const Operation, mount_fd: linux.fd_t, target: linux.fd_t) sys.Error!void {
+    if (operation.kind != .proc and operation.kind != .sysfs) try expectOutsideProc(operation, target);
     _ = try sys.check("mount", operation.destination, sys.moveMount(mount_fd, target));
 }
 
