@@ -32,6 +32,7 @@ export async function printHelp(words: readonly string[]): Promise<number> {
       ...lines,
       "",
       "First steps: tspod run --rm hello    More: tspod COMMAND --help",
+      "For other engines, an OCI runtime: tspod oci --help",
       "",
     ].join("\n"),
   );

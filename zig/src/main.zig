@@ -86,6 +86,7 @@ test {
     _ = @import("rootfs/early.zig");
     _ = @import("rootfs/shared_memory.zig");
     _ = @import("rootfs/fuse.zig");
+    _ = @import("rootfs/moved.zig");
     _ = @import("procfs.zig");
     _ = @import("process/namespaces.zig");
     _ = @import("process/caps.zig");

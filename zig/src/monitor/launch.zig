@@ -321,6 +321,8 @@ pub const Launch = struct {
 
     fn runHooks(launch: *const Launch, target: Target) sys.Error!void {
         const set = &target.container.hooks.?;
+        set.watched = launch.pidfd;
+        defer set.watched = null;
         try set.run(.prestart, "creating", launch.pid);
         try set.run(.createRuntime, "creating", launch.pid);
         report.send(launch.channel, .go, "");

@@ -3,6 +3,7 @@
 const std = @import("std");
 const sys = @import("../sys.zig");
 const contract = @import("../contract.zig");
+const cgroups = @import("../cgroup/cgroup.zig");
 const client = @import("../client/client.zig");
 const joined = @import("../process/joined.zig");
 const ourselves = @import("../process/ourselves.zig");
@@ -38,6 +39,7 @@ pub const Options = struct {
     console_socket: ?Text = null,
     preserve_fds: ?u64 = null,
     ignore_paused: bool = false,
+    cgroup: ?Text = null,
     pub const names = .{
         .{ "p", "process" }, .{ "t", "tty" }, .{ "u", "user" },   .{ "g", "additional_gids" },
         .{ "c", "cap" },     .{ "e", "env" }, .{ "d", "detach" },
@@ -122,7 +124,7 @@ fn planOf(
         .console_size = null,
         .pidfd = pidfd,
         .arena = context.arena,
-        .cgroup = try state.groupOf(&container.record),
+        .cgroup = try groupFor(context, container, options.cgroup),
         .first = container.record.pid,
         .namespaces = joined.namespacesOf(container.record.pid) catch |err| return explain(err, status),
     };
@@ -145,4 +147,17 @@ fn explain(err: sys.Error, status: state.Status) sys.Error {
     if (errno == .NOENT or errno == .SRCH) return sys.fail("exec", "container not running: it has ended at this moment");
     if (status != .created or errno != .ACCES) return err;
     return sys.fail("exec", "cannot exec in a container that has not been started without privileges: start it first");
+}
+
+/// The container's, or one that exists below it ("PATH", or "CONTROLLERS:PATH" as for cgroup v1).
+fn groupFor(context: *const Context, container: *const state.Container(Config), below: ?Text) sys.Error!cgroups.Cgroup {
+    const whole = try state.groupOf(&container.record);
+    const asked = below orelse return whole;
+    const path = if (std.mem.indexOfScalar(u8, asked, ':')) |colon| asked[colon + 1 ..] else asked;
+    if (whole.isNone()) return sys.fail("exec", "--cgroup: the container has no cgroup");
+    var names = std.mem.tokenizeScalar(u8, path, '/');
+    while (names.next()) |name| if (std.mem.eql(u8, name, "..")) {
+        return sys.failFormat("usage", "--cgroup \"{s}\" leads out of the container's", .{asked});
+    };
+    return cgroups.open(std.fs.path.joinZ(context.arena, &.{ whole.path, path }) catch return contexts.outOfMemory());
 }

@@ -29,6 +29,7 @@ const text =
     \\      --console-socket PATH where to send its terminal
     \\      --preserve-fds N      pass on descriptors 3 to 3+N-1
     \\      --no-new-keyring      leave it the caller's session keys
+    \\      --no-pivot            where the host's root is a ramdisk
     \\  -d, --detach              run: do not stay with it
     \\      --keep                run: leave its record when it has ended
     \\

@@ -33,7 +33,9 @@ pub const Options = struct {
     preserve_fds: ?u64 = null,
     no_pivot: bool = false,
     no_new_keyring: bool = false,
+    /// Nobody's subreaper is made: what leaves its parent is the caller's, or ends with the container.
     no_subreaper: bool = false,
+    pub const names = .{ .{ "b", "bundle" }, .{ "f", "config" } };
 };
 
 pub const Wanted = struct {
@@ -184,6 +186,7 @@ fn planOf(context: *const Context, bundle: *const Bundle, wanted: *const Wanted)
     plan.program.dies_with_parent = false;
     plan.program.keeps_keyring = options.no_new_keyring;
     plan.program.told.bundle = bundle.path;
+    plan.root.no_pivot = options.no_pivot;
     plan.program.creates_cwd = true; // as the other runtimes do
     if (wanted.stays) plan.console_size = plan.console_size orelse client.currentSize();
     plan.hooks = try hooks.Set.prepare(context.arena, &spec.hooks, .{

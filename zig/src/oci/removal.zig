@@ -45,6 +45,14 @@ pub fn destroy(context: *const contexts.Context, entry: *const store.Entry, left
     remove(context, entry, leftover);
 }
 
+/// The same of one that failed: why is what counts.
+pub fn destroyQuietly(context: *const contexts.Context, entry: *const store.Entry, leftover: Leftover) void {
+    const before = keep(context.arena, sys.failure);
+    leftover.group.destroy() catch {};
+    remove(context, entry, leftover);
+    sys.failure = before;
+}
+
 /// Nothing of it runs any more.
 pub fn remove(context: *const contexts.Context, entry: *const store.Entry, leftover: Leftover) void {
     entry.remove();

@@ -1,8 +1,9 @@
 //! `run ID`: create and start in one. In the foreground its status becomes ours, signals sent to us go to it, and it
 //! is deleted at its end.
+const std = @import("std");
 const sys = @import("../sys.zig");
-const contexts = @import("context.zig");
 const args = @import("args.zig");
+const contexts = @import("context.zig");
 const foreground = @import("foreground.zig");
 const making = @import("making.zig");
 const removal = @import("removal.zig");
@@ -22,37 +23,34 @@ const Options = struct {
     no_subreaper: bool = false,
     detach: bool = false,
     keep: bool = false,
-    pub const names = .{ .{ "b", "bundle" }, .{ "f", "config" }, .{ "d", "detach" } };
+    pub const names = making.Options.names ++ .{.{ "d", "detach" }};
+
+    fn ofMaking(options: *const Options) making.Options {
+        var shared: making.Options = .{};
+        inline for (comptime std.meta.fieldNames(making.Options)) |name| @field(shared, name) = @field(options, name);
+        return shared;
+    }
 };
 
 pub fn run(context: *const contexts.Context, arguments: []const contexts.Argument) sys.Error!u8 {
     const parsed = try args.parse(Options, context.arena, arguments, .anywhere);
-    const o = parsed.options;
-    if (!o.detach) foreground.blockSignals();
+    const options = &parsed.options;
+    if (!options.detach) foreground.blockSignals();
     const made = try making.make(context, .{
         .id = try words.one(parsed.words, "run [OPTION]... ID"),
-        .options = .{
-            .bundle = o.bundle,
-            .config = o.config,
-            .pid_file = o.pid_file,
-            .console_socket = o.console_socket,
-            .preserve_fds = o.preserve_fds,
-            .no_pivot = o.no_pivot,
-            .no_new_keyring = o.no_new_keyring,
-            .no_subreaper = o.no_subreaper,
-        },
+        .options = options.ofMaking(),
         .waits = false,
-        .stays = !o.detach,
+        .stays = !options.detach,
     });
     const leftover: removal.Leftover = .{ .bundle = ".", .hooks = made.hooks, .group = made.running.cgroup };
     if (made.hooks) |set| starting.runPoststart(set, ".", made.running.pid, made.running.pidfd) catch |err| {
         _ = sys.waitExitFd(made.running.pidfd) catch {};
-        removal.remove(context, &made.entry, leftover);
+        removal.destroyQuietly(context, &made.entry, leftover);
         return err;
     };
-    if (o.detach) return 0;
-    const relayed = if (o.console_socket == null) made.running.terminal else null;
+    if (options.detach) return 0;
+    const relayed = if (options.console_socket == null) made.running.terminal else null;
     const status = try foreground.watch(made.running.pidfd, relayed);
-    if (!o.keep) try removal.destroy(context, &made.entry, leftover);
+    if (!options.keep) try removal.destroy(context, &made.entry, leftover);
     return status;
 }

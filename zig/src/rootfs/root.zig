@@ -5,6 +5,7 @@ const sys = @import("../sys.zig");
 const contract = @import("../contract.zig");
 const mounts = @import("mounts.zig");
 const masks = @import("masks.zig");
+const moved = @import("moved.zig");
 const devices = @import("devices.zig");
 const overlay = @import("overlay.zig");
 const early = @import("early.zig");
@@ -36,6 +37,8 @@ pub const Plan = struct {
     read_only_paths: []const [:0]const u8,
     /// Root of the container's user namespace may not go where the caller may.
     early: ?early.Room = null,
+    /// The host's root cannot be let go of: it is a ramdisk.
+    no_pivot: bool = false,
 };
 
 pub fn prepare(
@@ -190,9 +193,13 @@ pub fn enter(plan: *const Plan, root: linux.fd_t, namespace: MountNamespace) sys
         _ = try sys.check("chroot", plan.root_path, linux.chroot("."));
         return;
     }
-    _ = try sys.check("pivot_root", plan.root_path, linux.pivot_root(".", "."));
-    _ = try sys.check("umount2", "the host's root", linux.umount2(".", linux.MNT.DETACH));
-    _ = try sys.check("chdir", "/", linux.chdir("/"));
+    if (plan.no_pivot) try moved.enter(plan.root_path) else try pivot(plan.root_path);
     if (plan.propagation == linux.MS.PRIVATE | linux.MS.REC) return; // it is that already
     _ = try sys.check("mount", "/", linux.mount(null, "/", null, plan.propagation, 0));
+}
+
+fn pivot(root_path: [:0]const u8) sys.Error!void {
+    _ = try sys.check("pivot_root", root_path, linux.pivot_root(".", "."));
+    _ = try sys.check("umount2", "the host's root", linux.umount2(".", linux.MNT.DETACH));
+    _ = try sys.check("chdir", "/", linux.chdir("/"));
 }

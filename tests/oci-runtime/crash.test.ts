@@ -1,0 +1,81 @@
+/** SIGKILL at any moment: what is left can be deleted and made again, and nothing runs that nobody knows of. */
+import { describe, expect } from "bun:test";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { delay, until } from "../support/wait.ts";
+import { Runtime, runtimeTest } from "./runtime.ts";
+
+/** Processes of this root: by their command line, which a container's process has until it executes its own. */
+function processesOf(runtime: Runtime): string[] {
+  return readdirSync("/proc").filter((name) => {
+    if (!/^\d+$/.test(name) || Number(name) === process.pid) return false;
+    try {
+      const status = readFileSync(`/proc/${name}/status`, "utf8");
+      if (/^State:\s+Z/m.test(status)) return false; // it waits only for whoever is process 1
+      return readFileSync(`/proc/${name}/cmdline`, "utf8").includes(runtime.root);
+    } catch {
+      return false; // it ended, or is somebody else's
+    }
+  });
+}
+
+const trials = 25;
+/** Longer than a create takes. */
+const longestMs = 25;
+const trialTimeoutMs = 120_000;
+
+describe("kill -9", () => {
+  for (const verb of [["create"], ["run", "--detach"]]) {
+    runtimeTest(
+      `of ${verb.join(" ")}`,
+      async () => {
+        await using runtime = new Runtime(["sleep", "1000"]);
+        for (let trial = 0; trial < trials; trial++) {
+          const started = runtime.start([...verb, "--bundle", "bundle", "c"]);
+          await delay((trial * longestMs) / trials);
+          started.process.kill("SIGKILL");
+          await started.process.exited;
+          if (trial % 2 === 0) {
+            // the next create of the same id either finds a container or takes over
+            const again = await runtime.oci("create", "--bundle", "bundle", "c");
+            if (again.exitCode !== 0) expect(again.stderr).toContain("already exists");
+            expect(["created", "running", "creating"]).toContain((await runtime.state("c")).status);
+          }
+          await runtime.ok("delete", "--force", "c");
+          expect(runtime.containers()).toEqual([]);
+        }
+        await until("nothing of it runs", () => processesOf(runtime).length === 0);
+      },
+      trialTimeoutMs,
+    );
+  }
+
+  runtimeTest("of start: the container runs, or has stopped, and can be deleted", async () => {
+    await using runtime = new Runtime(["sleep", "1000"]);
+    for (let trial = 0; trial < 10; trial++) {
+      await runtime.create("c");
+      const started = runtime.start(["start", "c"]);
+      await delay(trial / 2);
+      started.process.kill("SIGKILL");
+      await started.process.exited;
+      expect(["created", "running", "stopped"]).toContain((await runtime.state("c")).status);
+      await runtime.ok("delete", "--force", "c");
+    }
+  });
+
+  runtimeTest("of the container while a hook keeps its maker waiting", async () => {
+    await using runtime = new Runtime(["sleep", "1000"], (spec) => {
+      const script = "touch hooked; exec sleep 1000";
+      spec.hooks = { createRuntime: [{ path: "/bin/sh", args: ["sh", "-c", script] }] };
+    });
+    const maker = runtime.start(["create", "--bundle", "bundle", "c"]);
+    await until("the hook runs", () => existsSync(join(runtime.bundle, "hooked")));
+    expect((await runtime.state("c")).status).toBe("creating");
+    expect((await runtime.oci("delete", "c")).exitCode).toBe(1);
+    await runtime.ok("delete", "--force", "c");
+    const { exitCode, stderr } = await maker.result;
+    expect(stderr).toContain("was ended, for the container was");
+    expect(exitCode).toBe(1);
+    expect(runtime.containers()).toEqual([]);
+  });
+});
