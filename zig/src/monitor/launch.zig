@@ -103,7 +103,7 @@ pub const Launch = struct {
     writing: ?userns.Writing = null,
     /// The process that serves a fuse mount.
     server: ?linux.pid_t = null,
-    /// It is ready for `start`, and waits for `release`.
+    /// It is ready, and waits for `release`, or `proceedToProgram`.
     waits: bool = false,
     /// The user namespace that process is to be in.
     userns: ?linux.fd_t = null,
@@ -283,6 +283,7 @@ pub const Launch = struct {
             else => {},
         };
         if (launch.userns) |fd| _ = linux.close(fd);
+        launch.userns = null;
         if (failure == null and is_executing) {
             if (launch.program) |program| return .{ .running = launch.kept(program, terminal) };
             if (!launch.waits) _ = linux.close(launch.channel);
@@ -317,6 +318,13 @@ pub const Launch = struct {
     pub fn release(launch: *const Launch) void {
         report.send(launch.channel, .go, "");
         _ = linux.close(launch.channel);
+    }
+
+    /// The same of one that nobody has to start: it goes on, and is followed until it executed its program.
+    pub fn proceedToProgram(launch: *Launch, target: Target) Result {
+        launch.waits = false;
+        report.send(launch.channel, .go, "");
+        return launch.finish(target);
     }
 
     fn runHooks(launch: *const Launch, target: Target) sys.Error!void {

@@ -74,31 +74,35 @@ pub fn make(context: *const Context, wanted: Wanted) sys.Error!Made {
     errdefer entry.close();
     const set: ?*const hooks.Set = if (plan.hooks) |*set| set else null;
     errdefer removal.remove(context, &entry, .{ .bundle = ".", .hooks = set });
-    if (wanted.waits) plan.gate = try gates.listen(&record.address(entry.directory, store.socket_name));
+    plan.gate = if (wanted.waits) try gates.listen(&record.address(entry.directory, store.socket_name)) else .{};
     const target: launch.Target = .{ .container = plan };
     var started = try launch.Launch.start(target, null);
-    if (plan.gate) |gate| _ = linux.close(gate.listener);
+    if (plan.gate.?.listener) |fd| _ = linux.close(fd);
     const result = bringUp(context, &started, target, &entry, &bundle) catch |err| {
         started.abandon();
         return err;
     };
-    const running = switch (result) {
-        .running => |running| running,
-        .failed => |line| {
-            sentence.remember(context.arena, line.bytes());
-            return error.Syscall;
-        },
-    };
+    const running = try expectRunning(context, result);
     publish(context, &entry, &running, &bundle) catch |err| {
         started.abandon();
         return err;
     };
-    if (started.waits) started.release();
+    if (wanted.waits) started.release() else _ = try expectRunning(context, started.proceedToProgram(target));
     for (plan.program.warnings) |text| context.log.say(context.arena, .warning, text);
     return .{ .entry = entry, .running = running, .hooks = set };
 }
 
-/// Until the process waits for `start`, or runs. While it is busy with its mounts we write down who it is.
+fn expectRunning(context: *const Context, result: launch.Result) sys.Error!launch.Running {
+    switch (result) {
+        .running => |running| return running,
+        .failed => |line| {
+            sentence.remember(context.arena, line.bytes());
+            return error.Syscall;
+        },
+    }
+}
+
+/// Until the process is ready. While it is busy with its mounts we write down who it is.
 fn bringUp(
     context: *const Context,
     started: *launch.Launch,

@@ -226,7 +226,7 @@ fn settleDescriptors(plan: *Plan, channel: linux.fd_t) sys.Error!linux.fd_t {
     const kept = [_]?*linux.fd_t{
         &settled,
         if (program.init_fd) |*fd| fd else null,
-        if (plan.gate) |*gate| &gate.listener else null,
+        if (plan.gate) |*gate| if (gate.listener) |*fd| fd else null else null,
         if (program.label_files.apparmor) |*fd| fd else null,
         if (program.label_files.selinux) |*fd| fd else null,
     };

@@ -1,6 +1,7 @@
-//! Between `create` and `start` of the OCI command line: everything is ready, and the process waits for somebody to
-//! say start. It waits on a socket in the runtime's state directory, so nothing of the container's own is used, and
-//! the connection of `start` becomes the channel on which a failure is reported.
+//! Before the program of an OCI runtime's container runs: everything is ready, the maker is told and writes that down,
+//! so that nothing ever runs that is not on record. After `create` the process then waits for somebody to say start: on
+//! a socket in the runtime's state directory, so nothing of the container's own is used, and the connection of `start`
+//! becomes the channel on which a failure is reported.
 //!
 //! The listening socket stays open until execve, and that is how others see that the program does not run yet.
 const std = @import("std");
@@ -9,15 +10,17 @@ const event = @import("../event.zig");
 const report = @import("report.zig");
 const linux = sys.linux;
 
-pub const Gate = struct { listener: linux.fd_t };
+/// Without a listener nobody has to say start: the maker stays for it.
+pub const Gate = struct { listener: ?linux.fd_t = null };
 
-/// Tell the maker that everything is ready, let it write that down and leave, then wait for `start`. Whoever dies
-/// before it is written down takes the process along.
+/// Tell the maker that everything is ready, let it write that down, then wait for `start`. Whoever dies before it is
+/// written down takes the process along.
 pub fn pass(gate: Gate, channel: *linux.fd_t) sys.Error!void {
     report.send(channel.*, .created, "");
     report.awaitGo(channel.*);
+    const listener = gate.listener orelse return;
     _ = linux.close(channel.*);
-    channel.* = try accept(gate.listener);
+    channel.* = try accept(listener);
 }
 
 fn accept(listener: linux.fd_t) sys.Error!linux.fd_t {

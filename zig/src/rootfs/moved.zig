@@ -12,16 +12,19 @@ const line_bytes_max = 8192;
 pub fn enter(root_path: [:0]const u8) sys.Error!void {
     var buffer: [linux.PATH_MAX]u8 = undefined;
     const length = try sys.check("getcwd", root_path, linux.getcwd(&buffer, buffer.len));
-    try hide(buffer[0 .. length - 1]);
+    const proc = try sys.checkFd("open", "/proc", linux.open("/proc", .{ .PATH = true, .DIRECTORY = true, .CLOEXEC = true }, 0));
+    defer _ = linux.close(proc);
+    try hide(proc, buffer[0 .. length - 1]);
     _ = try sys.check("mount", root_path, linux.mount(".", "/", null, linux.MS.MOVE, 0));
     _ = try sys.check("chroot", root_path, linux.chroot("."));
     _ = try sys.check("chdir", "/", linux.chdir("/"));
 }
 
-/// Every proc and sysfs outside of `root_path`. The list is read anew after each: it changes under us.
-fn hide(root_path: []const u8) sys.Error!void {
+/// Every proc and sysfs outside of `root_path`. The list is read anew after each: it changes under us, and `proc`, where
+/// it is, is soon among those that are gone.
+fn hide(proc: linux.fd_t, root_path: []const u8) sys.Error!void {
     var passed: usize = 0;
-    while (try nextOf(root_path, passed)) |found| {
+    while (try nextOf(proc, root_path, passed)) |found| {
         const rc = linux.umount2(found.path(), linux.MNT.DETACH);
         if (linux.errno(rc) == .SUCCESS) continue;
         // In a user namespace the host's mounts are locked (mount_namespaces(7)): covered, then.
@@ -41,9 +44,8 @@ const Found = struct {
 };
 
 /// The first one but `passed`.
-fn nextOf(root_path: []const u8, passed: usize) sys.Error!?Found {
-    const name = "/proc/self/mountinfo";
-    const fd = try sys.checkFd("open", name, linux.open(name, .{ .CLOEXEC = true }, 0));
+fn nextOf(proc: linux.fd_t, root_path: []const u8, passed: usize) sys.Error!?Found {
+    const fd = try sys.checkFd("open", "/proc/self/mountinfo", linux.openat(proc, "self/mountinfo", .{ .CLOEXEC = true }, 0));
     defer _ = linux.close(fd);
     var lines: Lines = .{ .fd = fd };
     var left = passed;
