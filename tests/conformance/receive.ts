@@ -19,7 +19,8 @@ const recvmsg = arch() === "x64" ? 47 : 212;
  */
 const program = `
 use IO::Socket::UNIX; $| = 1;
-my $listener = IO::Socket::UNIX->new(Local => $ARGV[0], Listen => 1) or die "listen: $!";
+my $listener = IO::Socket::UNIX->new(Local => "$ARGV[0].new", Listen => 1) or die "listen: $!";
+rename "$ARGV[0].new", $ARGV[0]; # it is there when somebody listens
 alarm 10;
 my $peer = $listener->accept() or die "accept: $!";
 my ($text, $control) = ("\\0" x 65536, "\\0" x 256);

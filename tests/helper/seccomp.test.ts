@@ -49,7 +49,7 @@ describe("what is refused", () => {
     async () => {
       const seccomp = {
         ...allow,
-        architectures: ["SCMP_ARCH_S390X", "SCMP_ARCH_FUTURE"],
+        architectures: ["SCMP_ARCH_S390X", "SCMP_ARCH_RISCV64"],
         flags: ["SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"],
         listenerPath: "/ignored/where/nothing/notifies",
       };

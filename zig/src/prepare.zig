@@ -69,7 +69,7 @@ fn refuseUnsupported(spec: *const contract.Spec) sys.Error!void {
     if (!std.mem.startsWith(u8, spec.ociVersion, "1.")) {
         return sys.failFormat("config.json", "ociVersion \"{s}\" is not supported: this runtime knows 1.x", .{spec.ociVersion});
     }
-    if (spec.vm != null) return sys.fail("config.json", "vm: virtual machines are not supported");
+    if (spec.annotations.map.contains("")) return sys.fail("config.json", "annotations has an empty key");
     if (spec.linux.intelRdt != null) return sys.fail("config.json", "linux.intelRdt is not supported");
     if (spec.linux.netDevices.map.count() > 0) {
         return sys.fail("config.json", "linux.netDevices: moving the host's network devices is not supported");
@@ -183,5 +183,76 @@ test "sysctls are spelled with dots or with slashes" {
         @memcpy(name, hostile);
         unifySeparators(name);
         try std.testing.expect(ownerOf(name) == null);
+    }
+}
+
+/// Something of everything, for those who damage it.
+const rich_config =
+    \\{"ociVersion":"1.2.0","process":{"user":{"uid":0,"gid":0,"umask":18,"additionalGids":[1,2]},"args":["sh","-c"],
+    \\"env":["A=b","HOME=/"],"cwd":"/","capabilities":{"bounding":["CAP_KILL","CAP_X"],"ambient":[]},"oomScoreAdj":1,
+    \\"rlimits":[{"type":"RLIMIT_NOFILE","soft":1,"hard":2}],"scheduler":{"policy":"SCHED_FIFO","priority":3},
+    \\"ioPriority":{"class":"IOPRIO_CLASS_BE","priority":3},"execCPUAffinity":{"initial":"0-3,7","final":"1"},
+    \\"apparmorProfile":"a","selinuxLabel":"b:c","consoleSize":{"height":1,"width":2}},"root":{"path":"/r"},"hostname":"h",
+    \\"mounts":[{"destination":"/proc","type":"proc"},{"destination":"/d","source":"/s","options":["rbind","ro","rslave"],
+    \\"uidMappings":[{"containerID":0,"hostID":1,"size":1}],"gidMappings":[{"containerID":0,"hostID":1,"size":1}]},
+    \\{"destination":"/t","type":"tmpfs","options":["size=1k","tmpcopyup"]},{"destination":"/t","options":["remount"]}],
+    \\"annotations":{"a":"b"},
+    \\"linux":{"namespaces":[{"type":"mount"},{"type":"user"},{"type":"uts"},{"type":"network","path":"/n"},{"type":"time"}],
+    \\"uidMappings":[{"containerID":0,"hostID":1000,"size":1}],"gidMappings":[{"containerID":0,"hostID":1000,"size":1}],
+    \\"timeOffsets":{"monotonic":{"secs":-5,"nanosecs":3}},"devices":[{"path":"/dev/x","type":"c","major":1,"minor":3}],
+    \\"sysctl":{"net.ipv4.ip_forward":"1"},"maskedPaths":["/proc/x"],"readonlyPaths":["/proc/y"],"mountLabel":"l",
+    \\"rootfsPropagation":"slave","personality":{"domain":"LINUX32"},"memoryPolicy":{"mode":"MPOL_BIND","nodes":"0-1"},
+    \\"resources":{"memory":{"limit":1048576,"swap":-1},"cpu":{"shares":2,"cpus":"0"},"pids":{"limit":3},
+    \\"unified":{"memory.high":"5"},"devices":[{"allow":false,"access":"rwm"}]},"cgroupsPath":"/c",
+    \\"seccomp":{"defaultAction":"SCMP_ACT_ALLOW","syscalls":[{"names":["read"],"action":"SCMP_ACT_ERRNO","errnoRet":1,
+    \\"args":[{"index":0,"value":1,"op":"SCMP_CMP_EQ"}]}]}}}
+;
+
+fn planOrRefuse(text: []const u8) !void {
+    var arena_state: std.heap.ArenaAllocator = .init(std.testing.allocator);
+    defer arena_state.deinit();
+    const arena = arena_state.allocator();
+    sys.failure = null;
+    const helper: contract.Helper = .{
+        .contract = contract.contract_version,
+        .id = "x",
+        .runtimeDir = "/r",
+        .containerDir = "/c",
+        .trashDir = "/t",
+        .rootfs = .{ .kind = .directory },
+    };
+    const spec = contract.parse(contract.Spec, arena, "config.json", text) catch return expectSentence();
+    const plan = planOf(arena, &spec, &helper) catch return expectSentence();
+    const profile = plan.program.seccomp orelse return;
+    _ = profile.decode(arena) catch return expectSentence();
+}
+
+fn expectSentence() !void {
+    const failure = sys.failure orelse return error.TestUnexpectedResult;
+    try std.testing.expect(failure.call.len > 0 and failure.detail.len > 0);
+}
+
+test "fuzz: whatever config.json says, there is a plan or a sentence" {
+    try planOrRefuse(rich_config);
+    try std.testing.expect(sys.failure == null);
+    try std.testing.fuzz({}, struct {
+        fn one(_: void, smith: *std.testing.Smith) !void {
+            var buffer: [4096]u8 = undefined;
+            try planOrRefuse(buffer[0..smith.slice(&buffer)]);
+        }
+    }.one, .{ .corpus = &.{rich_config} });
+}
+
+test "two thousand damages to config.json: a plan or a sentence" {
+    var random_state: std.Random.DefaultPrng = .init(20);
+    const random = random_state.random();
+    const alphabet = "\x00\n\"\\{}[]:,/-+.019eEtfn\xff ";
+    var text: [rich_config.len]u8 = undefined;
+    for (0..2000) |_| {
+        @memcpy(&text, rich_config);
+        for (0..1 + random.uintLessThan(usize, 4)) |_| {
+            text[random.uintLessThan(usize, text.len)] = alphabet[random.uintLessThan(usize, alphabet.len)];
+        }
+        try planOrRefuse(text[0 .. text.len - random.uintLessThan(usize, 8) / 7 * random.uintLessThan(usize, text.len)]);
     }
 }

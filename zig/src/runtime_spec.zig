@@ -1,6 +1,6 @@
 //! config.json as the OCI runtime specification 1.2 spells it for Linux, with what 1.3 added: types only.
-//! Fields of other platforms (Windows, Solaris, z/OS, FreeBSD) are left out and so ignored, as are unknown ones. What
-//! is known but cannot be honoured has a field here, so that somebody can refuse it.
+//! Fields of other platforms (Windows, Solaris, z/OS, FreeBSD, virtual machines) are left out and so ignored, as are
+//! unknown ones. What is known but cannot be honoured has a field here, so that somebody can refuse it.
 const std = @import("std");
 const json = @import("json/decode.zig");
 const userns = @import("userns.zig");
@@ -28,7 +28,6 @@ pub const Spec = struct {
     hooks: Hooks = .{},
     annotations: Map(Text) = .{},
     linux: Linux = .{},
-    vm: ?Present = null,
 };
 
 pub const Root = struct { path: Text, readonly: bool = false };
@@ -41,7 +40,7 @@ pub const Process = struct {
     user: User = .{},
     args: []const Text = &.{},
     env: []const Text = &.{},
-    cwd: Text = "/",
+    cwd: Text,
     capabilities: ?Capabilities = null,
     rlimits: []const Rlimit = &.{},
     noNewPrivileges: bool = false,

@@ -97,6 +97,7 @@ fn concat(comptime T: type, arena: std.mem.Allocator, a: []const T, b: []const T
 }
 
 const example: contract.Process = .{
+    .cwd = "/",
     .args = &.{"sleep"},
     .env = &.{"PATH=/bin"},
     .user = .{ .uid = 5, .gid = 6 },

@@ -65,6 +65,21 @@ pub fn give(profile: *const contract.Seccomp, told: *const Told, process: Proces
     send(socket, text, listener) catch return explain(path);
 }
 
+/// Refuse early what cannot be listened at: a container is created, or not, before it asks anything.
+pub fn expect(profile: *const contract.Seccomp) sys.Error!void {
+    var arena_state: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
+    defer arena_state.deinit();
+    const decoded = try profile.decode(arena_state.allocator());
+    const path = decoded.listenerPath orelse return sys.fail("seccomp", "SCMP_ACT_NOTIFY needs a listenerPath");
+    var stat: linux.Statx = undefined;
+    const rc = linux.statx(linux.AT.FDCWD, path, 0, .{ .TYPE = true }, &stat);
+    if (linux.errno(rc) != .SUCCESS) {
+        _ = sys.check("seccomp", path, rc) catch {};
+        return explain(path);
+    }
+    if (!linux.S.ISSOCK(stat.mode)) return sys.failFormat("seccomp", "listenerPath {s} is no socket", .{path});
+}
+
 fn connect(path: [:0]const u8) sys.Error!linux.fd_t {
     const kind = linux.SOCK.STREAM | linux.SOCK.CLOEXEC;
     const fd = try sys.checkFd("socket", path, linux.socket(linux.AF.UNIX, kind, 0));

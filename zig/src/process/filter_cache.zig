@@ -50,8 +50,8 @@ const Name = struct {
     }
 };
 
-/// The filter of exactly this profile, in memory of its own that is never given back; null: it has to be compiled.
-pub fn find(directory: []const u8, text: []const u8) ?seccomp.Filter {
+/// The filter of exactly this profile, in `arena`; null: it has to be compiled.
+pub fn find(arena: std.mem.Allocator, directory: []const u8, text: []const u8) ?seccomp.Filter {
     var buffer: [linux.PATH_MAX]u8 = undefined;
     const name = Name.of(text);
     const path = std.fmt.bufPrintZ(&buffer, "{s}/{x:0>8}/{s}", .{ directory, compiler, name.buffer }) catch return null;
@@ -63,12 +63,8 @@ pub fn find(directory: []const u8, text: []const u8) ?seccomp.Filter {
     var stat: linux.Statx = undefined;
     if (linux.errno(sys.statFd(fd, &stat)) != .SUCCESS or !isOurs(&stat)) return null;
     if (stat.size < @sizeOf(Header) or stat.size > file_bytes_max) return null;
-    const bytes = std.heap.page_allocator.alignedAlloc(u8, .of(Header), @intCast(stat.size)) catch return null;
-    const filter = read(fd, bytes, text) orelse {
-        std.heap.page_allocator.free(bytes);
-        return null;
-    };
-    return filter;
+    const bytes = arena.alignedAlloc(u8, .of(Header), @intCast(stat.size)) catch return null;
+    return read(fd, bytes, text);
 }
 
 /// Written by nobody else: neither another user nor whoever may write here by the mode.
@@ -194,13 +190,16 @@ test "what was published is found, and only that" {
     var buffer: [64]u8 = undefined;
     const directory = try std.fmt.bufPrint(&buffer, "/proc/self/fd/{d}/a/b", .{tmp.dir.handle});
     const text = "{\"defaultAction\":\"SCMP_ACT_ALLOW\"}";
-    try std.testing.expect(find(directory, text) == null);
+    var arena_state: std.heap.ArenaAllocator = .init(std.testing.allocator);
+    defer arena_state.deinit();
+    const arena = arena_state.allocator();
+    try std.testing.expect(find(arena, directory, text) == null);
     const code = [_]bpf.Instruction{ .{ .code = bpf.ld_abs, .k = 0 }, .{ .code = bpf.ret, .k = 7 } };
     publish(directory, text, .{ .flags = 2, .notifies = true, .instructions = &code });
-    const found = find(directory, text).?;
+    const found = find(arena, directory, text).?;
     try std.testing.expectEqualSlices(bpf.Instruction, &code, found.instructions);
     try std.testing.expect(found.flags == 2 and found.notifies);
-    try std.testing.expect(find(directory, text[1..]) == null);
+    try std.testing.expect(find(arena, directory, text[1..]) == null);
 }
 
 test "parse() trusts no file" {

@@ -86,8 +86,8 @@ fn writeOne(fd: linux.fd_t, label: []const u8, text: []const u8) sys.Error!void 
 }
 
 test "prepare(): an empty label is none" {
-    const plan = try prepare(&.{ .args = &.{"x"}, .apparmorProfile = "", .selinuxLabel = "a:b:c" });
+    const plan = try prepare(&.{ .cwd = "/", .args = &.{"x"}, .apparmorProfile = "", .selinuxLabel = "a:b:c" });
     try std.testing.expect(plan.apparmor == null);
     try std.testing.expectEqualStrings("a:b:c", plan.selinux.?);
-    try std.testing.expectError(error.Syscall, prepare(&.{ .args = &.{"x"}, .selinuxLabel = "x" ** (label_bytes_max + 1) }));
+    try std.testing.expectError(error.Syscall, prepare(&.{ .cwd = "/", .args = &.{"x"}, .selinuxLabel = "x" ** (label_bytes_max + 1) }));
 }

@@ -27,6 +27,8 @@ const linux = sys.linux;
 const default_umask = 0o022;
 
 pub const Program = struct {
+    /// Holds all of it.
+    arena: std.mem.Allocator,
     argv: [:null]?[*:0]const u8,
     /// With one free slot at the end for HOME.
     envp: [:null]?[*:0]const u8,
@@ -86,7 +88,7 @@ pub const Program = struct {
     /// A filter that somebody has compiled before: looked for by the parent, whose child then has it.
     pub fn findFilter(program: *Program) void {
         const profile = program.seccomp orelse return;
-        program.filter = filter_cache.find(program.seccomp_cache orelse return, profile.text);
+        program.filter = filter_cache.find(program.arena, program.seccomp_cache orelse return, profile.text);
     }
 
     fn prepareIn(arena: std.mem.Allocator, process: *const contract.Process, user: ?[:0]const u8) !Program {
@@ -99,6 +101,7 @@ pub const Program = struct {
         if (gids > users.groups_max) return sys.failFormat("setgroups", "{d} groups are too many", .{gids});
         var warnings: std.ArrayList([]const u8) = .empty;
         return .{
+            .arena = arena,
             .argv = argv,
             .envp = envp,
             .has_home = variable(process.env, "HOME=") != null,
@@ -143,12 +146,16 @@ var workspace: seccomp.Workspace = undefined; // pages of it are touched only by
 
 pub fn getReady(program: *const Program) sys.Error!Ready {
     const profile = program.seccomp orelse return .{ .filter = null };
-    if (program.filter) |filter| return .{ .filter = filter };
+    if (program.filter) |filter| {
+        if (filter.notifies) try agent.expect(profile);
+        return .{ .filter = filter };
+    }
     var arena_state: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
     defer arena_state.deinit();
     const decoded = try profile.decode(arena_state.allocator());
     try seccomp.validate(&decoded);
     const filter = try seccomp.compile(&workspace, &decoded);
+    if (filter.notifies) try agent.expect(profile);
     if (program.seccomp_cache) |directory| filter_cache.publish(directory, profile.text, filter);
     return .{ .filter = filter };
 }

@@ -129,7 +129,8 @@ pub fn receive(fd: linux.fd_t, buffer: *[1 + event.line_bytes_max]u8) ?Message {
             .flags = 0,
         };
         const n = linux.recvmsg(fd, &message, linux.MSG.CMSG_CLOEXEC);
-        if (linux.errno(n) == .INTR) continue;
+        // An end that is closed with a word unread says so first, and only then what it said (unix(7)).
+        if (linux.errno(n) == .INTR or linux.errno(n) == .CONNRESET) continue;
         if (linux.errno(n) != .SUCCESS or n == 0) return null;
         const has_fd = message.controllen >= @sizeOf(linux.cmsghdr) + 4 and control.header.type == linux.SCM.RIGHTS;
         return .{
@@ -138,4 +139,17 @@ pub fn receive(fd: linux.fd_t, buffer: *[1 + event.line_bytes_max]u8) ?Message {
             .fd = if (has_fd) control.fd else null,
         };
     }
+}
+
+test "the last word of a child that did not hear ours is heard" {
+    const channel = try open();
+    defer _ = linux.close(channel.parent);
+    send(channel.parent, .go, "");
+    send(channel.child, .failed, "why");
+    _ = linux.close(channel.child);
+    var buffer: [1 + event.line_bytes_max]u8 = undefined;
+    const message = receive(channel.parent, &buffer).?;
+    try std.testing.expectEqual(Kind.failed, message.kind);
+    try std.testing.expectEqualStrings("why", message.text);
+    try std.testing.expect(receive(channel.parent, &buffer) == null);
 }

@@ -43,6 +43,18 @@ const compatible: Architecture = switch (builtin.cpu.arch) {
 /// Every name that means something on this machine.
 pub const architecture_names = [_][]const u8{ native.name, compatible.name } ++ if (native.table == .x64) .{x32.name} else .{};
 
+/// All that the specification knows; those of other machines do no harm.
+const architectures = std.StaticStringMap(void).initComptime(names: {
+    var pairs: [architecture_words.len]struct { []const u8 } = undefined;
+    for (architecture_words, &pairs) |word, *pair| pair.* = .{"SCMP_ARCH_" ++ word};
+    break :names pairs;
+});
+const architecture_words = [_][]const u8{
+    "NATIVE",    "X86",    "X86_64",   "X32",         "ARM",    "AARCH64",  "LOONGARCH64", "M68K",  "MIPS",    "MIPS64",
+    "MIPS64N32", "MIPSEL", "MIPSEL64", "MIPSEL64N32", "PARISC", "PARISC64", "PPC",         "PPC64", "PPC64LE", "RISCV64",
+    "S390",      "S390X",  "SH",       "SHEB",
+};
+
 /// Filter flags of the profile and its code.
 pub const Filter = struct {
     flags: u32,
@@ -320,7 +332,7 @@ fn flagsOf(names: []const []const u8, notifying: bool) sys.Error!u32 {
 
 /// What must hold of a profile before compiling; config.json is not to be trusted.
 pub fn validate(profile: *const contract.SeccompProfile) sys.Error!void {
-    for (profile.architectures) |name| if (!std.mem.startsWith(u8, name, "SCMP_ARCH_")) { // others' are no harm
+    for (profile.architectures) |name| if (!architectures.has(name)) {
         return sys.failFormat("seccomp", "there is no architecture \"{s}\"", .{name});
     };
     for (profile.syscalls) |rule| {

@@ -180,7 +180,7 @@ fn encode(major: u32, minor: u32) u32 {
     return (minor & 0xff) | (major << 8) | ((minor & ~@as(u32, 0xff)) << 12);
 }
 
-/// The host's node of that number, at the same path or where udev keeps links to all of them.
+/// The host's node of that number.
 fn bindDevice(root: linux.fd_t, device: *const Device) sys.Error!void {
     const node = try findOnHost(device);
     defer _ = linux.close(node);
@@ -196,20 +196,43 @@ fn attach(root: linux.fd_t, name: [:0]const u8, node: linux.fd_t) sys.Error!void
 }
 
 fn findOnHost(device: *const Device) sys.Error!linux.fd_t {
-    var buffer: [48]u8 = undefined;
-    const directory = if (device.kind == .block) "block" else "char";
-    const link = std.fmt.bufPrintZ(&buffer, "/dev/{s}/{d}:{d}", .{ directory, device.major, device.minor }) catch unreachable;
-    for ([_][:0]const u8{ device.path, link }) |name| {
-        const rc = sys.cloneTree(linux.AT.FDCWD, name, 0);
-        if (linux.errno(rc) != .SUCCESS) continue;
-        const node: linux.fd_t = @intCast(rc);
-        var stat: linux.Statx = undefined;
-        if (linux.errno(sys.statFd(node, &stat)) == .SUCCESS and isSame(device, &stat)) return node;
-        _ = linux.close(node);
-    }
+    if (bindable(device, device.path)) |node| return node;
+    var buffer: [linux.PATH_MAX]u8 = undefined;
+    if (kernelName(device, &buffer)) |name| if (bindable(device, name)) |node| return node;
     return sys.failFormat("device", "{s}: this host has no {s} device {d}:{d} there, and only real root could make one", .{
         device.path, @tagName(device.kind), device.major, device.minor,
     });
+}
+
+fn bindable(device: *const Device, name: [:0]const u8) ?linux.fd_t {
+    const rc = sys.cloneTree(linux.AT.FDCWD, name, 0);
+    if (linux.errno(rc) != .SUCCESS) return null;
+    const node: linux.fd_t = @intCast(rc);
+    var stat: linux.Statx = undefined;
+    if (linux.errno(sys.statFd(node, &stat)) == .SUCCESS and isSame(device, &stat)) return node;
+    _ = linux.close(node);
+    return null;
+}
+
+/// Where devtmpfs(5) has it: the kernel tells the name of every number (Documentation/ABI/testing/sysfs-uevent).
+fn kernelName(device: *const Device, buffer: *[linux.PATH_MAX]u8) ?[:0]const u8 {
+    var path_buffer: [64]u8 = undefined;
+    const kind = if (device.kind == .block) "block" else "char";
+    const file = std.fmt.bufPrintZ(&path_buffer, "/sys/dev/{s}/{d}:{d}/uevent", .{ kind, device.major, device.minor }) catch unreachable;
+    const rc = linux.open(file, .{ .ACCMODE = .RDONLY, .CLOEXEC = true }, 0);
+    if (linux.errno(rc) != .SUCCESS) return null;
+    const fd: linux.fd_t = @intCast(rc);
+    defer _ = linux.close(fd);
+    var text: [4096]u8 = undefined;
+    const length = linux.read(fd, &text, text.len);
+    if (linux.errno(length) != .SUCCESS) return null;
+    var lines = std.mem.splitScalar(u8, text[0..length], '\n');
+    while (lines.next()) |line| {
+        const prefix = "DEVNAME=";
+        if (!std.mem.startsWith(u8, line, prefix)) continue;
+        return std.fmt.bufPrintZ(buffer, "/dev/{s}", .{line[prefix.len..]}) catch null;
+    }
+    return null;
 }
 
 /// The terminal `slave` as /dev/console.

@@ -348,7 +348,19 @@ fn attachAndClose(operation: *const Operation, mount_fd: linux.fd_t, target: lin
 /// Nothing but a proc, which follows no symlink, and sysfs get past the check, wherever the image leads.
 fn attach(operation: *const Operation, mount_fd: linux.fd_t, target: linux.fd_t) sys.Error!void {
     if (operation.kind != .proc and operation.kind != .sysfs) try expectOutsideProc(operation, target);
-    _ = try sys.check("mount", operation.destination, sys.moveMount(mount_fd, target));
+    const rc = sys.moveMount(mount_fd, target);
+    const is_unbindable = operation.options.propagation == linux.MS.UNBINDABLE;
+    if (linux.errno(rc) != .INVAL or !is_unbindable) {
+        _ = try sys.check("mount", operation.destination, rc);
+        return;
+    }
+    // On a shared mount it would have to be copied (mount_namespaces(7)): then it becomes unbindable later.
+    const deep = sys.at_empty_path | if (operation.options.propagation_recursive) @as(u32, sys.at_recursive) else 0;
+    for ([_]u32{ linux.MS.PRIVATE, linux.MS.UNBINDABLE }) |kind| {
+        const propagation: sys.MountAttr = .{ .propagation = kind };
+        _ = try sys.check("mount_setattr", operation.destination, sys.changeMount(mount_fd, deep, &propagation));
+        if (kind == linux.MS.PRIVATE) _ = try sys.check("mount", operation.destination, sys.moveMount(mount_fd, target));
+    }
 }
 
 test "prepare() refuses what it cannot honour" {
