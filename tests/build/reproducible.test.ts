@@ -15,6 +15,24 @@ import { projectFiles, treeRoot } from "../support/tree.ts";
 
 const name = `tspod-linux-${process.arch}`;
 
+/** The file under test when it is of these sources, as after `npm test` has built it: that was the first build. */
+async function builtAlready(): Promise<string | undefined> {
+  const file = join(treeRoot, "dist", name);
+  if (process.env.TSPOD_BIN !== undefined || !existsSync(file)) return undefined;
+  const told = Bun.spawnSync([
+    file,
+    "version",
+    "--format",
+    "{{.GitCommit}}",
+  ]).stdout.toString();
+  const git = Bun.spawnSync(["git", "-C", treeRoot, "rev-parse", "HEAD"]).stdout.toString();
+  return told.trim() !== "" && told.trim() === git.trim() ? await hashOf(file) : undefined;
+}
+
+async function hashOf(file: string): Promise<string> {
+  return new Bun.CryptoHasher("sha256").update(await Bun.file(file).bytes()).digest("hex");
+}
+
 /** Build a release in this tree and return the hash of the file. */
 async function build(tree: string): Promise<string> {
   const child = Bun.spawn([process.execPath, "build.ts", "release", process.arch], {
@@ -25,8 +43,7 @@ async function build(tree: string): Promise<string> {
   });
   const stderr = await child.stderr.text();
   expect({ exitCode: await child.exited, stderr }).toEqual({ exitCode: 0, stderr: "" });
-  const hash = new Bun.CryptoHasher("sha256");
-  return hash.update(await Bun.file(join(tree, "dist", name)).bytes()).digest("hex");
+  return await hashOf(join(tree, "dist", name));
 }
 
 /** A copy of the tree that shares its packages and its history, and no build caches. */
@@ -44,10 +61,14 @@ function copyTree(): string {
 }
 
 test("two builds in two places give the same bytes", async () => {
-  const [first, second] = [copyTree(), copyTree()];
+  const first = await builtAlready();
+  const copies = first === undefined ? [copyTree(), copyTree()] : [copyTree()];
   try {
-    expect(await build(second)).toBe(await build(first));
+    const hashes = first === undefined ? [] : [first];
+    for (const copy of copies) hashes.push(await build(copy));
+    expect(hashes).toHaveLength(2);
+    expect(hashes[1]).toBe(hashes[0]);
   } finally {
-    for (const copy of [first, second]) rmSync(copy, { recursive: true });
+    for (const copy of copies) rmSync(copy, { recursive: true });
   }
 }, 600_000);
