@@ -5,7 +5,7 @@
 import { print } from "../driver/steps.ts";
 import { startRegistry } from "../support/debian-registry.ts";
 import { processesOf } from "../support/leaks.ts";
-import { prepareRuntime } from "./bare-runtime.ts";
+import { type Bare, measureBare } from "./bare-runtime.ts";
 import { memoryKib, processesLike } from "../support/memory.ts";
 import { makeWorld, mirrorOfDockerHub, tspodFile, type World } from "../support/world.ts";
 import { type Candidate, command, interleave, type Measured } from "./measure.ts";
@@ -86,7 +86,7 @@ async function compare(world: World, image: string): Promise<void> {
       const measured = await interleave(candidatesOf(bench, world, podman, image), rounds);
       print(formatRow(bench, measured));
     }
-    await printFloors(world);
+    await printRuntimes(world);
     printMemory(world);
   } catch (error) {
     print(String(error));
@@ -122,25 +122,60 @@ function formatRow(bench: Bench, [ours, theirs]: Measured[]): string {
   const ms = (measured: Measured | undefined) =>
     measured ? `${measured.medianMs.toFixed(1)} ms` : "-";
   const ratio = ours && theirs ? ours.medianMs / theirs.medianMs : undefined;
-  const goal = bench.goal === undefined ? "" : `${bench.goal}`;
-  const verdict =
-    ratio === undefined || bench.goal === undefined ? "" : ratio <= bench.goal ? "held" : "MISSED";
-  return line(bench.name, ms(ours), ms(theirs), ratio?.toFixed(2) ?? "-", `${goal} ${verdict}`);
+  return line(
+    bench.name,
+    ms(ours),
+    ms(theirs),
+    ratio?.toFixed(2) ?? "-",
+    goalCell(ratio, bench.goal),
+  );
+}
+
+function goalCell(ratio: number | undefined, goal: number | undefined): string {
+  if (goal === undefined) return "";
+  return ratio === undefined ? `${goal}` : `${goal} ${ratio <= goal ? "held" : "MISSED"}`;
 }
 
 function line(...[name = "", ...cells]: string[]): string {
   return `${name.padEnd(38)}${cells.map((cell) => cell.padStart(12)).join("")}`.trimEnd();
 }
 
-/** What the runtimes need without a store, names, logs or a network: nobody who starts them can be faster. */
-async function printFloors(world: World): Promise<void> {
+/** The runtime alone, without a store, names, logs or a network: the floor under all of the above. */
+async function printRuntimes(world: World): Promise<void> {
   const { TSPOD_ROOT: _, ...environment } = world.environment;
-  const found = await Promise.all(
-    (["crun", "runc"] as const).map((name) => prepareRuntime(name, world.home, environment)),
+  const [ours, ...peers] = await measureBare(tspodFile, world.home, rounds, environment);
+  if (ours === undefined) return;
+  const goals: Record<string, number> = { crun: 1, runc: 0.5 };
+  const row = (
+    what: string,
+    name: string,
+    show: (bare: Bare) => string,
+    of: (b: Bare) => number,
+    goal?: number,
+  ) => {
+    const peer = peers.find((candidate) => candidate.name === name);
+    if (peer === undefined) return print(`${what}: ${name} is not installed`);
+    const ratio = of(ours) / of(peer);
+    print(line(what, show(ours), show(peer), ratio.toFixed(2), goalCell(ratio, goal)));
+  };
+  print(
+    `\n${line("a bundle of true, in one user namespace", "tspod-oci", "peer", "ratio", "goal")}`,
   );
-  const floors = found.filter((candidate) => candidate !== undefined);
-  for (const { name, medianMs } of await interleave(floors, rounds)) {
-    print(line(name, "", `${medianMs.toFixed(1)} ms`));
+  for (const name of ["crun", "runc"]) {
+    row(
+      `run | ${name} run`,
+      name,
+      (b) => `${b.medianMs.toFixed(1)} ms`,
+      (b) => b.medianMs,
+      goals[name],
+    );
+    row(
+      `peak memory | ${name}`,
+      name,
+      (b) => `${Math.round(b.peakKib)} KiB`,
+      (b) => b.peakKib,
+      1,
+    );
   }
 }
 

@@ -19,12 +19,7 @@ const name = `tspod-linux-${process.arch}`;
 async function builtAlready(): Promise<string | undefined> {
   const file = join(treeRoot, "dist", name);
   if (process.env.TSPOD_BIN !== undefined || !existsSync(file)) return undefined;
-  const told = Bun.spawnSync([
-    file,
-    "version",
-    "--format",
-    "{{.GitCommit}}",
-  ]).stdout.toString();
+  const told = Bun.spawnSync([file, "version", "--format", "{{.GitCommit}}"]).stdout.toString();
   const git = Bun.spawnSync(["git", "-C", treeRoot, "rev-parse", "HEAD"]).stdout.toString();
   return told.trim() !== "" && told.trim() === git.trim() ? await hashOf(file) : undefined;
 }
