@@ -101,7 +101,7 @@ export const perlMounts: Mount[] = ["/usr", "/lib", "/lib64"]
 function ownCopy(base: string): string {
   const file = join(base, "helper");
   copyFileSync(helperCommand()[0] ?? "", file);
-  chmodSync(file, 0o755);
+  chmodSync(file, 0o555); // as it is unpacked
   return file;
 }
 

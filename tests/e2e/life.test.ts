@@ -1,5 +1,7 @@
 /** Around a container that runs: ps, logs, exec, stop, kill, wait, rm, inspect. */
 import { describe, expect } from "bun:test";
+import { readFileSync } from "node:fs";
+import { processesOf } from "../support/leaks.ts";
 import { registryPrograms, testWith } from "../support/requirements.ts";
 import { sharedWorld } from "../support/shared-world.ts";
 import { until } from "../support/wait.ts";
@@ -156,6 +158,23 @@ describe("exec", () => {
     const { exitCode, stderr } = await tspod("exec", box.id, program);
     expect(exitCode).toBe(status);
     expect(stderr).toContain(program);
+  });
+
+  test("runs from the file itself, not from a copy of it in memory", async () => {
+    await using box = await running();
+    const started = shared.world.start(["exec", box.id, "sleep", "999"]);
+    const ours = await until("it executes", () => {
+      const all = processesOf(shared.world.root);
+      return all.some(({ command }) => command === "sleep 999") ? all : undefined;
+    });
+    const runtimes = ours.filter(({ command }) => command.includes(" native exec "));
+    expect(runtimes).not.toEqual([]);
+    for (const { pid } of runtimes) {
+      const status = readFileSync(`/proc/${pid}/status`, "utf8"); // its exe is not shown to everybody
+      expect(/^RssShmem:\s+(\d+) kB$/m.exec(status)?.[1]).toBe("0");
+    }
+    started.kill("SIGKILL");
+    await ok("kill", box.id);
   });
 
   test("into what is stopped or unknown: a sentence", async () => {

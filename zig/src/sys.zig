@@ -225,6 +225,13 @@ pub fn statFd(fd: linux.fd_t, out: *linux.Statx) usize {
     return linux.statx(fd, "", at_empty_path, linux.STATX.BASIC_STATS, out);
 }
 
+/// Whether the mount that an open file was reached by, or its file system, is read-only: nobody's permissions count.
+pub fn isReadOnly(fd: linux.fd_t) bool {
+    var stat: StatFs = undefined;
+    const st_rdonly = 1;
+    return linux.errno(linux.syscall2(.fstatfs, signed(fd), @intFromPtr(&stat))) == .SUCCESS and stat.flags & st_rdonly != 0;
+}
+
 /// What kind of file system an open file is on: f_type of statfs(2), the struct's first word. 0 when unknown.
 pub fn fileSystemType(fd: linux.fd_t) usize {
     var statfs: [32]usize = @splat(0);

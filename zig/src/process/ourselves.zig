@@ -30,18 +30,18 @@ pub fn protect() sys.Error!void {
 
 /// By its owner, who may always make it so; a read-only mount and a sealed copy forbid it to everybody.
 fn isWritable() bool {
-    const access = linux.faccessat(linux.AT.FDCWD, own_name, linux.W_OK, 0);
-    if (linux.errno(access) == .ROFS) return false;
     const rc = linux.open(own_name, .{ .CLOEXEC = true }, 0);
     if (linux.errno(rc) != .SUCCESS) return true;
     const fd: linux.fd_t = @intCast(rc);
     defer _ = linux.close(fd);
+    if (sys.isReadOnly(fd)) return false;
     const get_seals = 1034; // F_GET_SEALS
     const seals = linux.fcntl(fd, get_seals, 0);
     if (linux.errno(seals) == .SUCCESS and seals & seal_write != 0) return false;
     var stat: linux.Statx = undefined;
     if (linux.errno(sys.statFd(fd, &stat)) != .SUCCESS) return true;
-    return linux.errno(access) == .SUCCESS or stat.uid != 0 or linux.geteuid() == 0;
+    if (stat.uid != 0 or linux.geteuid() == 0) return true;
+    return linux.errno(linux.faccessat(linux.AT.FDCWD, own_name, linux.W_OK, 0)) == .SUCCESS;
 }
 
 /// What `openReadOnly` shares with the child that does it, which borrows our memory and our descriptors.
