@@ -93,6 +93,7 @@ test {
     _ = @import("process/scheduling.zig");
     _ = @import("process/labels.zig");
     _ = @import("process/rlimits.zig");
+    _ = @import("process/descriptors.zig");
     _ = @import("process/user.zig");
     _ = @import("process/seccomp_test.zig");
     _ = @import("process/filter_cache.zig");

@@ -81,7 +81,7 @@ pub fn adaptProcess(arena: Allocator, value: *Value, changes: Changes) Error!voi
     // An empty FILE: init looks the program up, for nobody can before everything is mounted.
     const args = try arrayOf(process.getPtr("args") orelse return, "process.args");
     try args.insertSlice(0, &.{
-        .{ .string = init_path }, .{ .string = "native" }, .{ .string = "init" }, .{ .string = "" },
+        .{ .string = init_path }, .{ .string = "native" }, .{ .string = "init" }, .{ .string = "" }, .{ .string = "" },
     });
 }
 
@@ -145,7 +145,7 @@ test "adapt() takes out what is done and keeps what it does not know" {
     });
     const text = try std.json.Stringify.valueAlloc(arena, config, .{});
     try std.testing.expectEqualStrings(
-        "{\"process\":{\"args\":[\"/dev/tspod-init\",\"native\",\"init\",\"\",\"sh\"]," ++
+        "{\"process\":{\"args\":[\"/dev/tspod-init\",\"native\",\"init\",\"\",\"\",\"sh\"]," ++
             "\"user\":{\"uid\":1000,\"umask\":18,\"gid\":7,\"additionalGids\":[50]},\"env\":[\"A=1\",\"HOME=/home/app\"]," ++
             "\"new\":[1.5,18446744073709551615],\"consoleSize\":{\"height\":24,\"width\":80}}," ++
             "\"mounts\":[{\"type\":\"bind\",\"source\":\"/proc\",\"options\":[\"rbind\"]},{\"type\":\"tmpfs\"}," ++

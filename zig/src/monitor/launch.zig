@@ -6,6 +6,7 @@ const event = @import("../event.zig");
 const report = @import("../process/report.zig");
 const userns = @import("../userns.zig");
 const child = @import("../process/child.zig");
+const descriptors = @import("../process/descriptors.zig");
 const joined = @import("../process/joined.zig");
 const namespaces = @import("../process/namespaces.zig");
 const terminals = @import("../process/terminal.zig");
@@ -29,6 +30,18 @@ pub const Target = union(enum) {
             .foreign => |plan| plan.terminal,
             inline else => |plan| plan.program.terminal,
         };
+    }
+
+    pub fn passed(target: Target) descriptors.Passed {
+        return switch (target) {
+            inline else => |plan| plan.passed,
+        };
+    }
+
+    pub fn pass(target: Target, given: descriptors.Passed) void {
+        switch (target) {
+            inline else => |plan| plan.passed = given,
+        }
     }
 
     /// About what config.json asks for and nobody can give. Another runtime has its own.
@@ -141,6 +154,7 @@ pub const Launch = struct {
             }
         }
         _ = linux.close(channel.child);
+        target.passed().close();
         launch.pid = @intCast(try sys.check("clone3", "new namespaces", rc));
         if (goesAhead(target)) launch.awaitProcess(target);
         if (launch.early_failure != null) return launch;

@@ -39,8 +39,7 @@ pub const Plan = struct {
     hooks: ?hooks.Set = null,
     /// It waits for `start`.
     gate: ?gates.Gate = null,
-    /// Descriptors after the standard streams that the program gets as they are.
-    preserved: u32 = 0,
+    passed: descriptors.Passed = .{},
 };
 
 /// `kind` is the namespace that it belongs to; `path` is one below /proc.
@@ -219,7 +218,7 @@ fn makeTerminal(plan: *const Plan, assembled: rootfs.Assembled, channel: linux.f
     _ = linux.close(pair.slave);
 }
 
-/// The channel closes with execve, or with init's program, which has it as 3, our executable as 4.
+/// The channel closes with execve, or with init's program: init is told its number.
 fn settleDescriptors(plan: *Plan, channel: linux.fd_t) sys.Error!linux.fd_t {
     const program = &plan.program;
     var settled = channel;
@@ -230,6 +229,6 @@ fn settleDescriptors(plan: *Plan, channel: linux.fd_t) sys.Error!linux.fd_t {
         if (program.label_files.apparmor) |*fd| fd else null,
         if (program.label_files.selinux) |*fd| fd else null,
     };
-    try descriptors.settle(@intCast(3 + plan.preserved), &kept, if (plan.init) &settled else null);
+    try descriptors.settle(plan.passed, &kept, if (plan.init) &settled else null);
     return settled;
 }
