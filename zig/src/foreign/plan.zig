@@ -53,6 +53,14 @@ pub const Plan = struct {
         };
     }
 
+    /// Of a container without a pid namespace of its own.
+    pub fn sharesProcesses(plan: *const Plan) bool {
+        return switch (plan.work) {
+            .container => |container| !container.own.namespaces.makes(linux.CLONE.NEWPID),
+            .exec => false,
+        };
+    }
+
     pub fn hasCgroupNamespace(plan: *const Plan) bool {
         return switch (plan.work) {
             .container => |container| container.own.namespaces.makes(linux.CLONE.NEWCGROUP),

@@ -16,6 +16,7 @@ const fuse = @import("../rootfs/fuse.zig");
 const cgroups = @import("../cgroup/cgroup.zig");
 const contract = @import("../contract.zig");
 const foreign = @import("../foreign/foreign.zig");
+const Space = @import("../process/space.zig").Space;
 const linux = sys.linux;
 
 /// What is started: a container, or a further process in one that runs.
@@ -100,6 +101,8 @@ pub const Running = struct {
     terminal: ?linux.fd_t,
     /// Of a container: its path lives where the plan does.
     cgroup: cgroups.Cgroup = .{},
+    /// Where it has no pid namespace of its own: its end is not the end of what it started.
+    space: ?Space = null,
     /// Another runtime's container: our child is not the container's process, but the one that watches over it.
     keeper: ?foreign.Keeper = null,
 };
@@ -124,6 +127,8 @@ pub const Launch = struct {
     early_failure: ?event.Line = null,
     /// The container's group, made in step with it.
     birth: ?cgroups.Birth = null,
+    /// Of its processes, where they would not end with the first.
+    space: ?Space = null,
     /// What `pid` watches over, when it is a keeper.
     program: ?foreign.Program = null,
 
@@ -187,6 +192,7 @@ pub const Launch = struct {
         while (report.receive(launch.channel, &buffer)) |message| switch (message.kind) {
             .process => return launch.follow(target, message),
             .failed => launch.early_failure = lineOf(message),
+            .space => launch.space = .from(message.text), // it may be faster than whoever made it
             else => {},
         };
     }
@@ -287,6 +293,7 @@ pub const Launch = struct {
                 failure = event.failed();
                 break;
             },
+            .space => launch.space = .from(message.text),
             .warning => sys.writeAll(event.descriptor, message.text) catch {},
             .failed => failure = lineOf(message),
             .fuse => launch.server = launch.serve(target, message.fd.?) catch {
@@ -306,6 +313,7 @@ pub const Launch = struct {
                 .pidfd = launch.pidfd,
                 .terminal = terminal,
                 .cgroup = if (launch.birth) |birth| birth.group else .{},
+                .space = launch.space,
             } };
         }
         _ = linux.close(launch.channel);
@@ -367,6 +375,7 @@ pub const Launch = struct {
             try plan.admit(&launch.birth, program.pid);
         } else {
             launch.program = program;
+            if (plan.sharesProcesses()) launch.space = .of(program.pid);
             if (launch.birth) |birth| if (!birth.group.isNone()) try cgroups.update(birth.group, birth.plan);
         }
         report.send(launch.channel, .go, "");
@@ -378,6 +387,7 @@ pub const Launch = struct {
             .pidfd = program.pidfd,
             .terminal = terminal,
             .cgroup = if (launch.birth) |birth| birth.group else .{},
+            .space = launch.space,
             .keeper = .{ .pid = launch.pid, .pidfd = launch.pidfd, .channel = launch.channel },
         };
     }

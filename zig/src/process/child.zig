@@ -19,6 +19,7 @@ const gates = @import("gate.zig");
 const hooks = @import("hooks.zig");
 const descriptors = @import("descriptors.zig");
 const contract = @import("../contract.zig");
+const Space = @import("space.zig").Space;
 const cgroup = @import("../cgroup/cgroup.zig");
 const linux = sys.linux;
 
@@ -108,6 +109,7 @@ fn runIn(plan: *Plan, streams: ?Streams, current: *linux.fd_t) sys.Error!void {
     if (streams) |s| try takeStreams(s);
     // While the parent writes the maps: all that needs no id.
     try namespaces.makeRest(&plan.namespaces);
+    tellSpace(plan, channel);
     if (plan.namespaces.makes(linux.CLONE.NEWNS)) try rootfs.separate(&plan.root);
     try rootfs.openAsCaller(&plan.root, plan.namespaces.joins(.user));
     if (plan.init) plan.program.init_fd = try init.openOurselves(plan.own_path, plan.program.ourselves);
@@ -145,6 +147,13 @@ fn runIn(plan: *Plan, streams: ?Streams, current: *linux.fd_t) sys.Error!void {
     plan.program.gate = plan.gate;
     if (plan.hooks) |*set| plan.program.hooks = set;
     try programs.become(&plan.program, ready, current, report.tellExecuting);
+}
+
+/// Where no pid namespace ends with it, those it leaves behind are known by that.
+fn tellSpace(plan: *const Plan, channel: linux.fd_t) void {
+    if (plan.namespaces.makes(linux.CLONE.NEWPID) or !plan.namespaces.makes(linux.CLONE.NEWNS)) return;
+    const space = Space.ofSelf() orelse return;
+    report.send(channel, .space, std.mem.asBytes(&space));
 }
 
 /// As report.awaitGo, with the mounts that only the parent could make coming before it.

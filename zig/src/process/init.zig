@@ -1,6 +1,9 @@
 //! The tiny process 1 of `--init`: starts the program, forwards signals to it, reaps whatever is orphaned, exits with
-//! the program's status. It is our own executable, run from a read-only detached mount, so that /proc/1/exe can be
-//! written by nobody; and it is not dumpable, so that nobody inside may trace it.
+//! the program's status. Where the container has no pid namespace of its own it is not process 1, but orphans are left
+//! to it all the same (PR_SET_CHILD_SUBREAPER), and the program dies with it.
+//!
+//! It is our own executable, run from a read-only detached mount, so that /proc/PID/exe can be written by nobody; and it
+//! is not dumpable, so that nobody inside may trace it.
 const std = @import("std");
 const sys = @import("../sys.zig");
 const event = @import("../event.zig");
@@ -59,7 +62,8 @@ const arguments_max = 4096;
 /// `native init CHANNEL FILE ARGV0 ARGS...`: never returns but with the program's status. Under another runtime there is
 /// nobody to tell failures (an empty CHANNEL), and an empty FILE is looked up here: ARGV0 in PATH.
 pub fn run(args: []const [*:0]const u8, environ: [*:null]const ?[*:0]const u8) u8 {
-    if (linux.getpid() != 1 or args.len < 3) return 125;
+    if (args.len < 3) return 125;
+    _ = linux.prctl(@intFromEnum(linux.PR.SET_CHILD_SUBREAPER), 1, 0, 0, 0);
     const channel = std.fmt.parseInt(linux.fd_t, std.mem.span(args[0]), 10) catch -1;
     _ = linux.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), 0, 0, 0, 0);
     _ = linux.prctl(@intFromEnum(linux.PR.SET_NAME), @intFromPtr(title), 0, 0, 0);
@@ -81,6 +85,8 @@ fn startProgram(
     environ: [*:null]const ?[*:0]const u8,
     mask: *const linux.sigset_t,
 ) noreturn {
+    // As process 1 it takes everybody along.
+    _ = linux.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), @intFromEnum(linux.SIG.KILL), 0, 0, 0);
     _ = linux.sigprocmask(linux.SIG.SETMASK, mask, null);
     _ = linux.fcntl(channel, linux.F.SETFD, linux.FD_CLOEXEC);
     // A session of its own, with the terminal when there is one.
