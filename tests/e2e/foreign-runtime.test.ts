@@ -167,11 +167,11 @@ describe.each(runtimes)("--runtime %s", (runtime) => {
       "--hostname",
       "box",
     );
-    const shown = "for n in user pid; do readlink /proc/self/ns/$n; done; ps";
-    const theirs = ["pid"].map((kind) => `--${kind}=container:other-${runtime}`);
+    const shown = "for n in user pid ipc uts; do readlink /proc/self/ns/$n; done; ps";
+    const theirs = ["ipc", "pid"].map((kind) => `--${kind}=container:other-${runtime}`);
     const { stdout, exitCode } = await run(...theirs, "tiny", "sh", "-c", shown);
     const inside = await ok("exec", box.id, "sh", "-c", shown);
-    const lines = (text: string) => text.split("\n").slice(0, 2);
+    const lines = (text: string) => text.split("\n").slice(0, 3);
     expect({ exitCode, lines: lines(stdout) }).toEqual({ exitCode: 0, lines: lines(inside) });
     expect(stdout).toContain("sleep 1000");
     const kept = await run(

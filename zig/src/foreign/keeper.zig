@@ -70,14 +70,15 @@ const Keeper = struct {
         if (own.namespaces.joins(.user)) namespaces.becomeRoot();
         try dieWithMonitor(own); // a change of ids clears it
         _ = linux.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), @intFromBool(mayBeLookedInto(own)), 0, 0, 0);
-        const root = try worlds.build(own, keeper.plan.place, keeper.channel);
+        const plan = keeper.plan;
+        const world = try worlds.build(plan.arena.allocator(), own, plan.place, keeper.channel);
         const files: commands.Files = .of_container;
-        try keeper.writeBundle(container, &files, root);
+        try keeper.writeBundle(container, &files, &world);
         const call = try keeper.callOf(&files);
         try keeper.carryOut(&call, &call.create());
         const program = try keeper.findProgram(&files);
         keeper.streams = null;
-        keeper.plan.joins_group = false; // it is in there
+        plan.joins_group = false; // it is in there
         const before: execution.Moment = .of(program);
         try keeper.carryOut(&call, &call.start());
         before.awaitExecution();
@@ -109,22 +110,23 @@ const Keeper = struct {
         keeper: *const Keeper,
         container: *const plans.Container,
         files: *const commands.Files,
-        root: linux.fd_t,
+        world: *const worlds.World,
     ) Error!void {
         const plan = keeper.plan;
         const own = container.own;
         const arena = plan.arena.allocator();
         if (own.program.creates_cwd) {
-            const made = try path.ensureDirectory(root, own.program.cwd);
+            const made = try path.ensureDirectory(world.root, own.program.cwd);
             _ = linux.close(made.fd);
         }
-        const person = try keeper.personOf(.{ .root = root }, own.program.ids.additionalGids);
+        const person = try keeper.personOf(.{ .root = world.root }, own.program.ids.additionalGids);
         try keeper.settle();
         var config = try contract.load(std.json.Value, arena, container.directory, "config.json");
         try bundles.adapt(arena, &config, .{
             .person = person,
             .console_size = own.console_size,
             .init = if (own.init) try inits.fileOf(arena, own, plan.place) else null,
+            .moved = world.moved,
             .substitutes = try worlds.substitutes(arena, own),
         });
         try writeJson(arena, files.config, &config);
