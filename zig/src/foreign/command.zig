@@ -4,6 +4,7 @@ const std = @import("std");
 const sys = @import("../sys.zig");
 const child = @import("../process/child.zig");
 const descriptors = @import("../process/descriptors.zig");
+const ourselves = @import("../process/ourselves.zig");
 const programs = @import("../process/program.zig");
 const worlds = @import("world.zig");
 const linux = sys.linux;
@@ -127,8 +128,24 @@ fn execute(words: *const Words, inherited: Inherited, gate: ?Gate) sys.Error!voi
     if (inherited.streams) |s| try child.takeStreams(s);
     sys.closeOnExecFrom(3);
     try inherited.passed.release();
-    const envp = [_:null]?[*:0]const u8{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
+    var envp: [kept_variables.len + 1:null]?[*:0]const u8 = @splat(null);
+    fillEnvironment(&envp);
     _ = try sys.check("execve", "", linux.execve(words.list[0].?, &words.list, &envp));
+}
+
+/// What a runtime may need to find files of its own (a development build of ours does). The container sees none of it.
+const kept_variables = [_][]const u8{ "HOME=", "XDG_CACHE_HOME=" };
+
+fn fillEnvironment(envp: [:null]?[*:0]const u8) void {
+    envp[0] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    var count: usize = 1;
+    var i: usize = 0;
+    while (ourselves.environ[i]) |variable| : (i += 1) {
+        for (kept_variables) |name| if (std.mem.startsWith(u8, std.mem.span(variable), name) and count < envp.len) {
+            envp[count] = variable;
+            count += 1;
+        };
+    }
 }
 
 test "create and exec are spelled as podman spells them" {

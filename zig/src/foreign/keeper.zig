@@ -125,7 +125,7 @@ const Keeper = struct {
         try bundles.adapt(arena, &config, .{
             .person = person,
             .console_size = own.console_size,
-            .init = if (own.init) try inits.fileOf(arena, own, plan.place) else null,
+            .init = if (own.init) try inits.fileOf(arena, own, plan.place, &plan.runtime) else null,
             .moved = world.moved,
             .substitutes = try worlds.substitutes(arena, own),
         });
