@@ -34,6 +34,8 @@ export interface Command<T extends FlagTable = FlagTable> {
   readonly notYet?: readonly string[];
   /** False: never opens the store, so there is nothing to recover first. */
   readonly usesStore?: false;
+  /** What must be seen before anything is opened, the store included. Throws what run would. */
+  check?(flags: FlagValues<T>): void;
   /** The exit code. */
   run(context: CliContext, flags: FlagValues<T>, args: string[]): Promise<number>;
 }

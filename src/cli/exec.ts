@@ -5,6 +5,7 @@ import { boolean, list, value } from "./flags.ts";
 import { forwardSignals, requireTerminal } from "./foreground.ts";
 import { defaultDetachKeys, parseDetachKeys } from "./options/detach-keys.ts";
 import { resolveEnvironment } from "./options/environment.ts";
+import { preservedDescriptors, preservedFlags, requirePreserved } from "./options/preserved.ts";
 
 export default defineCommand({
   path: ["exec"],
@@ -21,10 +22,13 @@ export default defineCommand({
     user: value("-u,--user", "NAME|UID[:GROUP|GID]", "Run as this user of the image"),
     privileged: boolean("--privileged", "All capabilities of the container's user namespace"),
     detachKeys: value("--detach-keys", "KEYS", `Keys that leave it running (${defaultDetachKeys})`),
+    ...preservedFlags,
   },
   args: { min: 2, max: Infinity, completes: "running", stopsAtFirst: true },
+  check: (flags) => requirePreserved(flags),
   async run(context, flags, [name = "", ...command]) {
     if (flags.tty && flags.interactive && !flags.detach) await requireTerminal();
+    const passed = preservedDescriptors(flags);
     const container = getContainer(context, name);
     const helper = execInContainer(
       context,
@@ -37,6 +41,7 @@ export default defineCommand({
         interactive: flags.interactive,
         tty: flags.tty,
         isPrivileged: flags.privileged,
+        passed,
       },
       flags.detach
         ? null

@@ -51,6 +51,7 @@ async function runCommand(
       next: `usage: ${title} [FLAGS] ${command.usage}; see ${title} --help`,
     });
   }
+  command.check?.(parsed.flags);
   if (command.usesStore !== false) {
     await recoverContent(context);
     await recoverContainers(context);

@@ -13,6 +13,7 @@ import {
   parseEnsure,
 } from "./options/container.ts";
 import { defaultDetachKeys, parseDetachKeys } from "./options/detach-keys.ts";
+import { preservedDescriptors, preservedFlags, requirePreserved } from "./options/preserved.ts";
 import { print } from "./output/print.ts";
 import { showPullProgress } from "./output/pull-progress.ts";
 
@@ -21,6 +22,7 @@ const flags = {
   detach: boolean("-d,--detach", "Run in the background and print the container's id"),
   detachKeys: value("--detach-keys", "KEYS", `Keys that leave it running (${defaultDetachKeys})`),
   sigProxy: signalFlag,
+  ...preservedFlags,
 } as const;
 
 export default defineCommand({
@@ -34,7 +36,9 @@ export default defineCommand({
   flags,
   args: { min: 1, max: Infinity, completes: "image", stopsAtFirst: true },
   notYet: containerFlagsNotYet,
+  check: (flags) => requirePreserved(flags),
   async run(context, flags, args) {
+    const passed = preservedDescriptors(flags);
     const options = await createOptions(flags, args, context.environment);
     if (options.tty && options.interactive && !flags.detach) await requireTerminal();
     const attach: Attach | null = flags.detach
@@ -54,7 +58,7 @@ export default defineCommand({
     try {
       container = await createContainer(context, options, parseEnsure(flags));
       cidfile.write(container.id);
-      helper = startContainer(context, container, attach);
+      helper = startContainer(context, container, attach, passed);
       if (attach?.sigProxy === true) forwardSignals(helper);
       await helper.started;
     } catch (error) {

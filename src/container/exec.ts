@@ -34,6 +34,8 @@ export interface ExecOptions {
   tty: boolean;
   /** All capabilities of the container's user namespace; its seccomp filter stays. */
   isPrivileged: boolean;
+  /** Descriptors of ours that the command gets, from 3 on, ascending. */
+  passed: readonly number[];
 }
 
 const nameLength = 16;
@@ -88,6 +90,7 @@ export function execInContainer(
     command: context.helper,
     args: ["exec", path],
     foreground: attach !== null,
+    passed: options.passed,
     onWarning: (_, detail) => context.warn(detail),
   });
 }

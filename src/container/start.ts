@@ -12,11 +12,12 @@ import { containerDirectory, type ContainerRecord, readState } from "../store/co
 import type { ContainerContext } from "./context.ts";
 import { refreshJoined } from "./joined.ts";
 
-/** `attach` null: detached. Errors: container.running, container.not_running (of one whose namespaces it shares); the helper's come with the promises it returns. */
+/** `attach` null: detached. `passed`: descriptors that the program gets. Errors: container.running, container.not_running (of one whose namespaces it shares); the helper's come with the promises it returns. */
 export function startContainer(
   context: ContainerContext,
   record: ContainerRecord,
   attach: Attach | null,
+  passed: readonly number[] = [],
 ): RunningHelper {
   if (readState(context.paths, record.id).status === "running") {
     throw new TspodError("container.running", `Container "${record.name}" is running already`, {
@@ -35,6 +36,7 @@ export function startContainer(
     command: context.helper,
     args: ["run", directory],
     foreground: attach !== null,
+    passed,
     onWarning: (_, detail) => context.warn(detail),
   });
 }

@@ -4,6 +4,8 @@
  *
  * Two files in (`config.json`, the OCI runtime-spec file and nothing else, and `helper.json` beside it), one stream
  * of newline-delimited JSON events out on descriptor 3, no questions back. Unknown fields are ignored by both sides.
+ * Descriptors that the program is to have are those that a last word of run and exec lists ("3,4,7"), under the same
+ * numbers; events then go out on the one after them.
  */
 
 export const contractVersion = 1;

@@ -11,6 +11,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { TspodError } from "../errors.ts";
@@ -70,12 +71,16 @@ function extractHelper(): string {
   }
 }
 
-/** Is it there, ours, and writable by nobody else? What is not will not be executed. */
+/**
+ * Is it there, ours, and writable by nobody else? What is not will not be executed. Ours is also what belongs to whoever
+ * could change this very program: in a user namespace that may be somebody else than root, who we are there.
+ */
 function isMine(path: string, kind: "file" | "directory"): boolean {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (stat === undefined) return false;
   const isKind = kind === "file" ? stat.isFile() : stat.isDirectory();
-  return isKind && stat.uid === process.geteuid?.() && (stat.mode & 0o022) === 0;
+  if (!isKind || (stat.mode & 0o022) !== 0) return false;
+  return stat.uid === process.geteuid?.() || stat.uid === statSync(process.execPath).uid;
 }
 
 /** XDG Base Directory Specification: a relative path in the variable is to be ignored. */

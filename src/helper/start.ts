@@ -1,7 +1,8 @@
 /**
- * Starts a native verb that answers with events on descriptor 3 (run, exec, attach) and turns its failures into
- * sentences. The layer verbs, which answer on stdout, are in layer.ts.
+ * Starts a native verb that answers with events (run, exec, attach) and turns its failures into sentences. The layer
+ * verbs, which answer on stdout, are in layer.ts.
  */
+import { closeSync, openSync } from "node:fs";
 import { TspodError } from "../errors.ts";
 import type { HelperEvent } from "./contract.ts";
 import { describeFailure } from "./failure.ts";
@@ -24,21 +25,27 @@ export interface StartOptions {
   args: readonly string[];
   /** Keep our standard streams for the container's client. */
   foreground: boolean;
+  /** Descriptors of ours that the program gets, under the same numbers: from 3 on, ascending. They are closed here. */
+  passed?: readonly number[];
   onWarning: (code: string, detail: string) => void;
 }
 
 /** One spawn. Errors: container.start_failed, command.not_found, command.not_executable, host.*. */
 export function startHelper(options: StartOptions): RunningHelper {
   const stream = options.foreground ? "inherit" : "ignore";
-  const child = Bun.spawn([...options.command, ...options.args], {
-    stdio: [stream, stream, stream, "pipe"],
+  const { passed = [] } = options;
+  const between = upTo(passed.at(-1));
+  const words = passed.length === 0 ? [] : [passed.join(",")];
+  const child = Bun.spawn([...options.command, ...options.args, ...words], {
+    stdio: [stream, stream, stream, ...between, "pipe"],
   });
+  for (const descriptor of passed) closeSync(descriptor);
   const started = Promise.withResolvers<{ pid: number }>();
   const ended = Promise.withResolvers<number | null>();
   // a rejection is seen through whichever promise the caller awaits
   started.promise.catch(() => {});
   ended.promise.catch(() => {});
-  void followEvents(child.stdio[3] as unknown as number, (event) => {
+  void followEvents(child.stdio.at(-1) as unknown as number, (event) => {
     switch (event.event) {
       case "started":
         return started.resolve({ pid: event.pid });
@@ -69,6 +76,19 @@ export function startHelper(options: StartOptions): RunningHelper {
       child.kill(signal);
     },
   };
+}
+
+/**
+ * Every descriptor from 3 to the last that is passed on: a child gets all of them, each under its own number, for
+ * moving one could overwrite another before that is copied. Those that nobody has open are filled first.
+ */
+function upTo(last: number | undefined): number[] {
+  if (last === undefined) return [];
+  const free = "/dev/null";
+  let filled = openSync(free, "r");
+  while (filled < last) filled = openSync(free, "r");
+  if (filled > last) closeSync(filled);
+  return Array.from({ length: last - 2 }, (_, index) => index + 3);
 }
 
 /** Bytes of one event line; the helper's longest is a path and a sentence. */

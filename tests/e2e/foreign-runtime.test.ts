@@ -1,5 +1,5 @@
 /** `--runtime`: other OCI runtimes make the container, and everything around it is as with our own. */
-import { describe, expect } from "bun:test";
+import { beforeAll, describe, expect } from "bun:test";
 import {
   chmodSync,
   existsSync,
@@ -15,15 +15,22 @@ import { program, registryPrograms, testWith } from "../support/requirements.ts"
 import { sharedWorld } from "../support/shared-world.ts";
 import { atTerminal } from "../support/terminal.ts";
 import { until } from "../support/wait.ts";
+import { tspodFile } from "../support/world.ts";
 
 const shared = sharedWorld({ images: ["tiny", "configured"] });
 const ok = (...words: string[]) => shared.world.ok(...words);
 const tspod = (...words: string[]) => shared.world.tspod(words);
 
-const runtimes = ["crun", "runc"];
+/** The very file under test, by the name that makes it a runtime. */
+const own = "tspod-oci";
+const runtimes = ["crun", "runc", own];
 
-describe.each(runtimes)("--runtime %s", (runtime) => {
-  const test = testWith(...registryPrograms, program(runtime));
+beforeAll(() => symlinkSync(tspodFile, join(shared.world.home, own)));
+
+describe.each(runtimes)("--runtime %s", (name) => {
+  const runtime = name === own ? `./${own}` : name;
+  const needed = [...registryPrograms, ...(name === own ? [] : [program(name)])];
+  const test = testWith(...needed);
   const run = (...words: string[]) => tspod("run", "--rm", "--runtime", runtime, ...words);
 
   async function running(script = "sleep 1000", ...flags: string[]): Promise<Box> {
@@ -89,11 +96,11 @@ describe.each(runtimes)("--runtime %s", (runtime) => {
     });
 
     test("volumes: directories, files, read-only, named, in memory", async () => {
-      const directory = join(shared.world.home, `data-${runtime}`);
+      const directory = join(shared.world.home, `data-${name}`);
       mkdirSync(directory);
       writeFileSync(join(directory, "file"), "from outside\n");
       const mounts = ["-v", `${directory}:/data`, "-v", `${directory}/file:/file:ro`];
-      const more = ["-v", `named-${runtime}:/named`, "--tmpfs", "/memory"];
+      const more = ["-v", `named-${name}:/named`, "--tmpfs", "/memory"];
       const script =
         "cat /data/file; echo inside > /data/new; echo x > /file; touch /named/kept; stat -f -c %T /memory";
       const first = await run(...mounts, ...more, "tiny", "sh", "-c", script);
@@ -124,12 +131,12 @@ describe.each(runtimes)("--runtime %s", (runtime) => {
   });
 
   describe("cgroups", () => {
-    const limited = testWith(...registryPrograms, program(runtime), cgroupDelegation);
+    const limited = testWith(...needed, cgroupDelegation);
 
     limited("a limit holds, exactly, and exec is in it", async () => {
       const top = "cat /proc/self/cgroup; cat pids.max pids.current";
       const script = `cd /sys/fs/cgroup; ${top}; exec sleep 1000`;
-      await using box = await running(script, "--pids-limit", "60", "--name", `few-${runtime}`);
+      await using box = await running(script, "--pids-limit", "60", "--name", `few-${name}`);
       await until("it has told", async () => (await ok("logs", box.id)).endsWith("60\n2"));
       expect(await ok("logs", box.id)).toContain("0::/\n");
       const state = await Bun.file(
@@ -146,11 +153,11 @@ describe.each(runtimes)("--runtime %s", (runtime) => {
     });
 
     test("--cgroupns=host: it sees where it is; --cgroups=disabled: where we are", async () => {
-      const flags = ["--cgroupns=host", "--cgroups=disabled", ...own];
+      const flags = ["--cgroupns=host", "--cgroups=disabled", ...shown];
       expect(await run(...flags)).toEqual(await tspod("run", "--rm", ...flags));
     });
 
-    const own = ["tiny", "tail", "-n", "1", "/proc/self/cgroup"];
+    const shown = ["tiny", "tail", "-n", "1", "/proc/self/cgroup"];
   });
 
   test("--pid=host, --ipc=host, --uts=host: as under our own", async () => {
@@ -160,18 +167,12 @@ describe.each(runtimes)("--runtime %s", (runtime) => {
   });
 
   test("namespaces of another container; ids of one's own; what cannot be: a sentence", async () => {
-    await using box = await running(
-      "sleep 1000",
-      "--name",
-      `other-${runtime}`,
-      "--hostname",
-      "box",
-    );
-    const shown = "for n in user pid; do readlink /proc/self/ns/$n; done; ps";
-    const theirs = ["pid"].map((kind) => `--${kind}=container:other-${runtime}`);
+    await using box = await running("sleep 1000", "--name", `other-${name}`, "--hostname", "box");
+    const shown = "for n in user pid ipc uts; do readlink /proc/self/ns/$n; done; ps";
+    const theirs = ["ipc", "pid"].map((kind) => `--${kind}=container:other-${name}`);
     const { stdout, exitCode } = await run(...theirs, "tiny", "sh", "-c", shown);
     const inside = await ok("exec", box.id, "sh", "-c", shown);
-    const lines = (text: string) => text.split("\n").slice(0, 2);
+    const lines = (text: string) => text.split("\n").slice(0, 3);
     expect({ exitCode, lines: lines(stdout) }).toEqual({ exitCode: 0, lines: lines(inside) });
     expect(stdout).toContain("sleep 1000");
     const kept = await run(
@@ -224,11 +225,11 @@ describe.each(runtimes)("--runtime %s", (runtime) => {
 
   describe("a container that stays", () => {
     test("logs, ps, inspect, exec, wait, rm", async () => {
-      await using box = await running("echo begun; sleep 1000", "--name", `stays-${runtime}`);
+      await using box = await running("echo begun; sleep 1000", "--name", `stays-${name}`);
       await until("it has begun", async () => (await ok("logs", box.id)) === "begun");
-      expect(await ok("ps", "--format", "{{.Names}}")).toBe(`stays-${runtime}`);
+      expect(await ok("ps", "--format", "{{.Names}}")).toBe(`stays-${name}`);
       const [seen] = JSON.parse(await ok("inspect", box.id));
-      expect(seen).toMatchObject({ OCIRuntime: runtime, State: { Running: true } });
+      expect(seen).toMatchObject({ OCIRuntime: name, State: { Running: true } });
       expect(await Bun.file(`/proc/${seen.State.Pid}/cmdline`).text()).toContain("sleep\x001000");
       const script = "id -u; pwd; echo $B; hostname; echo e >&2; cat; exit 9";
       const words = ["exec", "-i", "-u", "app", "-w", "/tmp", "-e", "B=2", box.id, "sh", "-c"];
@@ -294,13 +295,13 @@ describe.each(runtimes)("--runtime %s", (runtime) => {
       "kill -9 of %s: the next command deals with it",
       async (victim) => {
         const child = shared.world.start([
-          ...["run", "--rm", "-i", "--name", `victim-${runtime}`, "--runtime", runtime],
+          ...["run", "--rm", "-i", "--name", `victim-${name}`, "--runtime", runtime],
           ...["tiny", "sh", "-c", "echo ready; exec cat"],
         ]);
         const reader = child.stdout.getReader();
         await reader.read();
         const found = processesOf(shared.world.root);
-        const [seen] = JSON.parse(await ok("inspect", `victim-${runtime}`));
+        const [seen] = JSON.parse(await ok("inspect", `victim-${name}`));
         const parents = ancestors(seen.State.Pid, found);
         const pids: Record<string, number | undefined> = {
           "the program": seen.State.Pid,
@@ -312,9 +313,9 @@ describe.each(runtimes)("--runtime %s", (runtime) => {
         process.kill(pids[victim] ?? 0, "SIGKILL");
         await until("the container has ended, or goes on without us", async () => {
           const names = await ok("ps", "--format", "{{.Names}}");
-          return victim === "tspod" || !names.includes(`victim-${runtime}`);
+          return victim === "tspod" || !names.includes(`victim-${name}`);
         });
-        await tspod("rm", "-f", `victim-${runtime}`);
+        await tspod("rm", "-f", `victim-${name}`);
         child.kill("SIGKILL");
         await until("nothing is left", async () => {
           await ok("ps");

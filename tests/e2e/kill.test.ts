@@ -1,24 +1,33 @@
 /**
- * kill -9 of tspod, of the monitor and of the container's first process at random moments of pull and run. The next
- * command must work, what was stored before must still be there, and nothing may be left once it has run.
+ * kill -9 of tspod, of the monitor, of another runtime and of the container's first process at random moments of pull and
+ * run. The next command must work, what was stored before must still be there, and nothing may be left once it has run.
  */
 import { expect } from "bun:test";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { type FoundProcess, leftovers, processesOf } from "../support/leaks.ts";
 import { type Random, random } from "../support/random.ts";
-import { registryPrograms, testWith } from "../support/requirements.ts";
+import { program, registryPrograms, testWith } from "../support/requirements.ts";
 import { delay, until } from "../support/wait.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
 const test = testWith(...registryPrograms);
-const trials = 200;
+const ownTrials = 200;
+const foreignTrials = 50;
 const timeoutMs = 600_000;
 
-/** Longer than a run or a small pull takes: some kills come too late, which is a moment too. */
-const latestKillMs = 60;
+interface Trials {
+  commands: readonly Command[];
+  count: number;
+  /** Longer than a run or a small pull takes: some kills come too late, which is a moment too. */
+  latestKillMs: number;
+}
 
-const commands: { words: string[] }[] = [
+interface Command {
+  words: string[];
+}
+
+const commands: Command[] = [
   { words: ["run", "--rm", "tiny", "sh", "-c", "echo x; sleep 0.02"] },
   { words: ["run", "--rm", "-i", "tiny", "cat"] },
   { words: ["run", "-d", "--rm", "tiny", "sleep", "0.02"] },
@@ -27,20 +36,43 @@ const commands: { words: string[] }[] = [
   { words: ["run", "--rm", "layered", "true"] },
 ];
 
+const foreignCommands = (runtime: string): Command[] =>
+  commands
+    .filter(({ words: [verb] }) => verb === "run")
+    .map(({ words: [verb = "", ...rest] }) => ({ words: [verb, "--runtime", runtime, ...rest] }));
+
 test(
-  `kill -9, ${trials} times`,
+  `kill -9, ${ownTrials} times`,
   async () => {
-    expect(await firstFailure(random())).toEqual([]);
+    expect(await firstFailure(random(), { commands, count: ownTrials, latestKillMs: 60 })).toEqual(
+      [],
+    );
   },
   timeoutMs,
 );
 
+for (const runtime of ["crun", "runc"]) {
+  testWith(...registryPrograms, program(runtime))(
+    `kill -9 under ${runtime}, ${foreignTrials} times`,
+    async () => {
+      expect(
+        await firstFailure(random(), {
+          commands: foreignCommands(runtime),
+          count: foreignTrials,
+          latestKillMs: 200,
+        }),
+      ).toEqual([]);
+    },
+    timeoutMs,
+  );
+}
+
 /** What went wrong first, and what the world's end has to say to it; empty when all is well. */
-async function firstFailure(chance: Random): Promise<string[]> {
+async function firstFailure(chance: Random, trials: Trials): Promise<string[]> {
   const failures: string[] = [];
   const note = (error: unknown): void => void failures.push(String(error));
   const world = await makeWorld({ images: ["tiny"] });
-  await killAgainAndAgain(world, chance).catch(note);
+  await killAgainAndAgain(world, chance, trials).catch(note);
   try {
     await world[Symbol.asyncDispose]();
   } catch (error) {
@@ -49,11 +81,11 @@ async function firstFailure(chance: Random): Promise<string[]> {
   return failures;
 }
 
-async function killAgainAndAgain(world: World, chance: Random): Promise<void> {
+async function killAgainAndAgain(world: World, chance: Random, trials: Trials): Promise<void> {
   await world.ok("create", "--name", "kept", "tiny", "sh", "-c", "echo still here");
-  for (let trial = 0; trial < trials; trial += 1) {
-    const { words } = chance.pick(commands);
-    const what = await killOnce(world, words, chance);
+  for (let trial = 0; trial < trials.count; trial += 1) {
+    const { words } = chance.pick(trials.commands);
+    const what = await killOnce(world, words, chance, trials.latestKillMs);
     await expectSound(world, `seed ${chance.seed}, trial ${trial}: ${what}`);
   }
   await world.ok("rm", "kept");
@@ -64,9 +96,14 @@ async function killAgainAndAgain(world: World, chance: Random): Promise<void> {
 }
 
 /** Start the command, kill one of its processes at some moment; says what was done. */
-async function killOnce(world: World, words: string[], chance: Random): Promise<string> {
+async function killOnce(
+  world: World,
+  words: string[],
+  chance: Random,
+  latestMs: number,
+): Promise<string> {
   const child = world.start(words);
-  const moment = chance.next() * latestKillMs;
+  const moment = chance.next() * latestMs;
   await delay(moment);
   const victims = processesOf(world.root);
   const victim: FoundProcess =

@@ -115,8 +115,10 @@ export class Runtime implements AsyncDisposable {
     });
   }
 
+  /** The directory of compiled filters beside them is none. */
   containers(): string[] {
-    return existsSync(this.root) ? readdirSync(this.root) : [];
+    const names = existsSync(this.root) ? readdirSync(this.root) : [];
+    return names.filter((name) => name !== ".seccomp");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,4 +1,4 @@
-//! `native exec EXEC_JSON`: a further process in a container that runs. The file is unlinked once read.
+//! `native exec EXEC_JSON [DESCRIPTORS]`: a further process in a container that runs. The file is unlinked once read.
 const std = @import("std");
 const sys = @import("sys.zig");
 const event = @import("event.zig");
@@ -25,9 +25,10 @@ pub fn run(args: []const [*:0]const u8, _: [*:null]const ?[*:0]const u8) u8 {
 }
 
 fn runIn(args: []const [*:0]const u8) sys.Error!u8 {
-    if (args.len != 1) return sys.fail("usage", "native exec EXEC_JSON");
-    sessions.ensureStandardStreams();
+    if (args.len < 1 or args.len > 2) return sys.fail("usage", "native exec EXEC_JSON [DESCRIPTORS]");
+    const passed = try sessions.takeDescriptors(args[1..]);
     try ourselves.protect();
+    try passed.hold();
     var arena_state: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
     const arena = arena_state.allocator();
     const file = std.mem.span(args[0]);
@@ -53,6 +54,7 @@ fn runIn(args: []const [*:0]const u8) sys.Error!u8 {
         plan = try planOf(arena, &exec, container, group);
         break :ours .{ .joined = &plan };
     };
+    target.pass(passed);
     if (exec.attach == null and !target.hasTerminal()) return leaveBehind(target);
     target.setConsoleSize(consoleSize(&exec));
     return sessions.run(&arena_state, .{

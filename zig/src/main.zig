@@ -93,6 +93,8 @@ test {
     _ = @import("process/scheduling.zig");
     _ = @import("process/labels.zig");
     _ = @import("process/rlimits.zig");
+    _ = @import("process/space.zig");
+    _ = @import("process/descriptors.zig");
     _ = @import("process/user.zig");
     _ = @import("process/seccomp_test.zig");
     _ = @import("process/filter_cache.zig");
@@ -106,6 +108,7 @@ test {
     _ = @import("monitor/control.zig");
     _ = @import("monitor/record.zig");
     _ = @import("monitor/remove.zig");
+    _ = @import("monitor/stragglers.zig");
     _ = @import("client/detach.zig");
     _ = @import("prepare.zig");
     _ = @import("attach.zig");

@@ -1,4 +1,4 @@
-//! `native run DIR`: the container of DIR (config.json, helper.json) is made, started and watched over.
+//! `native run DIR [DESCRIPTORS]`: the container of DIR (config.json, helper.json) is made, started and watched over.
 //!
 //! The caller's process becomes the client in the foreground, or ends once a detached container runs; the monitor is
 //! a process of its own in a session of its own, so that neither can take the other along. With `passthrough` the
@@ -8,6 +8,7 @@ const sys = @import("sys.zig");
 const event = @import("event.zig");
 const contract = @import("contract.zig");
 const prepare = @import("prepare.zig");
+const descriptors = @import("process/descriptors.zig");
 const ourselves = @import("process/ourselves.zig");
 const sessions = @import("session.zig");
 const passthrough = @import("passthrough.zig");
@@ -26,13 +27,15 @@ pub fn run(args: []const [*:0]const u8, _: [*:null]const ?[*:0]const u8) u8 {
 }
 
 fn runIn(args: []const [*:0]const u8) sys.Error!u8 {
-    if (args.len != 1) return sys.fail("usage", "native run DIR");
-    sessions.ensureStandardStreams();
+    if (args.len < 1 or args.len > 2) return sys.fail("usage", "native run DIR [DESCRIPTORS]");
+    const passed = try sessions.takeDescriptors(args[1..]);
     var arena_state: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
     const directory = std.mem.span(args[0]);
     var container = try prepare.load(arena_state.allocator(), directory);
     // There others see us execute what may be theirs.
     if (container.plan.namespaces.joins(.pid)) try ourselves.protect();
+    try passed.hold();
+    container.plan.passed = passed;
     const attach = container.helper.attach;
     if (attach) |options| {
         container.plan.console_size = container.plan.console_size orelse client.currentSize();
@@ -43,6 +46,7 @@ fn runIn(args: []const [*:0]const u8) sys.Error!u8 {
     if (container.helper.runtime != null) {
         other = try foreign.ofContainer(&arena_state, &container);
         target = .{ .foreign = &other };
+        target.pass(passed);
     }
     return sessions.run(&arena_state, .{
         .target = target,

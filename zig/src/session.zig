@@ -5,6 +5,7 @@ const sys = @import("sys.zig");
 const event = @import("event.zig");
 const contract = @import("contract.zig");
 const child = @import("process/child.zig");
+const descriptors = @import("process/descriptors.zig");
 const report = @import("process/report.zig");
 const launch = @import("monitor/launch.zig");
 const monitors = @import("monitor/monitor.zig");
@@ -43,6 +44,7 @@ pub fn run(arena: *std.heap.ArenaAllocator, options: Options) sys.Error!u8 {
         linux.exit_group(watchOver(arena, options, status.child, primary));
     }
     _ = linux.close(status.child);
+    options.target.passed().close();
     if (pair[1] >= 0) _ = linux.close(pair[1]);
     var buffer: [1 + event.line_bytes_max]u8 = undefined;
     const message = report.receive(status.parent, &buffer) orelse return exit_failed; // the monitor has told why
@@ -211,6 +213,14 @@ const Streams = struct {
         }
     }
 };
+
+/// Which descriptors of ours the program is to have ("3,4"): then the one for events follows them.
+pub fn takeDescriptors(words: []const [*:0]const u8) sys.Error!descriptors.Passed {
+    const passed: descriptors.Passed = if (words.len == 0) .{} else try .parse(std.mem.span(words[0]));
+    event.descriptor = passed.end();
+    ensureStandardStreams();
+    return passed;
+}
 
 /// Descriptors we open must never become a standard stream, or the one for events, by accident.
 pub fn ensureStandardStreams() void {

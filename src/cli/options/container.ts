@@ -67,7 +67,7 @@ export const containerFlagsNotYet = `
   --health-start-period --no-healthcheck --secret --mount --volumes-from --env-host --label-file
   --log-driver --log-opt --timeout --annotation --add-host --dns --dns-search --dns-option --ip
   --ip6 --mac-address --network-alias --rootfs --replace --pod --sdnotify --tz --no-hosts
-  --preserve-fds --http-proxy --domainname --link --gpus --isolation --quiet -q
+  --http-proxy --domainname --link --gpus --isolation --quiet -q
 `
   .trim()
   .split(/\s+/);

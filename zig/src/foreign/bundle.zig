@@ -4,6 +4,7 @@
 const std = @import("std");
 const sys = @import("../sys.zig");
 const terminals = @import("../process/terminal.zig");
+const Moved = @import("source.zig").Moved;
 const Value = std.json.Value;
 const Allocator = std.mem.Allocator;
 
@@ -17,6 +18,7 @@ pub const Changes = struct {
     /// Our own executable, as a file that everybody may execute: it becomes process 1 (`--init`).
     init: ?[]const u8 = null,
     substitutes: []const Substitute = &.{},
+    moved: []const Moved = &.{},
 };
 
 /// Mounts of this type become binds of what the host has; null: they are left out.
@@ -34,8 +36,18 @@ pub fn adapt(arena: Allocator, config: *Value, changes: Changes) Error!void {
     try adaptProcess(arena, process, changes);
     const mounts = try spec.getOrPutValue(arena, "mounts", .{ .array = .init(arena) });
     const list = try arrayOf(mounts.value_ptr, "mounts");
+    for (changes.moved) |moved| try redirect(arena, list, moved);
     for (changes.substitutes) |substitute| try replace(arena, list, substitute);
     if (changes.init) |file| try list.append(try bindMount(arena, file, init_path));
+}
+
+fn redirect(arena: Allocator, mounts: *std.json.Array, moved: Moved) Error!void {
+    for (mounts.items) |*item| {
+        const mount = try objectOf(item, "mounts");
+        const source = mount.get("source") orelse continue;
+        if (source != .string or !std.mem.eql(u8, source.string, moved.from)) continue;
+        try mount.put(arena, "source", .{ .string = moved.to });
+    }
 }
 
 fn replace(arena: Allocator, mounts: *std.json.Array, substitute: Substitute) Error!void {
@@ -81,7 +93,7 @@ pub fn adaptProcess(arena: Allocator, value: *Value, changes: Changes) Error!voi
     // An empty FILE: init looks the program up, for nobody can before everything is mounted.
     const args = try arrayOf(process.getPtr("args") orelse return, "process.args");
     try args.insertSlice(0, &.{
-        .{ .string = init_path }, .{ .string = "native" }, .{ .string = "init" }, .{ .string = "" },
+        .{ .string = init_path }, .{ .string = "native" }, .{ .string = "init" }, .{ .string = "" }, .{ .string = "" },
     });
 }
 
@@ -134,21 +146,22 @@ test "adapt() takes out what is done and keeps what it does not know" {
     const arena = arena_state.allocator();
     var config = try parseForTest(arena,
         \\{"process":{"args":["sh"],"user":{"uid":0,"umask":18},"env":["A=1"],"new":[1.5,18446744073709551615]},
-        \\ "mounts":[{"type":"proc"},{"type":"mqueue"},{"type":"tmpfs"}],"linux":{"uidMappings":[{"size":1}],"gidMappings":[],"resources":{},"cgroupsPath":"x","x":true,
+        \\ "mounts":[{"type":"proc"},{"type":"mqueue"},{"type":"tmpfs","source":"/proc/7/x"}],"linux":{"uidMappings":[{"size":1}],"gidMappings":[],"resources":{},"cgroupsPath":"x","x":true,
         \\ "namespaces":[{"type":"user"},{"type":"pid"},{"type":"network","path":"/n"}]}}
     );
     try adapt(arena, &config, .{
         .person = .{ .uid = 1000, .gid = 7, .groups = &.{50}, .home = "/home/app" },
         .console_size = .{ .rows = 24, .columns = 80 },
         .init = "/x/tspod",
+        .moved = &.{.{ .from = "/proc/7/x", .to = "/r/source-0" }},
         .substitutes = &.{ .{ .type = "proc", .source = "/proc" }, .{ .type = "mqueue", .source = null } },
     });
     const text = try std.json.Stringify.valueAlloc(arena, config, .{});
     try std.testing.expectEqualStrings(
-        "{\"process\":{\"args\":[\"/dev/tspod-init\",\"native\",\"init\",\"\",\"sh\"]," ++
+        "{\"process\":{\"args\":[\"/dev/tspod-init\",\"native\",\"init\",\"\",\"\",\"sh\"]," ++
             "\"user\":{\"uid\":1000,\"umask\":18,\"gid\":7,\"additionalGids\":[50]},\"env\":[\"A=1\",\"HOME=/home/app\"]," ++
             "\"new\":[1.5,18446744073709551615],\"consoleSize\":{\"height\":24,\"width\":80}}," ++
-            "\"mounts\":[{\"type\":\"bind\",\"source\":\"/proc\",\"options\":[\"rbind\"]},{\"type\":\"tmpfs\"}," ++
+            "\"mounts\":[{\"type\":\"bind\",\"source\":\"/proc\",\"options\":[\"rbind\"]},{\"type\":\"tmpfs\",\"source\":\"/r/source-0\"}," ++
             "{\"destination\":\"/dev/tspod-init\",\"type\":\"bind\",\"source\":\"/x/tspod\"," ++
             "\"options\":[\"bind\",\"ro\",\"nosuid\",\"nodev\"]}]," ++
             "\"linux\":{\"x\":true,\"namespaces\":[{\"type\":\"pid\"}]}}",

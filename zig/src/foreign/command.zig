@@ -3,6 +3,8 @@
 const std = @import("std");
 const sys = @import("../sys.zig");
 const child = @import("../process/child.zig");
+const descriptors = @import("../process/descriptors.zig");
+const ourselves = @import("../process/ourselves.zig");
 const programs = @import("../process/program.zig");
 const worlds = @import("world.zig");
 const linux = sys.linux;
@@ -36,11 +38,13 @@ pub const Call = struct {
     files: *const Files,
     id: [:0]const u8,
     terminal: bool,
+    /// How many descriptors are passed on.
+    passed: ?[:0]const u8 = null,
 
     pub fn create(call: *const Call) Words {
         var words = call.begin("create");
         words.add(&.{ "--bundle", ".", "--pid-file", call.files.pid });
-        if (call.terminal) words.add(&.{ "--console-socket", call.files.console });
+        call.addDescriptors(&words);
         return call.end(words);
     }
 
@@ -51,8 +55,13 @@ pub const Call = struct {
     pub fn exec(call: *const Call) Words {
         var words = call.begin("exec");
         words.add(&.{ "--detach", "--process", call.files.config, "--pid-file", call.files.pid });
-        if (call.terminal) words.add(&.{ "--console-socket", call.files.console });
+        call.addDescriptors(&words);
         return call.end(words);
+    }
+
+    fn addDescriptors(call: *const Call, words: *Words) void {
+        if (call.terminal) words.add(&.{ "--console-socket", call.files.console });
+        if (call.passed) |count| words.add(&.{ "--preserve-fds", count });
     }
 
     fn begin(call: *const Call, verb: [:0]const u8) Words {
@@ -91,13 +100,16 @@ pub const Gate = struct {
     shows_own_group: bool,
 };
 
-/// Start it with these standard streams (null: ours). It dies with us.
-pub fn spawn(words: *const Words, streams: ?child.Streams, gate: ?Gate) sys.Error!linux.pid_t {
+/// What it hands to the container's program. Without streams they are ours.
+pub const Inherited = struct { streams: ?child.Streams, passed: descriptors.Passed };
+
+/// Start it. It dies with us.
+pub fn spawn(words: *const Words, inherited: Inherited, gate: ?Gate) sys.Error!linux.pid_t {
     const runtime = std.mem.span(words.list[0].?);
     _ = try sys.check("runtime", runtime, linux.faccessat(linux.AT.FDCWD, runtime, linux.X_OK, 0));
     const pid = try sys.check("fork", runtime, linux.fork());
     if (pid == 0) {
-        execute(words, streams, gate) catch {};
+        execute(words, inherited, gate) catch {};
         linux.exit_group(exit_not_executed);
     }
     return @intCast(pid);
@@ -105,7 +117,7 @@ pub fn spawn(words: *const Words, streams: ?child.Streams, gate: ?Gate) sys.Erro
 
 pub const exit_not_executed = 126;
 
-fn execute(words: *const Words, streams: ?child.Streams, gate: ?Gate) sys.Error!void {
+fn execute(words: *const Words, inherited: Inherited, gate: ?Gate) sys.Error!void {
     child.defaultSignals();
     try programs.dieWithParent();
     if (gate) |g| {
@@ -113,10 +125,27 @@ fn execute(words: *const Words, streams: ?child.Streams, gate: ?Gate) sys.Error!
         if (linux.read(g.pipe, &byte, 1) != 1) return;
         if (g.shows_own_group) try worlds.enterGroup();
     }
-    if (streams) |s| try child.takeStreams(s);
+    if (inherited.streams) |s| try child.takeStreams(s);
     sys.closeOnExecFrom(3);
-    const envp = [_:null]?[*:0]const u8{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"};
+    try inherited.passed.release();
+    var envp: [kept_variables.len + 1:null]?[*:0]const u8 = @splat(null);
+    fillEnvironment(&envp);
     _ = try sys.check("execve", "", linux.execve(words.list[0].?, &words.list, &envp));
+}
+
+/// What a runtime may need to find files of its own (a development build of ours does). The container sees none of it.
+const kept_variables = [_][]const u8{ "HOME=", "XDG_CACHE_HOME=" };
+
+fn fillEnvironment(envp: [:null]?[*:0]const u8) void {
+    envp[0] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+    var count: usize = 1;
+    var i: usize = 0;
+    while (ourselves.environ[i]) |variable| : (i += 1) {
+        for (kept_variables) |name| if (std.mem.startsWith(u8, std.mem.span(variable), name) and count < envp.len) {
+            envp[count] = variable;
+            count += 1;
+        };
+    }
 }
 
 test "create and exec are spelled as podman spells them" {

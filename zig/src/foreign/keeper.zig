@@ -70,14 +70,15 @@ const Keeper = struct {
         if (own.namespaces.joins(.user)) namespaces.becomeRoot();
         try dieWithMonitor(own); // a change of ids clears it
         _ = linux.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), @intFromBool(mayBeLookedInto(own)), 0, 0, 0);
-        const root = try worlds.build(own, keeper.plan.place, keeper.channel);
+        const plan = keeper.plan;
+        const world = try worlds.build(plan.arena.allocator(), own, plan.place, keeper.channel);
         const files: commands.Files = .of_container;
-        try keeper.writeBundle(container, &files, root);
-        const call = keeper.callOf(&files);
+        try keeper.writeBundle(container, &files, &world);
+        const call = try keeper.callOf(&files);
         try keeper.carryOut(&call, &call.create());
         const program = try keeper.findProgram(&files);
         keeper.streams = null;
-        keeper.plan.joins_group = false; // it is in there
+        plan.joins_group = false; // it is in there
         const before: execution.Moment = .of(program);
         try keeper.carryOut(&call, &call.start());
         before.awaitExecution();
@@ -109,22 +110,23 @@ const Keeper = struct {
         keeper: *const Keeper,
         container: *const plans.Container,
         files: *const commands.Files,
-        root: linux.fd_t,
+        world: *const worlds.World,
     ) Error!void {
         const plan = keeper.plan;
         const own = container.own;
         const arena = plan.arena.allocator();
         if (own.program.creates_cwd) {
-            const made = try path.ensureDirectory(root, own.program.cwd);
+            const made = try path.ensureDirectory(world.root, own.program.cwd);
             _ = linux.close(made.fd);
         }
-        const person = try keeper.personOf(.{ .root = root }, own.program.ids.additionalGids);
+        const person = try keeper.personOf(.{ .root = world.root }, own.program.ids.additionalGids);
         try keeper.settle();
         var config = try contract.load(std.json.Value, arena, container.directory, "config.json");
         try bundles.adapt(arena, &config, .{
             .person = person,
             .console_size = own.console_size,
-            .init = if (own.init) try inits.fileOf(arena, own, plan.place) else null,
+            .init = if (own.init) try inits.fileOf(arena, own, plan.place, &plan.runtime) else null,
+            .moved = world.moved,
             .substitutes = try worlds.substitutes(arena, own),
         });
         try writeJson(arena, files.config, &config);
@@ -169,7 +171,7 @@ const Keeper = struct {
         try keeper.settle();
         errdefer files.remove();
         try writeJson(arena, files.config, &exec.process);
-        const call = keeper.callOf(&files);
+        const call = try keeper.callOf(&files);
         try keeper.carryOut(&call, &call.exec());
         const program = try keeper.findProgram(&files);
         files.remove();
@@ -180,9 +182,19 @@ const Keeper = struct {
 
     // Both ----------------------------------------------------------------------------------------------------
 
-    fn callOf(keeper: *const Keeper, files: *const commands.Files) commands.Call {
+    fn callOf(keeper: *const Keeper, files: *const commands.Files) Error!commands.Call {
         const plan = keeper.plan;
-        return .{ .runtime = plan.runtime.path, .files = files, .id = plan.id, .terminal = plan.terminal };
+        const count = plan.passed.numbers.len;
+        if (count != plan.passed.end() - 3) {
+            return sys.fail("descriptors", "another runtime can be given only descriptors that follow one another from 3 on");
+        }
+        return .{
+            .runtime = plan.runtime.path,
+            .files = files,
+            .id = plan.id,
+            .terminal = plan.terminal,
+            .passed = if (count == 0) null else try std.fmt.allocPrintSentinel(plan.arena.allocator(), "{d}", .{count}, 0),
+        };
     }
 
     /// One call of the runtime, to its end.
@@ -201,14 +213,15 @@ const Keeper = struct {
     /// Who is to be the container's parent, or further process, goes into its group first.
     fn spawn(keeper: *const Keeper, words: *const commands.Words) sys.Error!linux.pid_t {
         const plan = keeper.plan;
-        if (!plan.joins_group) return commands.spawn(words, keeper.streams, null);
+        const inherited: commands.Inherited = .{ .streams = keeper.streams, .passed = plan.passed };
+        if (!plan.joins_group) return commands.spawn(words, inherited, null);
         var pipe: [2]linux.fd_t = undefined;
         _ = try sys.check("pipe2", "", linux.pipe2(&pipe, .{ .CLOEXEC = true }));
         defer for (pipe) |fd| {
             _ = linux.close(fd);
         };
         const gate: commands.Gate = .{ .pipe = pipe[0], .shows_own_group = plan.hasCgroupNamespace() };
-        const pid = try commands.spawn(words, keeper.streams, gate);
+        const pid = try commands.spawn(words, inherited, gate);
         const pidfd = try sys.checkFd("pidfd_open", "the runtime", linux.pidfd_open(pid, 0));
         defer _ = linux.close(pidfd);
         try report.sendDescriptor(keeper.channel, .member, pidfd);
@@ -240,6 +253,7 @@ const Keeper = struct {
             keeper.console = console;
         }
         sys.closeFrom(if (keeper.console == null) channel + 1 else console + 1);
+        keeper.plan.passed = .{};
     }
 
     /// The process the runtime has left behind: tell the monitor of it and of its terminal.

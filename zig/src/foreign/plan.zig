@@ -6,6 +6,7 @@ const prepare = @import("../prepare.zig");
 const child = @import("../process/child.zig");
 const namespaces = @import("../process/namespaces.zig");
 const terminals = @import("../process/terminal.zig");
+const descriptors = @import("../process/descriptors.zig");
 const cgroups = @import("../cgroup/cgroup.zig");
 const userns = @import("../userns.zig");
 const linux = sys.linux;
@@ -25,6 +26,7 @@ pub const Plan = struct {
     group_names: []const [:0]const u8,
     /// Who the runtime is called by must be in the container's cgroup first, where its children are born.
     joins_group: bool = false,
+    passed: descriptors.Passed = .{},
     work: union(enum) { container: Container, exec: Exec },
 
     /// The id maps that have to be written for the keeper.
@@ -47,6 +49,14 @@ pub const Plan = struct {
     pub fn goesAhead(plan: *const Plan) bool {
         return switch (plan.work) {
             .container => |container| container.own.namespaces.joined.len > 0,
+            .exec => false,
+        };
+    }
+
+    /// Of a container without a pid namespace of its own.
+    pub fn sharesProcesses(plan: *const Plan) bool {
+        return switch (plan.work) {
+            .container => |container| !container.own.namespaces.makes(linux.CLONE.NEWPID),
             .exec => false,
         };
     }

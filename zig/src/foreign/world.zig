@@ -9,6 +9,7 @@ const fuse = @import("../rootfs/fuse.zig");
 const early = @import("../rootfs/early.zig");
 const contract = @import("../contract.zig");
 const bundles = @import("bundle.zig");
+const sources = @import("source.zig");
 const linux = sys.linux;
 
 const quiet = linux.MS.NOSUID | linux.MS.NODEV | linux.MS.NOEXEC;
@@ -24,8 +25,16 @@ pub fn separate(own: *const child.Plan) sys.Error!void {
     try rootfs.separate(&own.root);
 }
 
-/// Mount it all. Returns a descriptor of the container's root.
-pub fn build(own: *const child.Plan, place: [:0]const u8, channel: linux.fd_t) sys.Error!linux.fd_t {
+/// What the rest needs: a descriptor of the container's root, and sources that are found elsewhere.
+pub const World = struct { root: linux.fd_t, moved: []const sources.Moved };
+
+/// Mount it all.
+pub fn build(
+    arena: std.mem.Allocator,
+    own: *const child.Plan,
+    place: [:0]const u8,
+    channel: linux.fd_t,
+) (sys.Error || error{OutOfMemory})!World {
     if (own.root.rootfs.kind == .@"fuse-overlayfs") {
         const device = try fuse.mount(own.root.root_path);
         try report.sendDescriptor(channel, .fuse, device);
@@ -33,15 +42,16 @@ pub fn build(own: *const child.Plan, place: [:0]const u8, channel: linux.fd_t) s
     }
     const root = try rootfs.mountRoot(&own.root);
     errdefer _ = linux.close(root);
+    const nosuid = linux.MS.NOSUID | linux.MS.NODEV;
+    const options = "mode=700";
+    _ = try sys.check("mount", place, linux.mount("tmpfs", place, "tmpfs", nosuid, @intFromPtr(options)));
+    const moved = try sources.keep(arena, own, place);
     // Runtimes look for their processes by the numbers that these have here.
     if (own.namespaces.has(.pid)) {
         _ = try sys.check("mount", "/proc", linux.mount("proc", "/proc", "proc", quiet, 0));
     }
     try mountCgroups(own.namespaces.makes(linux.CLONE.NEWCGROUP));
-    const nosuid = linux.MS.NOSUID | linux.MS.NODEV;
-    const options = "mode=700";
-    _ = try sys.check("mount", place, linux.mount("tmpfs", place, "tmpfs", nosuid, @intFromPtr(options)));
-    return root;
+    return .{ .root = root, .moved = moved };
 }
 
 /// What the kernel mounts only for those who own the namespace that is shown: otherwise the host's is taken, as our own

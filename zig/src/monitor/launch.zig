@@ -6,6 +6,7 @@ const event = @import("../event.zig");
 const report = @import("../process/report.zig");
 const userns = @import("../userns.zig");
 const child = @import("../process/child.zig");
+const descriptors = @import("../process/descriptors.zig");
 const joined = @import("../process/joined.zig");
 const namespaces = @import("../process/namespaces.zig");
 const terminals = @import("../process/terminal.zig");
@@ -15,6 +16,7 @@ const fuse = @import("../rootfs/fuse.zig");
 const cgroups = @import("../cgroup/cgroup.zig");
 const contract = @import("../contract.zig");
 const foreign = @import("../foreign/foreign.zig");
+const Space = @import("../process/space.zig").Space;
 const linux = sys.linux;
 
 /// What is started: a container, or a further process in one that runs.
@@ -29,6 +31,18 @@ pub const Target = union(enum) {
             .foreign => |plan| plan.terminal,
             inline else => |plan| plan.program.terminal,
         };
+    }
+
+    pub fn passed(target: Target) descriptors.Passed {
+        return switch (target) {
+            inline else => |plan| plan.passed,
+        };
+    }
+
+    pub fn pass(target: Target, given: descriptors.Passed) void {
+        switch (target) {
+            inline else => |plan| plan.passed = given,
+        }
     }
 
     /// About what config.json asks for and nobody can give. Another runtime has its own.
@@ -87,6 +101,8 @@ pub const Running = struct {
     terminal: ?linux.fd_t,
     /// Of a container: its path lives where the plan does.
     cgroup: cgroups.Cgroup = .{},
+    /// Where it has no pid namespace of its own: its end is not the end of what it started.
+    space: ?Space = null,
     /// Another runtime's container: our child is not the container's process, but the one that watches over it.
     keeper: ?foreign.Keeper = null,
 };
@@ -111,6 +127,8 @@ pub const Launch = struct {
     early_failure: ?event.Line = null,
     /// The container's group, made in step with it.
     birth: ?cgroups.Birth = null,
+    /// Of its processes, where they would not end with the first.
+    space: ?Space = null,
     /// What `pid` watches over, when it is a keeper.
     program: ?foreign.Program = null,
 
@@ -141,6 +159,7 @@ pub const Launch = struct {
             }
         }
         _ = linux.close(channel.child);
+        target.passed().close();
         launch.pid = @intCast(try sys.check("clone3", "new namespaces", rc));
         if (goesAhead(target)) launch.awaitProcess(target);
         if (launch.early_failure != null) return launch;
@@ -173,6 +192,7 @@ pub const Launch = struct {
         while (report.receive(launch.channel, &buffer)) |message| switch (message.kind) {
             .process => return launch.follow(target, message),
             .failed => launch.early_failure = lineOf(message),
+            .space => launch.space = .from(message.text), // it may be faster than whoever made it
             else => {},
         };
     }
@@ -273,6 +293,7 @@ pub const Launch = struct {
                 failure = event.failed();
                 break;
             },
+            .space => launch.space = .from(message.text),
             .warning => sys.writeAll(event.descriptor, message.text) catch {},
             .failed => failure = lineOf(message),
             .fuse => launch.server = launch.serve(target, message.fd.?) catch {
@@ -292,6 +313,7 @@ pub const Launch = struct {
                 .pidfd = launch.pidfd,
                 .terminal = terminal,
                 .cgroup = if (launch.birth) |birth| birth.group else .{},
+                .space = launch.space,
             } };
         }
         _ = linux.close(launch.channel);
@@ -353,6 +375,7 @@ pub const Launch = struct {
             try plan.admit(&launch.birth, program.pid);
         } else {
             launch.program = program;
+            if (plan.sharesProcesses()) launch.space = .of(program.pid);
             if (launch.birth) |birth| if (!birth.group.isNone()) try cgroups.update(birth.group, birth.plan);
         }
         report.send(launch.channel, .go, "");
@@ -364,6 +387,7 @@ pub const Launch = struct {
             .pidfd = program.pidfd,
             .terminal = terminal,
             .cgroup = if (launch.birth) |birth| birth.group else .{},
+            .space = launch.space,
             .keeper = .{ .pid = launch.pid, .pidfd = launch.pidfd, .channel = launch.channel },
         };
     }

@@ -24,6 +24,7 @@ const removals = @import("remove.zig");
 const frame = @import("frame.zig");
 const footprint = @import("footprint.zig");
 const launch = @import("launch.zig");
+const stragglers = @import("stragglers.zig");
 const cgroups = @import("../cgroup/cgroup.zig");
 const linux = sys.linux;
 
@@ -79,6 +80,8 @@ pub const Monitor = struct {
     runtime_fd: ?linux.fd_t = null,
     userns_fd: ?linux.fd_t = null,
     removal: removals.Removal = .{},
+    /// Whom nobody else ends.
+    stragglers: stragglers.Stragglers = .{},
     control_fd: ?linux.fd_t = null,
     attach_fd: ?linux.fd_t = null,
     timer_fd: ?linux.fd_t = null,
@@ -131,6 +134,7 @@ pub const Monitor = struct {
         m.pidfd = pidfd;
         m.keeper = running.keeper;
         try m.config.cgroup.set(running.cgroup.path);
+        if (running.cgroup.isNone()) m.stragglers.space = running.space;
         m.started_at = clock.now();
         try m.epoll.add(.{ .kind = .child, .fd = m.childFd() }, epolls.in);
         if (m.terminal) |fd| try m.adoptTerminal(fd);
@@ -411,6 +415,7 @@ pub const Monitor = struct {
     fn recordEnd(m: *Monitor) void {
         if (!m.config.has_files) return;
         m.config.group().destroy() catch {}; // recovery finds what could not be removed
+        m.stragglers.kill();
         const finished_at = clock.now();
         if (m.config.auto_remove) {
             m.discardContainer();

@@ -3,28 +3,20 @@
 const std = @import("std");
 const sys = @import("../sys.zig");
 const contract = @import("../contract.zig");
+const descriptors = @import("../process/descriptors.zig");
 const contexts = @import("context.zig");
 const environment = @import("environment.zig");
-const linux = sys.linux;
 
-/// More than a service manager ever passes.
-const preserved_max = 1024;
-
-/// How many follow the standard streams. Each must be there: otherwise one of ours would be in its place.
-pub fn preserved(context: *const contexts.Context, asked: u64) sys.Error!u32 {
+/// As many as were asked for, after the standard streams.
+pub fn preserved(context: *const contexts.Context, asked: u64) sys.Error!descriptors.Passed {
     const listening = listeningOf(context);
-    if (asked > preserved_max or listening > preserved_max) {
-        return sys.failFormat("usage", "more than {d} descriptors cannot be passed on", .{preserved_max});
+    const max = descriptors.passed_max;
+    if (asked > max or listening > max - asked) {
+        return sys.failFormat("usage", "more than {d} descriptors cannot be passed on", .{max});
     }
-    const count: u32 = @intCast(asked + listening);
-    for (3..3 + count) |fd| {
-        const rc = linux.fcntl(@intCast(fd), linux.F.GETFD, 0);
-        if (linux.errno(rc) != .SUCCESS) {
-            return sys.failFormat("usage", "descriptor {d} is to be passed on, but is not open", .{fd});
-        }
-        _ = linux.fcntl(@intCast(fd), linux.F.SETFD, rc & ~@as(usize, linux.FD_CLOEXEC));
-    }
-    return count;
+    const passed: descriptors.Passed = .following(asked + listening);
+    try passed.hold();
+    return passed;
 }
 
 fn listeningOf(context: *const contexts.Context) u32 {

@@ -61,13 +61,13 @@ pub fn run(context: *const Context, arguments: []const contexts.Argument) sys.Er
     const options = &parsed.options;
     if (parsed.words.len == 0) return sys.fail("usage", "usage: tspod oci exec [OPTION]... ID COMMAND [ARGUMENT]...");
     try ourselves.protect();
-    const preserved = try descriptors.preserved(context, options.preserve_fds orelse 0);
+    const passed = try descriptors.preserved(context, options.preserve_fds orelse 0);
     const container = try state.load(Config, context, parsed.words[0]);
     const process = try processes.describe(context.arena, &container.record.config.process, options, parsed.words[1..]);
     try expectConsole(&process.spec, options);
     const console: ?linux.fd_t = if (options.console_socket) |path| try consoles.connect(path) else null;
     var plan = try planOf(context, &container, &process, options);
-    plan.preserved = preserved;
+    plan.passed = passed;
     plan.console_size = plan.console_size orelse if (options.detach) null else client.currentSize();
     if (!options.detach) foreground.blockSignals();
 

@@ -63,12 +63,12 @@ const Bundle = struct {
 };
 
 pub fn make(context: *const Context, wanted: Wanted) sys.Error!Made {
-    const preserved = try descriptors.preserved(context, wanted.options.preserve_fds orelse 0);
+    const passed = try descriptors.preserved(context, wanted.options.preserve_fds orelse 0);
     const bundle = try readBundle(context, &wanted.options);
     try descriptors.announce(context, &bundle.spec.process);
     const plan = context.arena.create(child.Plan) catch return contexts.outOfMemory();
     plan.* = try planOf(context, &bundle, &wanted);
-    plan.preserved = preserved;
+    plan.passed = passed;
 
     const entry = try store.claim(context.arena, context.root, wanted.id);
     errdefer entry.close();

@@ -19,6 +19,7 @@ const gates = @import("gate.zig");
 const hooks = @import("hooks.zig");
 const descriptors = @import("descriptors.zig");
 const contract = @import("../contract.zig");
+const Space = @import("space.zig").Space;
 const cgroup = @import("../cgroup/cgroup.zig");
 const linux = sys.linux;
 
@@ -39,8 +40,7 @@ pub const Plan = struct {
     hooks: ?hooks.Set = null,
     /// It waits for `start`.
     gate: ?gates.Gate = null,
-    /// Descriptors after the standard streams that the program gets as they are.
-    preserved: u32 = 0,
+    passed: descriptors.Passed = .{},
 };
 
 /// `kind` is the namespace that it belongs to; `path` is one below /proc.
@@ -109,6 +109,7 @@ fn runIn(plan: *Plan, streams: ?Streams, current: *linux.fd_t) sys.Error!void {
     if (streams) |s| try takeStreams(s);
     // While the parent writes the maps: all that needs no id.
     try namespaces.makeRest(&plan.namespaces);
+    tellSpace(plan, channel);
     if (plan.namespaces.makes(linux.CLONE.NEWNS)) try rootfs.separate(&plan.root);
     try rootfs.openAsCaller(&plan.root, plan.namespaces.joins(.user));
     if (plan.init) plan.program.init_fd = try init.openOurselves(plan.own_path, plan.program.ourselves);
@@ -146,6 +147,13 @@ fn runIn(plan: *Plan, streams: ?Streams, current: *linux.fd_t) sys.Error!void {
     plan.program.gate = plan.gate;
     if (plan.hooks) |*set| plan.program.hooks = set;
     try programs.become(&plan.program, ready, current, report.tellExecuting);
+}
+
+/// Where no pid namespace ends with it, those it leaves behind are known by that.
+fn tellSpace(plan: *const Plan, channel: linux.fd_t) void {
+    if (plan.namespaces.makes(linux.CLONE.NEWPID) or !plan.namespaces.makes(linux.CLONE.NEWNS)) return;
+    const space = Space.ofSelf() orelse return;
+    report.send(channel, .space, std.mem.asBytes(&space));
 }
 
 /// As report.awaitGo, with the mounts that only the parent could make coming before it.
@@ -219,7 +227,7 @@ fn makeTerminal(plan: *const Plan, assembled: rootfs.Assembled, channel: linux.f
     _ = linux.close(pair.slave);
 }
 
-/// The channel closes with execve, or with init's program, which has it as 3, our executable as 4.
+/// The channel closes with execve, or with init's program: init is told its number.
 fn settleDescriptors(plan: *Plan, channel: linux.fd_t) sys.Error!linux.fd_t {
     const program = &plan.program;
     var settled = channel;
@@ -230,6 +238,6 @@ fn settleDescriptors(plan: *Plan, channel: linux.fd_t) sys.Error!linux.fd_t {
         if (program.label_files.apparmor) |*fd| fd else null,
         if (program.label_files.selinux) |*fd| fd else null,
     };
-    try descriptors.settle(@intCast(3 + plan.preserved), &kept, if (plan.init) &settled else null);
+    try descriptors.settle(plan.passed, &kept, if (plan.init) &settled else null);
     return settled;
 }

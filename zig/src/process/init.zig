@@ -1,6 +1,9 @@
 //! The tiny process 1 of `--init`: starts the program, forwards signals to it, reaps whatever is orphaned, exits with
-//! the program's status. It is our own executable, run from a read-only detached mount, so that /proc/1/exe can be
-//! written by nobody; and it is not dumpable, so that nobody inside may trace it.
+//! the program's status. Where the container has no pid namespace of its own it is not process 1, but orphans are left
+//! to it all the same (PR_SET_CHILD_SUBREAPER), and the program dies with it.
+//!
+//! It is our own executable, run from a read-only detached mount, so that /proc/PID/exe can be written by nobody; and it
+//! is not dumpable, so that nobody inside may trace it.
 const std = @import("std");
 const sys = @import("../sys.zig");
 const event = @import("../event.zig");
@@ -10,9 +13,6 @@ const linux = sys.linux;
 
 /// What ps shows inside, and all it shows: no path of the host.
 const title = "tspod-init";
-
-/// Where `execute` leaves the descriptor that failures are reported on.
-const report_fd = 3;
 
 /// Our own executable in a form that nobody inside can write to (CVE-2019-5736): a read-only detached mount, or where
 /// that cannot be had, or the container's users may not execute the file, a sealed copy in memory. Call in the new
@@ -32,13 +32,22 @@ pub fn isExecutableByAll(fd: linux.fd_t, identity: ?lookup.Identity) bool {
     return std.meta.eql(own, lookup.Identity.from(&stat)) and stat.mode & 0o001 != 0;
 }
 
-/// Become init. `file` is the program's path, `argv` its arguments. The report descriptor is `report_fd`, open.
-pub fn execute(fd: linux.fd_t, file: [:0]const u8, argv: [:null]?[*:0]const u8, envp: [:null]?[*:0]const u8) sys.Error {
+/// Become init. `file` is the program's path, `argv` its arguments; failures are told on `channel`, which is open across
+/// execve.
+pub fn execute(
+    fd: linux.fd_t,
+    channel: linux.fd_t,
+    file: [:0]const u8,
+    argv: [:null]?[*:0]const u8,
+    envp: [:null]?[*:0]const u8,
+) sys.Error {
     const static = struct {
-        var words: [arguments_max + 5:null]?[*:0]const u8 = @splat(null);
+        var words: [arguments_max + 6:null]?[*:0]const u8 = @splat(null);
+        var number: [12]u8 = undefined;
     };
     if (argv.len > arguments_max) return sys.failFormat("execve", "more than {d} arguments", .{arguments_max});
-    const fixed = [_][*:0]const u8{ title, "native", "init", file.ptr };
+    const number = std.fmt.bufPrintZ(&static.number, "{d}", .{channel}) catch unreachable;
+    const fixed = [_][*:0]const u8{ title, "native", "init", number.ptr, file.ptr };
     for (fixed, 0..) |word, i| static.words[i] = word;
     for (argv, static.words[fixed.len..][0..argv.len]) |word, *slot| slot.* = word;
     const empty_path: linux.EXECVEAT = @bitCast(@as(u32, sys.at_empty_path));
@@ -50,10 +59,12 @@ pub fn execute(fd: linux.fd_t, file: [:0]const u8, argv: [:null]?[*:0]const u8, 
 /// With `--init` a command line is longer than this only by accident.
 const arguments_max = 4096;
 
-/// `native init FILE ARGV0 ARGS...`: never returns but with the program's status. An empty FILE (another runtime started
-/// us) is looked up here: ARGV0 in PATH.
+/// `native init CHANNEL FILE ARGV0 ARGS...`: never returns but with the program's status. Under another runtime there is
+/// nobody to tell failures (an empty CHANNEL), and an empty FILE is looked up here: ARGV0 in PATH.
 pub fn run(args: []const [*:0]const u8, environ: [*:null]const ?[*:0]const u8) u8 {
-    if (linux.getpid() != 1 or args.len < 2) return 125;
+    if (args.len < 3) return 125;
+    _ = linux.prctl(@intFromEnum(linux.PR.SET_CHILD_SUBREAPER), 1, 0, 0, 0);
+    const channel = std.fmt.parseInt(linux.fd_t, std.mem.span(args[0]), 10) catch -1;
     _ = linux.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), 0, 0, 0, 0);
     _ = linux.prctl(@intFromEnum(linux.PR.SET_NAME), @intFromPtr(title), 0, 0, 0);
     var all = linux.sigfillset();
@@ -61,16 +72,23 @@ pub fn run(args: []const [*:0]const u8, environ: [*:null]const ?[*:0]const u8) u
     _ = linux.sigprocmask(linux.SIG.BLOCK, &all, &before);
     const rc = linux.fork();
     if (linux.errno(rc) != .SUCCESS) return 125;
-    if (rc == 0) startProgram(args, environ, &before);
+    if (rc == 0) startProgram(channel, args[1..], environ, &before);
     const program: linux.pid_t = @intCast(rc);
-    for (0..report_fd + 1) |fd| _ = linux.close(@intCast(fd));
+    sys.closeFrom(0); // what was passed on is the program's alone
     hideArguments(args);
     return supervise(program, &all);
 }
 
-fn startProgram(args: []const [*:0]const u8, environ: [*:null]const ?[*:0]const u8, mask: *const linux.sigset_t) noreturn {
+fn startProgram(
+    channel: linux.fd_t,
+    args: []const [*:0]const u8,
+    environ: [*:null]const ?[*:0]const u8,
+    mask: *const linux.sigset_t,
+) noreturn {
+    // As process 1 it takes everybody along.
+    _ = linux.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), @intFromEnum(linux.SIG.KILL), 0, 0, 0);
     _ = linux.sigprocmask(linux.SIG.SETMASK, mask, null);
-    _ = linux.fcntl(report_fd, linux.F.SETFD, linux.FD_CLOEXEC);
+    _ = linux.fcntl(channel, linux.F.SETFD, linux.FD_CLOEXEC);
     // A session of its own, with the terminal when there is one.
     _ = linux.setsid();
     _ = linux.ioctl(0, linux.T.IOCSCTTY, 0);
@@ -79,7 +97,7 @@ fn startProgram(args: []const [*:0]const u8, environ: [*:null]const ?[*:0]const 
     var message: [event.line_bytes_max + 1]u8 = undefined;
     message[0] = 'F';
     @memcpy(message[1..][0..line.used], line.bytes());
-    _ = linux.write(report_fd, &message, line.used + 1);
+    _ = linux.write(channel, &message, line.used + 1);
     linux.exit_group(if (std.mem.eql(u8, sys.failure.?.call, "lookup")) 127 else 126);
 }
 

@@ -31,8 +31,7 @@ pub const Plan = struct {
     first: linux.pid_t = 0,
     /// Somebody is about to move us there.
     waits: bool = false,
-    /// Descriptors after the standard streams that the program gets as they are.
-    preserved: u32 = 0,
+    passed: descriptors.Passed = .{},
 };
 
 const clone_newtime = 0x80; // Linux 5.6
@@ -124,7 +123,7 @@ fn startIn(plan: *Plan, streams: ?child.Streams, channel: *linux.fd_t, ready: pr
     plan.program.label_files = try labels.open(&plan.program.labels);
     plan.program.scheduling.affinity = plan.affinity.final;
     const files = &plan.program.label_files;
-    try descriptors.settle(@intCast(3 + plan.preserved), &.{
+    try descriptors.settle(plan.passed, &.{
         channel,
         if (files.apparmor) |*fd| fd else null,
         if (files.selinux) |*fd| fd else null,

@@ -214,7 +214,7 @@ pub fn become(
     try labels.write(&program.labels, program.label_files);
     try confine(&confinement);
     before_execve(channel);
-    if (program.init_fd) |fd| return @import("init.zig").execute(fd, file, program.argv, program.envp);
+    if (program.init_fd) |fd| return @import("init.zig").execute(fd, channel.*, file, program.argv, program.envp);
     _ = try sys.check("execve", name, linux.execve(file, program.argv.ptr, program.envp.ptr));
     unreachable;
 }

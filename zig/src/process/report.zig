@@ -19,6 +19,8 @@ pub const Kind = enum(u8) {
     warning = 'W',
     /// The master of the terminal, as a descriptor.
     terminal = 'T',
+    /// Its mount namespace (space.zig).
+    space = 'S',
     /// The process that a joined one really is: its descriptor and its pid.
     process = 'P',
     /// To the child: an id-mapped mount, in the order of config.json, as a descriptor.

@@ -5,6 +5,10 @@
 //! ranges decides in about seven comparisons; the kernel remembers calls whose verdict is constant (Linux 5.11).
 //! An unconditional rule beats conditional ones of the same call, and the first beats later ones, as in libseccomp.
 //!
+//! Where the default refuses with an errno, calls with numbers above all that the profile names get ENOSYS: its author
+//! cannot have meant them, and a libc that is newer falls back to an older call only when it is told that there is no
+//! such one (runc does the same since 1.0.0-rc93).
+//!
 //! Compiling allocates nothing and touches no global but the buffers given to it, so that a program may be kept and
 //! installed many times. Names that no table knows are passed over: profiles name calls of many kernels.
 //! A profile that notifies compiles like any other; whoever installs it has a descriptor to hand over (listener.zig).
@@ -77,6 +81,8 @@ pub const Workspace = struct {
 /// From number `start` on: one action, or the rules that `uses[first..][0..count]` point to.
 const Leaf = struct { start: u32, action: u32 = 0, first: u32 = 0, count: u32 = 0 };
 
+const no_such_call = RET.ERRNO | @as(u32, @intFromEnum(linux.E.NOSYS));
+
 const Error = sys.Error || bpf.Overflow;
 
 pub fn compile(work: *Workspace, profile: *const contract.SeccompProfile) sys.Error!Filter {
@@ -139,7 +145,7 @@ fn emitX32(work: *Workspace, profile: *const contract.SeccompProfile, default: u
     const program = &work.program;
     try program.addJump(bpf.jump_at_least, x32_bit, 0, 1);
     const branch = program.length - 1;
-    if (!lists(profile, x32.name)) return program.add(bpf.ret, RET.ERRNO | @as(u32, @intFromEnum(linux.E.NOSYS)));
+    if (!lists(profile, x32.name)) return program.add(bpf.ret, no_such_call);
     program.code[branch].jt = 1; // over the jump that the native numbers take
     program.code[branch].jf = 0;
     try program.add(bpf.jump_always, 0);
@@ -180,6 +186,11 @@ fn leavesOf(work: *Workspace, profile: *const contract.SeccompProfile, uses: []c
         appendLeaf(work, &count, try verdict(profile, uses, number, i, end));
         appendLeaf(work, &count, .{ .start = number + 1, .action = default });
         i = end;
+    }
+    const is_errno = default & ~@as(u32, RET.DATA) == RET.ERRNO;
+    if (is_errno and uses.len > 0) {
+        const last: u32 = @intCast(uses[uses.len - 1] >> 32);
+        appendLeaf(work, &count, .{ .start = last + 1, .action = no_such_call });
     }
     return work.leaves[0..count];
 }

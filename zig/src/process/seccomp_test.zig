@@ -8,6 +8,7 @@ const seccomp = @import("seccomp.zig");
 const linux = sys.linux;
 const RET = linux.SECCOMP.RET;
 const refused: u32 = RET.ERRNO | @as(u32, @intFromEnum(linux.E.PERM));
+const no_such_call: u32 = RET.ERRNO | @as(u32, @intFromEnum(linux.E.NOSYS));
 
 const native_audit: u32 = if (builtin.cpu.arch == .x86_64) 0xC000003E else 0xC00000B7;
 var work: seccomp.Workspace = .{};
@@ -53,7 +54,7 @@ test "the names that only the 32-bit architecture has" {
     const filter = try seccomp.compile(&work, &profile);
     const audit: u32 = if (is_x86) 0x40000003 else 0x40000028;
     for ([_]usize{ 140, 142, 149 }) |number| try std.testing.expectEqual(RET.ALLOW, ask(filter, audit, number, 0));
-    const of_arm = if (is_x86) refused else RET.ALLOW;
+    const of_arm = if (is_x86) no_such_call else RET.ALLOW;
     for ([_]usize{ 270, 341 }) |number| try std.testing.expectEqual(of_arm, ask(filter, audit, number, 0));
 }
 
@@ -117,9 +118,44 @@ test "x86: the 32-bit table and x32 are their own" {
     const filter = try seccomp.compile(&work, &profile);
     try std.testing.expectEqual(RET.ALLOW, ask(filter, 0xC000003E, 39, 0));
     try std.testing.expectEqual(RET.ALLOW, ask(filter, 0x40000003, 20, 0));
-    try std.testing.expectEqual(refused, ask(filter, 0x40000003, 39, 0));
+    try std.testing.expectEqual(refused, ask(filter, 0x40000003, 19, 0));
+    try std.testing.expectEqual(no_such_call, ask(filter, 0x40000003, 39, 0));
     try std.testing.expectEqual(RET.ALLOW, ask(filter, 0xC000003E, 0x40000000 | 39, 0));
     try std.testing.expectEqual(refused, ask(filter, 0xC000003E, 0x40000000 | 20, 0));
+    try std.testing.expectEqual(no_such_call, ask(filter, 0xC000003E, 0x40000000 | 40, 0));
+}
+
+test "calls above all that a profile names do not exist, if its default is an errno" {
+    const named: []const contract.SeccompProfile.Rule = &.{
+        .{ .names = &.{ "read", "openat2" }, .action = "SCMP_ACT_ALLOW" },
+        .{ .names = &.{"clone3"}, .action = "SCMP_ACT_ERRNO", .errnoRet = 1 },
+    };
+    const cases = [_]struct { profile: contract.SeccompProfile, below: u32, above: u32 }{
+        .{ .profile = .{ .defaultAction = "SCMP_ACT_ERRNO", .syscalls = named }, .below = refused, .above = no_such_call },
+        .{
+            .profile = .{ .defaultAction = "SCMP_ACT_ERRNO", .defaultErrnoRet = 1, .syscalls = named },
+            .below = refused,
+            .above = no_such_call,
+        },
+        .{ .profile = .{ .defaultAction = "SCMP_ACT_ERRNO" }, .below = refused, .above = refused }, // it names none
+        .{ .profile = .{ .defaultAction = "SCMP_ACT_ALLOW", .syscalls = named }, .below = RET.ALLOW, .above = RET.ALLOW },
+        .{
+            .profile = .{ .defaultAction = "SCMP_ACT_KILL_PROCESS", .syscalls = named },
+            .below = RET.KILL_PROCESS,
+            .above = RET.KILL_PROCESS,
+        },
+    };
+    const openat2 = 437;
+    for (cases) |case| {
+        const filter = try seccomp.compile(&work, &case.profile);
+        try std.testing.expectEqual(case.below, ask(filter, native_audit, openat2 - 1, 0)); // close_range
+        for ([_]usize{ openat2 + 1, 9999, 0x3fff_ffff }) |number| {
+            try std.testing.expectEqual(case.above, ask(filter, native_audit, number, 0));
+        }
+    }
+    const filter = try seccomp.compile(&work, &cases[0].profile);
+    try std.testing.expectEqual(RET.ALLOW, ask(filter, native_audit, openat2, 0));
+    try std.testing.expectEqual(refused, ask(filter, native_audit, @intFromEnum(linux.SYS.clone3), 0));
 }
 
 test "profiles that cannot be honoured are refused with a sentence" {
