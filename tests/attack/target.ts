@@ -8,7 +8,7 @@ import { arch, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ExecConfig } from "../../src/helper/contract.ts";
 import { helperCommand, removeTrees } from "../../src/helper/index.ts";
-import { defaultCapabilities } from "../../src/spec/index.ts";
+import { defaultCapabilities, defaultSecurity, processCapabilities } from "../../src/spec/index.ts";
 import { maskedPaths, readonlyPaths } from "../../src/spec/mounts.ts";
 import { defaultSeccomp } from "../../src/spec/seccomp.ts";
 import { bundleConfig, type BundleOptions, type Mount } from "../helper/runtime-bundle.ts";
@@ -129,6 +129,9 @@ function makeTalk(target: Target): string {
   return source;
 }
 
+/** The user is the one of `process`. */
+const asConfigured = { user: undefined as never };
+
 class NativeTarget implements Target {
   readonly container: Container;
   helper: string;
@@ -137,6 +140,7 @@ class NativeTarget implements Target {
 
   constructor(args: string[], options: BundleOptions) {
     this.container = new Container(args, { ...options, helper: { attach: attached } });
+    this.container.amend(asConfigured);
     this.helper = ownCopy(this.container.base);
     this.talk = makeTalk(this);
   }
@@ -171,7 +175,9 @@ class NativeTarget implements Target {
   async exec(args: string[], asked: Process = {}): Promise<Result> {
     const process = processOf(args, asked);
     const command = { command: [this.helper, "native"] };
-    return resultOf(await this.container.startExec(args, { process }, command).outcome);
+    return resultOf(
+      await this.container.startExec(args, { process, ...asConfigured }, command).outcome,
+    );
   }
 
   runCommand(): string[] {
@@ -181,7 +187,7 @@ class NativeTarget implements Target {
 
   execCommand(args: string[], asked: Process = {}): string[] {
     const config: ExecConfig = {
-      ...{ contract: 1, containerDir: this.container.directory, user: "", stdinOpen: true },
+      ...{ contract: 1, containerDir: this.container.directory, stdinOpen: true },
       ...{ runtimeDir: this.container.runtimeDir, attach: { ...attached, stdin: true } },
       process: processOf(args, asked),
     };
@@ -222,13 +228,14 @@ function resultOf(outcome: Awaited<ReturnType<Container["run"]>>): Result {
 
 function processOf(args: string[], asked: Process): ExecConfig["process"] {
   const { capabilities, cwd = "/", env = ["PATH=/bin"], user = { uid: 0, gid: 0 } } = asked;
-  const sets = capabilities === undefined ? {} : { capabilities: setsOf(capabilities) };
+  const sets = capabilities === undefined ? {} : { capabilities: setsOf(capabilities, user.uid) };
   const { terminal = false, noNewPrivileges = false } = asked;
   return { args, cwd, env, user, terminal, noNewPrivileges, ...sets };
 }
 
-function setsOf(capabilities: string[]): Record<string, string[]> {
-  return { bounding: capabilities, effective: capabilities, permitted: capabilities };
+function setsOf(capabilities: string[], uid: number): object {
+  const capAdd = capabilities.filter((name) => !defaultCapabilities.includes(name));
+  return processCapabilities({ ...defaultSecurity, capAdd: uid === 0 ? capAdd : [] }, `${uid}`);
 }
 
 class OciTarget implements Target {
