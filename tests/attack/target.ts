@@ -8,6 +8,7 @@ import { arch, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ExecConfig } from "../../src/helper/contract.ts";
 import { helperCommand, removeTrees } from "../../src/helper/index.ts";
+import { hostCgroup } from "../../src/host/index.ts";
 import { defaultCapabilities, defaultSecurity, processCapabilities } from "../../src/spec/index.ts";
 import { maskedPaths, readonlyPaths } from "../../src/spec/mounts.ts";
 import { defaultSeccomp } from "../../src/spec/seccomp.ts";
@@ -56,6 +57,8 @@ export interface Target extends AsyncDisposable {
   /** The pids, as the host counts them, of its first process and of whoever watches over it. */
   pids(): number[];
   isRunning(): boolean;
+  /** All of it, at once. */
+  kill(): Promise<void>;
   /** Run by this file from now on. */
   useHelper(file: string): void;
 }
@@ -139,7 +142,9 @@ class NativeTarget implements Target {
   private known: number[] = [];
 
   constructor(args: string[], options: BundleOptions) {
-    this.container = new Container(args, { ...options, helper: { attach: attached } });
+    const manager = options.linux?.["resources"] ? hostCgroup(process.env).manager : "none";
+    const helper = { attach: attached, cgroup: { manager, parent: null } };
+    this.container = new Container(args, { ...options, helper });
     this.container.amend(asConfigured);
     this.helper = ownCopy(this.container.base);
     this.talk = makeTalk(this);
@@ -209,6 +214,10 @@ class NativeTarget implements Target {
     return (
       existsSync(join(this.container.runtimeDir, "state.json")) && isAlive(this.pids()[0] ?? 0)
     );
+  }
+
+  async kill(): Promise<void> {
+    await this.container.control({ op: "stop", signal: 9, timeoutMs: 1 });
   }
 
   useHelper(file: string): void {
@@ -327,6 +336,10 @@ class OciTarget implements Target {
 
   isRunning(): boolean {
     return isAlive(this.pids()[0] ?? 0);
+  }
+
+  async kill(): Promise<void> {
+    await this.call(["kill", "--all", this.id, "KILL"]);
   }
 
   useHelper(file: string): void {
