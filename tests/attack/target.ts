@@ -34,6 +34,7 @@ export interface Process {
   terminal?: boolean;
   noNewPrivileges?: boolean;
   user?: { uid: number; gid: number };
+  oomScoreAdj?: number;
 }
 
 export interface Target extends AsyncDisposable {
@@ -238,8 +239,7 @@ function resultOf(outcome: Awaited<ReturnType<Container["run"]>>): Result {
 function processOf(args: string[], asked: Process): ExecConfig["process"] {
   const { capabilities, cwd = "/", env = ["PATH=/bin"], user = { uid: 0, gid: 0 } } = asked;
   const sets = capabilities === undefined ? {} : { capabilities: setsOf(capabilities, user.uid) };
-  const { terminal = false, noNewPrivileges = false } = asked;
-  return { args, cwd, env, user, terminal, noNewPrivileges, ...sets };
+  return { ...asked, args, cwd, env, user, ...sets };
 }
 
 function setsOf(capabilities: string[], uid: number): object {
