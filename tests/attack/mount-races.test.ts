@@ -15,8 +15,7 @@ const starts = 40;
 /** Every mount of the container but those of `volume`, whatever /proc is called at the moment. */
 const listMounts = `
   while :; do cd /proc; [ -e self/mountinfo ] && break; cd /decoy; [ -e self/mountinfo ] && break; done
-  cut -d' ' -f4,5 self/mountinfo | sed 's, /decoy, /proc,' | grep -v ' /shared' | sort
-  grep -r outside /shared/tree 2>/dev/null; true`;
+  cut -d' ' -f4,5 self/mountinfo | sed 's, /decoy, /proc,' | grep -v ' /shared' | sort`;
 const victimWords = ["sh", "-c", listMounts];
 
 async function mountsOf(target: Target): Promise<string> {
@@ -32,12 +31,9 @@ describe.each(fronts)("%s", (front) => {
     const shared = join(target.base, "shared");
     mkdirSync(join(shared, "link"), { recursive: true });
     symlinkSync(outside, join(shared, "evil"));
-    mkdirSync(join(shared, "tree/one"), { recursive: true });
-    symlinkSync(outside, join(shared, "tree/two"));
     target.configure(({ mounts, linux }) => {
       mounts.push(
         { destination: "/shared", source: shared, options: ["bind"] },
-        { destination: "/shared/tree", type: "tmpfs", options: ["tmpcopyup"] },
         { destination: "/shared/link/memory", type: "tmpfs" },
         { destination: "/shared/link/a/directory", source: "/usr", options: ["bind"] },
         { destination: "/shared/link/file", source: "/etc/hostname", options: ["bind", "ro"] },
@@ -47,7 +43,7 @@ describe.each(fronts)("%s", (front) => {
       linux.readonlyPaths = [...(linux.readonlyPaths as string[]), "/shared/link"];
     });
     const honest = await mountsOf(target);
-    await using attacker = await swapper(shared, ["link,evil", "tree/one,tree/two"]);
+    await using attacker = await swapper(shared, ["link,evil"]);
     let refusals = 0;
     for (let i = 0; i < starts; i++) {
       const { output, refused } = await target.run();

@@ -1,7 +1,7 @@
 /** --cap-add, --cap-drop, --security-opt and --privileged, seen from inside. */
 import { describe, expect } from "bun:test";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { registryPrograms, testWith } from "../support/requirements.ts";
 import { sharedWorld } from "../support/shared-world.ts";
 
@@ -161,6 +161,22 @@ describe("--privileged", () => {
     );
     expect(outside).not.toContain("status 0");
   });
+});
+
+test("a set-user-ID file of a container is within nobody else's reach", async () => {
+  const { world } = shared;
+  const script = "cp /bin/busybox /data/suid; cp /bin/busybox /suid; chmod 4755 /data/suid /suid";
+  await world.ok("run", "--name", "leaves", "-v", "left:/data", "tiny", "sh", "-c", script);
+  const found = Bun.spawnSync(["find", world.root, "-name", "suid", "-perm", "-4001"]);
+  const files = found.stdout.toString().trim().split("\n");
+  expect(files).toHaveLength(2); // in its layer and in the volume
+  for (const file of files) {
+    const above: string[] = [];
+    for (let path = dirname(file); path.startsWith(world.root); path = dirname(path))
+      above.push(path);
+    expect(above.some((path) => (statSync(path).mode & 0o077) === 0)).toBe(true);
+  }
+  await world.ok("rm", "leaves");
 });
 
 test("inspect shows what was asked", async () => {
