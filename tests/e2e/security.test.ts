@@ -117,6 +117,12 @@ describe("--security-opt", () => {
     );
   });
 
+  test("with the host's network nothing of its /sys is writable, whatever lies in it", async () => {
+    const writable = "awk '$2 ~ \"^/sys\" && $4 !~ /^ro/ { print $2 }' /proc/mounts";
+    expect(await sh("--network host", writable)).toBe("");
+    expect(await sh("--network host --privileged", writable)).toContain("/sys");
+  });
+
   test("proc-opts", async () => {
     const mount = await sh("--security-opt proc-opts=hidepid=2", "grep ' /proc ' /proc/mounts");
     expect(mount).toMatch(/hidepid=(2|invisible)/);
