@@ -7,7 +7,7 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { allCapabilities, defaultCapabilities } from "../../src/spec/index.ts";
 import { maskedPaths } from "../../src/spec/mounts.ts";
-import type { BundleOptions } from "../helper/runtime-bundle.ts";
+import { allNamespaces, type BundleOptions } from "../helper/runtime-bundle.ts";
 import { attack, attackTest, fronts, inside, perlMounts } from "./target.ts";
 
 /** What belongs to a namespace of the container, and to root in there. */
@@ -100,6 +100,19 @@ describe.each(fronts)("%s", (front) => {
       expect(refused).toBeUndefined();
       expect(output).toMatch(/^(character special file 1:3\n)+$/);
       expect(readFileSync(text, "utf8")).toBe("the image's\n");
+    },
+  );
+
+  attackTest(
+    "the host's /sys in place of a new one: nothing mounted in it is writable",
+    async () => {
+      const script = "awk '$5 ~ \"^/sys\" { print $5, $6 }' /proc/self/mountinfo";
+      const namespaces = allNamespaces
+        .filter((type) => type !== "network")
+        .map((type) => ({ type }));
+      const mounts = (await inside(front, script, { namespaces })).trim().split("\n");
+      expect(mounts.length).toBeGreaterThan(2);
+      expect(mounts.filter((line) => !/ ro,nosuid,nodev,noexec/.test(line))).toEqual([]);
     },
   );
 });

@@ -294,10 +294,14 @@ fn freshOrHost(operation: *const Operation, fs_type: [:0]const u8, host: [:0]con
     };
 }
 
+/// With all that the host has mounted in it, which is no more writable than a new file system would be: some of that
+/// belongs to the caller (cgroups, FUSE connections), and to real root everything.
 fn hostCopy(operation: *const Operation, host: [:0]const u8) sys.Error!linux.fd_t {
     const source = try cloneHost(host, true);
     errdefer _ = linux.close(source.fd);
-    try change(operation, source, false);
+    var whole = operation.*;
+    whole.options.all.set |= operation.options.own.set & (attr.rdonly | attr.nosuid | attr.nodev | attr.noexec);
+    try change(&whole, source, false);
     return source.fd;
 }
 
