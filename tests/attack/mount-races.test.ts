@@ -56,6 +56,26 @@ describe.each(fronts)("%s", (front) => {
   });
 });
 
+describe.each(fronts)("%s", (front) => {
+  attackTest(
+    "names exchanged elsewhere on the machine: a path with .. in it is still found",
+    async () => {
+      await using target = attack(front, ["stat", "-f", "-c", "%T", "/up/here"]);
+      mkdirSync(join(target.image, "a/b/c"), { recursive: true });
+      symlinkSync("a/b/c/../../../a/b/../b/../../a", join(target.image, "up"));
+      target.configure(({ mounts }) => mounts.push({ destination: "/up/here", type: "tmpfs" }));
+      const unrelated = join(target.base, "unrelated");
+      for (const name of ["one", "other"]) mkdirSync(join(unrelated, name), { recursive: true });
+      await using attacker = await swapper(unrelated, ["one,other"]);
+      for (let i = 0; i < 20; i++) {
+        const { output, refused } = await target.run();
+        expect({ output, refused }).toEqual({ output: "tmpfs\n", refused: undefined });
+      }
+      expect(attacker.isRunning()).toBe(true);
+    },
+  );
+});
+
 /** Nobody but the OCI command line runs from a directory that others can have. */
 describe("oci, whose root file system another container has as a volume", () => {
   attackTest("/proc exchanged for an empty directory: all is masked that should be", async () => {
