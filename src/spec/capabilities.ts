@@ -53,14 +53,15 @@ export function boundingCapabilities({
 
 /**
  * The five sets. Container root has all of them in effect. A process of another user has only what was added by name
- * (ambient, as Podman has it); for the rest the bounding set tells what a set-user-ID program may get.
+ * (ambient, as Podman has it); for the rest the bounding set tells what a set-user-ID program may get. More than that would
+ * be gone with execve, but for what a file with capabilities may keep of it, whatever no-new-privileges says.
  */
 export function capabilitySets(
   bounding: readonly string[],
   user: { isRoot: boolean; capAdd: readonly string[] },
 ): Capabilities {
   const list = [...bounding];
-  if (user.isRoot || user.capAdd.length === 0) {
+  if (user.isRoot) {
     return { bounding: list, effective: list, permitted: list, inheritable: [], ambient: [] };
   }
   const added = user.capAdd.includes(everyCapability) ? list : [...user.capAdd];

@@ -67,12 +67,15 @@ export function sharedMemoryOf(pid: number): string {
   return `/proc/${pid}/root/dev/shm`;
 }
 
-/** A new sysfs shows the network namespace one owns; without one the kernel refuses it, and the host's is bound. */
+/**
+ * A new sysfs shows the network namespace one owns; without one the kernel refuses it, and the host's is bound, with what
+ * the host has mounted in it: some of that belongs to the caller, who container root is (its FUSE connections).
+ */
 function sysMount(ownNetwork: boolean): Mount {
   const options = ["nosuid", "noexec", "nodev", "ro"];
   return ownNetwork
     ? { destination: "/sys", type: "sysfs", source: "sysfs", options }
-    : { destination: "/sys", type: "bind", source: "/sys", options: ["rbind", ...options] };
+    : { destination: "/sys", type: "bind", source: "/sys", options: ["rbind", ...options, "rro"] };
 }
 
 /** Files that tell about, or reach, the host: covered by /dev/null or an empty directory. */

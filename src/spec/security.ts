@@ -84,7 +84,9 @@ export function securedMounts(security: SecurityOptions, mounts: Mount[]): Mount
       return { ...mount, options: [...options, ...security.procOptions] };
     }
     const opens = security.isPrivileged && destination.startsWith("/sys");
-    return opens ? { ...mount, options: options.filter((option) => option !== "ro") } : mount;
+    return opens
+      ? { ...mount, options: options.filter((option) => !/^r?ro$/.test(option)) }
+      : mount;
   });
 }
 

@@ -103,7 +103,9 @@ describe.each(fronts)("%s", (front) => {
     expect((await target.exec(["echo", "inside"])).output).toBe("inside\n");
     for (const fd of descriptors) {
       const there = `/proc/self/fd/${fd}`;
-      expect((await target.exec(["pwd"], { cwd: there })).refused).toBeDefined();
+      for (const terminal of [false, true]) {
+        expect((await target.exec(["pwd"], { cwd: there, terminal })).refused).toBeDefined();
+      }
       const env = [`PATH=${wayOut(fd, target)}`];
       const { refused, output } = await target.exec(["echo", "OUTSIDE"], { env });
       expect(refused).toBeDefined();

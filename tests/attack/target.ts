@@ -8,12 +8,13 @@ import { arch, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ExecConfig } from "../../src/helper/contract.ts";
 import { helperCommand, removeTrees } from "../../src/helper/index.ts";
-import { defaultCapabilities } from "../../src/spec/index.ts";
+import { hostCgroup } from "../../src/host/index.ts";
+import { defaultCapabilities, defaultSecurity, processCapabilities } from "../../src/spec/index.ts";
 import { maskedPaths, readonlyPaths } from "../../src/spec/mounts.ts";
 import { defaultSeccomp } from "../../src/spec/seccomp.ts";
 import { bundleConfig, type BundleOptions, type Mount } from "../helper/runtime-bundle.ts";
 import { attached, Container, lowerDirectory, mapping } from "../helper/runtime-fixture.ts";
-import { program, testWith } from "../support/requirements.ts";
+import { program, type Requirement, testWith } from "../support/requirements.ts";
 import { until } from "../support/wait.ts";
 
 export const fronts = ["run", "oci"] as const;
@@ -30,6 +31,10 @@ export interface Process {
   cwd?: string;
   env?: string[];
   capabilities?: string[];
+  terminal?: boolean;
+  noNewPrivileges?: boolean;
+  user?: { uid: number; gid: number };
+  oomScoreAdj?: number;
 }
 
 export interface Target extends AsyncDisposable {
@@ -47,9 +52,14 @@ export interface Target extends AsyncDisposable {
   /** It runs on until the end of the test. */
   background(): Promise<void>;
   exec(args: string[], process?: Process): Promise<Result>;
+  /** Command lines that do the same at somebody's terminal. */
+  runCommand(): string[];
+  execCommand(args: string[], process?: Process): string[];
   /** The pids, as the host counts them, of its first process and of whoever watches over it. */
   pids(): number[];
   isRunning(): boolean;
+  /** All of it, at once. */
+  kill(): Promise<void>;
   /** Run by this file from now on. */
   useHelper(file: string): void;
 }
@@ -86,12 +96,13 @@ export async function inside(
   return output;
 }
 
-export const attackTest = testWith(
+export const attackRequirements: Requirement[] = [
   program("busybox", "busybox-static"),
   program("perl"),
   () => mapping.limitation,
   () => (arch() === "x64" ? undefined : "the numbers of system calls are x86-64's"),
-);
+];
+export const attackTest = testWith(...attackRequirements);
 
 /** The host's perl, read-only: for system calls that busybox has no word for. */
 export const perlMounts: Mount[] = ["/usr", "/lib", "/lib64"]
@@ -122,6 +133,9 @@ function makeTalk(target: Target): string {
   return source;
 }
 
+/** The user is the one of `process`. */
+const asConfigured = { user: undefined as never };
+
 class NativeTarget implements Target {
   readonly container: Container;
   helper: string;
@@ -129,7 +143,10 @@ class NativeTarget implements Target {
   private known: number[] = [];
 
   constructor(args: string[], options: BundleOptions) {
-    this.container = new Container(args, { ...options, helper: { attach: attached } });
+    const manager = options.linux?.["resources"] ? hostCgroup(process.env).manager : "none";
+    const helper = { attach: attached, cgroup: { manager, parent: null } };
+    this.container = new Container(args, { ...options, helper });
+    this.container.amend(asConfigured);
     this.helper = ownCopy(this.container.base);
     this.talk = makeTalk(this);
   }
@@ -161,13 +178,33 @@ class NativeTarget implements Target {
     this.known = [pid, monitorPid];
   }
 
-  async exec(args: string[], { cwd, env, capabilities }: Process = {}): Promise<Result> {
-    const process: ExecConfig["process"] = {
-      ...{ args, cwd: cwd ?? "/", env: env ?? ["PATH=/bin"] },
-      ...(capabilities === undefined ? {} : { capabilities: setsOf(capabilities) }),
-    };
+  async exec(args: string[], asked: Process = {}): Promise<Result> {
+    const process = processOf(args, asked);
     const command = { command: [this.helper, "native"] };
-    return resultOf(await this.container.startExec(args, { process }, command).outcome);
+    return resultOf(
+      await this.container.startExec(args, { process, ...asConfigured }, command).outcome,
+    );
+  }
+
+  runCommand(): string[] {
+    this.container.amend({ stdinOpen: true, attach: { ...attached, stdin: true } });
+    return this.atTerminal("run", this.container.directory);
+  }
+
+  execCommand(args: string[], asked: Process = {}): string[] {
+    const config: ExecConfig = {
+      ...{ contract: 1, containerDir: this.container.directory, stdinOpen: true },
+      ...{ runtimeDir: this.container.runtimeDir, attach: { ...attached, stdin: true } },
+      process: processOf(args, asked),
+    };
+    const file = join(this.base, `exec-${crypto.randomUUID()}.json`);
+    writeFileSync(file, JSON.stringify(config));
+    return this.atTerminal("exec", file);
+  }
+
+  /** With nobody who reads its events. */
+  private atTerminal(verb: string, file: string): string[] {
+    return ["sh", "-c", 'exec "$0" "$@" 3>/dev/null', this.helper, "native", verb, file];
   }
 
   pids(): number[] {
@@ -178,6 +215,10 @@ class NativeTarget implements Target {
     return (
       existsSync(join(this.container.runtimeDir, "state.json")) && isAlive(this.pids()[0] ?? 0)
     );
+  }
+
+  async kill(): Promise<void> {
+    await this.container.control({ op: "stop", signal: 9, timeoutMs: 1 });
   }
 
   useHelper(file: string): void {
@@ -195,8 +236,15 @@ function resultOf(outcome: Awaited<ReturnType<Container["run"]>>): Result {
   return { status, output: stdout + stderr, refused };
 }
 
-function setsOf(capabilities: string[]): Record<string, string[]> {
-  return { bounding: capabilities, effective: capabilities, permitted: capabilities };
+function processOf(args: string[], asked: Process): ExecConfig["process"] {
+  const { capabilities, cwd = "/", env = ["PATH=/bin"], user = { uid: 0, gid: 0 } } = asked;
+  const sets = capabilities === undefined ? {} : { capabilities: setsOf(capabilities, user.uid) };
+  return { ...asked, args, cwd, env, user, ...sets };
+}
+
+function setsOf(capabilities: string[], uid: number): object {
+  const capAdd = capabilities.filter((name) => !defaultCapabilities.includes(name));
+  return processCapabilities({ ...defaultSecurity, capAdd: uid === 0 ? capAdd : [] }, `${uid}`);
 }
 
 class OciTarget implements Target {
@@ -222,13 +270,16 @@ class OciTarget implements Target {
     writeFileSync(file, JSON.stringify(config));
   }
 
+  private command(words: string[], helper = this.helper): string[] {
+    return [helper, "oci", "--root", join(this.base, "state"), ...words];
+  }
+
   private async call(
     words: string[],
     out: "pipe" | Bun.BunFile = "pipe",
     helper = this.helper,
   ): Promise<Result> {
-    const command = [helper, "oci", "--root", join(this.base, "state"), ...words];
-    const child = Bun.spawn(command, {
+    const child = Bun.spawn(this.command(words, helper), {
       ...{ cwd: this.base, env: { PATH: process.env.PATH ?? "" }, stdin: "ignore" },
       ...{ stdout: out, stderr: out, timeout: 30_000, killSignal: "SIGKILL" },
     });
@@ -243,8 +294,12 @@ class OciTarget implements Target {
     return { status: child.signalCode === null ? status : null, output: stdout + stderr, refused };
   }
 
+  private get runWords(): string[] {
+    return ["run", "--bundle", this.base, this.id];
+  }
+
   async run(): Promise<Result> {
-    return await this.call(["run", "--bundle", this.base, this.id]);
+    return await this.call(this.runWords);
   }
 
   async background(): Promise<void> {
@@ -255,12 +310,23 @@ class OciTarget implements Target {
     this.known = [(JSON.parse(output) as { pid: number }).pid]; // as the specification has it
   }
 
-  async exec(args: string[], process: Process = {}): Promise<Result> {
+  async exec(args: string[], asked: Process = {}): Promise<Result> {
+    return await this.call(this.execWords(args, asked));
+  }
+
+  private execWords(args: string[], asked: Process): string[] {
     const file = join(this.base, `process-${crypto.randomUUID()}.json`);
-    const capabilities = setsOf(process.capabilities ?? [...defaultCapabilities]);
-    const { cwd = "/", env = ["PATH=/bin"] } = process;
-    writeFileSync(file, JSON.stringify({ args, cwd, env, user: { uid: 0, gid: 0 }, capabilities }));
-    return await this.call(["exec", "--process", file, this.id]);
+    const { capabilities = [...defaultCapabilities] } = asked;
+    writeFileSync(file, JSON.stringify(processOf(args, { ...asked, capabilities })));
+    return ["exec", "--process", file, this.id];
+  }
+
+  runCommand(): string[] {
+    return this.command(this.runWords);
+  }
+
+  execCommand(args: string[], asked: Process = {}): string[] {
+    return this.command(this.execWords(args, asked));
   }
 
   /** Nobody watches over a container of the OCI command line. */
@@ -270,6 +336,10 @@ class OciTarget implements Target {
 
   isRunning(): boolean {
     return isAlive(this.pids()[0] ?? 0);
+  }
+
+  async kill(): Promise<void> {
+    await this.call(["kill", "--all", this.id, "KILL"]);
   }
 
   useHelper(file: string): void {

@@ -1,7 +1,7 @@
 /** --cap-add, --cap-drop, --security-opt and --privileged, seen from inside. */
 import { describe, expect } from "bun:test";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { registryPrograms, testWith } from "../support/requirements.ts";
 import { sharedWorld } from "../support/shared-world.ts";
 
@@ -117,6 +117,12 @@ describe("--security-opt", () => {
     );
   });
 
+  test("with the host's network nothing of its /sys is writable, whatever lies in it", async () => {
+    const writable = "awk '$2 ~ \"^/sys\" && $4 !~ /^ro/ { print $2 }' /proc/mounts";
+    expect(await sh("--network host", writable)).toBe("");
+    expect(await sh("--network host --privileged", writable)).toContain("/sys");
+  });
+
   test("proc-opts", async () => {
     const mount = await sh("--security-opt proc-opts=hidepid=2", "grep ' /proc ' /proc/mounts");
     expect(mount).toMatch(/hidepid=(2|invisible)/);
@@ -161,6 +167,22 @@ describe("--privileged", () => {
     );
     expect(outside).not.toContain("status 0");
   });
+});
+
+test("a set-user-ID file of a container is within nobody else's reach", async () => {
+  const { world } = shared;
+  const script = "cp /bin/busybox /data/suid; cp /bin/busybox /suid; chmod 4755 /data/suid /suid";
+  await world.ok("run", "--name", "leaves", "-v", "left:/data", "tiny", "sh", "-c", script);
+  const found = Bun.spawnSync(["find", world.root, "-name", "suid", "-perm", "-4001"]);
+  const files = found.stdout.toString().trim().split("\n");
+  expect(files).toHaveLength(2); // in its layer and in the volume
+  for (const file of files) {
+    const above: string[] = [];
+    for (let path = dirname(file); path.startsWith(world.root); path = dirname(path))
+      above.push(path);
+    expect(above.some((path) => (statSync(path).mode & 0o077) === 0)).toBe(true);
+  }
+  await world.ok("rm", "leaves");
 });
 
 test("inspect shows what was asked", async () => {

@@ -56,6 +56,8 @@ describe("capabilities", () => {
     const { ambient, inheritable, effective, bounding } = processCapabilities(asked, user);
     expect([ambient, inheritable, effective]).toEqual(Array(3).fill(["CAP_NET_RAW"]));
     expect(bounding).toHaveLength(defaultCapabilities.length + 1);
+    const { effective: usual, permitted } = processCapabilities(defaultSecurity, user);
+    expect([usual, permitted]).toEqual([[], []]); // a file with capabilities could keep them
   });
 });
 

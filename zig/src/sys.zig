@@ -113,10 +113,19 @@ pub const resolve = struct {
     pub const in_root: u64 = 0x10;
 };
 
+/// A rename or a mount anywhere on the machine can make the kernel unsure of "..": it says EAGAIN. Any container can go
+/// on renaming without end, so we go on asking; each time takes microseconds.
+const openat2_attempts_max = 10_000;
+
 pub fn openat2(dirfd: linux.fd_t, path: [*:0]const u8, flags: linux.O, mode: u32, how: u64) usize {
     const open_how: OpenHow = .{ .flags = @as(u32, @bitCast(flags)), .mode = mode, .resolve = how };
     const size = @sizeOf(OpenHow);
-    return linux.syscall4(.openat2, signed(dirfd), @intFromPtr(path), @intFromPtr(&open_how), size);
+    var rc: usize = undefined;
+    for (0..openat2_attempts_max) |_| {
+        rc = linux.syscall4(.openat2, signed(dirfd), @intFromPtr(path), @intFromPtr(&open_how), size);
+        if (linux.errno(rc) != .AGAIN and linux.errno(rc) != .INTR) break;
+    }
+    return rc;
 }
 
 pub const at_empty_path = 0x1000;

@@ -22,8 +22,9 @@ pub const Resolve = struct {
     pub const in_root: u64 = 0x10;
 };
 
-/// A rename somewhere on the machine can make the kernel unsure of "..": it says EAGAIN, and asking again helps.
-const openat2_attempts_max = 128;
+/// A rename somewhere on the machine can make the kernel unsure of "..": it says EAGAIN, and asking again helps. A container
+/// can go on renaming without end; each time takes microseconds.
+const openat2_attempts_max = 10_000;
 
 pub fn openat2(dir: linux.fd_t, path: [*:0]const u8, flags: linux.O, resolve: u64) usize {
     const how: OpenHow = .{ .flags = @as(u32, @bitCast(flags)), .mode = 0, .resolve = resolve };

@@ -137,11 +137,10 @@ fn runIn(plan: *Plan, streams: ?Streams, current: *linux.fd_t) sys.Error!void {
     }
     if (plan.program.terminal) try makeTerminal(plan, assembled, channel);
     if (plan.hooks) |*set| try hooks.runBeforeRoot(set, assembled.root, channel);
-    try rootfs.seal(&plan.root, assembled.root);
+    try rootfs.seal(&plan.root, &assembled);
     plan.program.label_files = try labels.open(&plan.program.labels);
     try rootfs.enter(&plan.root, assembled.root, if (plan.namespaces.makes(linux.CLONE.NEWNS)) .own else .joined);
-    _ = linux.close(assembled.root);
-    if (assembled.devpts) |fd| _ = linux.close(fd);
+    assembled.close();
 
     current.* = try settleDescriptors(plan, channel);
     plan.program.gate = plan.gate;
@@ -217,7 +216,7 @@ fn writeSysctls(sysctls: []const Sysctl) sys.Error!void {
 }
 
 fn makeTerminal(plan: *const Plan, assembled: rootfs.Assembled, channel: linux.fd_t) sys.Error!void {
-    const devpts = assembled.devpts orelse return sys.fail("terminal", "config.json mounts no devpts");
+    const devpts = assembled.mounted.devpts orelse return sys.fail("terminal", "config.json mounts no devpts");
     const pair = try terminal.open(devpts, plan.console_size);
     try report.sendDescriptor(channel, .terminal, pair.master);
     _ = linux.close(pair.master);

@@ -22,6 +22,7 @@ const labels = @import("labels.zig");
 const gates = @import("gate.zig");
 const hooks = @import("hooks.zig");
 const procfs = @import("../procfs.zig");
+const keyring = @import("keyring.zig");
 const linux = sys.linux;
 
 const default_umask = 0o022;
@@ -187,7 +188,7 @@ pub fn become(
     channel: *linux.fd_t,
     comptime before_execve: fn (*linux.fd_t) void,
 ) sys.Error!noreturn {
-    if (!program.keeps_keyring) try joinNewKeyring();
+    if (!program.keeps_keyring) try keyring.joinNew();
     try findUser(program);
     try enterDirectory(program);
     ownStreams();
@@ -231,17 +232,6 @@ fn confine(confinement: *const Confinement) sys.Error!void {
         if (filter.notifies) try listener.install(filter, confinement.channel) else try seccomp.install(filter);
     }
     try caps.apply(program.capabilities);
-}
-
-/// keyctl(2): the caller's session keys are not the container's. Kernels without keys have nothing to hide, and a
-/// full quota (EDQUOT) leaves the process with the user's empty default.
-fn joinNewKeyring() sys.Error!void {
-    const join_session_keyring = 1;
-    const rc = linux.syscall2(.keyctl, join_session_keyring, 0);
-    switch (linux.errno(rc)) {
-        .NOSYS, .PERM, .DQUOT => {},
-        else => _ = try sys.check("keyctl", "a new session keyring", rc),
-    }
 }
 
 fn findUser(program: *Program) sys.Error!void {

@@ -7,15 +7,32 @@ const superblock = @import("superblock.zig");
 const linux = sys.linux;
 const attr = sys.attr;
 
+/// Where paths begin. What lies below /proc and /sys is looked for in what was mounted there and not by its name: who
+/// shares the root file system may have renamed the directory, and a path that is not there is passed over.
+pub const Places = struct {
+    root: linux.fd_t,
+    proc: ?linux.fd_t = null,
+    sys: ?linux.fd_t = null,
+
+    fn find(places: Places, name: [:0]const u8) usize {
+        const is_plain = std.mem.indexOf(u8, name, "..") == null; // "/proc/../etc" is not in /proc
+        if (is_plain) for ([_]?linux.fd_t{ places.proc, places.sys }, [_][]const u8{ "/proc/", "/sys/" }) |mounted, prefix| {
+            const fd = mounted orelse continue;
+            if (std.mem.startsWith(u8, name, prefix)) return path.find(fd, name[prefix.len - 1 ..]);
+        };
+        return path.find(places.root, name);
+    }
+};
+
 /// Files are hidden by the host's /dev/null, never by the container's, which it could have replaced
 /// (CVE-2025-31133); directories by one empty read-only tmpfs.
-pub fn mask(root: linux.fd_t, paths: []const [:0]const u8) sys.Error!void {
+pub fn mask(places: Places, paths: []const [:0]const u8) sys.Error!void {
     var empty: ?linux.fd_t = null;
     defer if (empty) |fd| {
         _ = linux.close(fd);
     };
     for (paths) |name| {
-        const target = try findOrSkip(root, name) orelse continue;
+        const target = try findOrSkip(places, name) orelse continue;
         defer _ = linux.close(target);
         var stat: linux.Statx = undefined;
         _ = try sys.check("statx", name, sys.statFd(target, &stat));
@@ -32,9 +49,9 @@ pub fn mask(root: linux.fd_t, paths: []const [:0]const u8) sys.Error!void {
 }
 
 /// Each path becomes a read-only mount of itself.
-pub fn makeReadOnly(root: linux.fd_t, paths: []const [:0]const u8) sys.Error!void {
+pub fn makeReadOnly(places: Places, paths: []const [:0]const u8) sys.Error!void {
     for (paths) |name| {
-        const target = try findOrSkip(root, name) orelse continue;
+        const target = try findOrSkip(places, name) orelse continue;
         defer _ = linux.close(target);
         const tree = try sys.checkFd("open_tree", name, sys.cloneTree(target, "", sys.at_empty_path | sys.at_recursive));
         const change: sys.MountAttr = .{ .set = attr.rdonly };
@@ -47,8 +64,8 @@ pub fn makeReadOnly(root: linux.fd_t, paths: []const [:0]const u8) sys.Error!voi
     }
 }
 
-fn findOrSkip(root: linux.fd_t, name: [:0]const u8) sys.Error!?linux.fd_t {
-    const rc = path.find(root, name);
+fn findOrSkip(places: Places, name: [:0]const u8) sys.Error!?linux.fd_t {
+    const rc = places.find(name);
     return switch (linux.errno(rc)) {
         .NOENT, .NOTDIR => null,
         else => try sys.checkFd("openat2", name, rc),

@@ -36,10 +36,36 @@ pub const Operation = struct {
     idmap: ?idmap.Plan,
 };
 
-/// What later steps need of what was mounted.
+/// What later steps need of what was mounted, whatever its place is called by then: who shares the root file system may
+/// rename the directory below a mount.
 pub const Mounted = struct {
     /// The container's own devpts: its terminals come from here and from nowhere else.
     devpts: ?linux.fd_t = null,
+    /// What is masked there, is masked there (masks.zig).
+    proc: ?linux.fd_t = null,
+    sys: ?linux.fd_t = null,
+
+    fn keep(mounted: *Mounted, operation: *const Operation, mount_fd: linux.fd_t) void {
+        const name = std.mem.trim(u8, operation.destination, "/");
+        const slot = if (operation.kind == .devpts)
+            &mounted.devpts
+        else if (std.mem.eql(u8, name, "proc"))
+            &mounted.proc
+        else if (std.mem.eql(u8, name, "sys"))
+            &mounted.sys
+        else {
+            _ = linux.close(mount_fd);
+            return;
+        };
+        if (slot.*) |covered| _ = linux.close(covered);
+        slot.* = mount_fd;
+    }
+
+    pub fn close(mounted: *const Mounted) void {
+        for ([_]?linux.fd_t{ mounted.devpts, mounted.proc, mounted.sys }) |slot| {
+            if (slot) |fd| _ = linux.close(fd);
+        }
+    }
 };
 
 /// What holds for all of them.
@@ -130,42 +156,43 @@ pub fn wantsPropagation(operations: []const Operation) bool {
 /// `is_private`: the mounts of this namespace have nothing to do with the host's.
 pub fn mountAll(root: linux.fd_t, operations: []const Operation, is_private: bool) sys.Error!Mounted {
     var mounted: Mounted = .{};
-    for (operations) |*operation| try mountOne(root, operation, &mounted, is_private);
+    for (operations) |*operation| {
+        if (operation.kind == .remount) {
+            try remount(root, operation);
+        } else {
+            mounted.keep(operation, try mountOne(root, operation, is_private));
+        }
+    }
     return mounted;
 }
 
-fn mountOne(root: linux.fd_t, operation: *const Operation, mounted: *Mounted, is_private: bool) sys.Error!void {
+/// A descriptor of what is mounted now.
+fn mountOne(root: linux.fd_t, operation: *const Operation, is_private: bool) sys.Error!linux.fd_t {
     switch (operation.kind) {
         .bind => return bind(root, operation, is_private),
-        .remount => return remount(root, operation),
-        .proc, .sysfs => try systemMount(root, operation),
-        .cgroup => try cgroup(root, operation),
-        .mqueue => try mqueue(root, operation),
-        .tmpfs => try temporary(root, operation),
-        .devpts => {
+        .remount => unreachable,
+        .proc, .sysfs => return systemMount(root, operation),
+        .cgroup => return cgroup(root, operation),
+        .mqueue => return mqueue(root, operation),
+        .tmpfs => return temporary(root, operation),
+        .devpts, .other => {
             const target = try path.ensureDirectory(root, operation.destination);
             defer _ = linux.close(target.fd);
-            const mount_fd = try devpts(operation);
-            try attach(operation, mount_fd, target.fd);
-            mounted.devpts = mount_fd; // stays open: the console is made from it
-        },
-        .other => {
-            const target = try path.ensureDirectory(root, operation.destination);
-            defer _ = linux.close(target.fd);
-            try attachAndClose(operation, try fresh(operation, operation.type, &.{}), target.fd);
+            const mount_fd = if (operation.kind == .devpts) try devpts(operation) else try fresh(operation, operation.type, &.{});
+            return attach(operation, mount_fd, target.fd);
         },
     }
 }
 
 /// A bind mount: of a directory onto a directory, of anything else onto a file.
-fn bind(root: linux.fd_t, operation: *const Operation, is_private: bool) sys.Error!void {
+fn bind(root: linux.fd_t, operation: *const Operation, is_private: bool) sys.Error!linux.fd_t {
     const source: Source = if (operation.idmap) |plan|
         .{ .fd = plan.fd, .is_deep = true } // copied and mapped where that is allowed
     else if (try shared_memory.clone(operation.source)) |fd|
         .{ .fd = fd, .is_deep = false }
     else
         try cloneHost(operation.source, operation.options.is_recursive);
-    defer _ = linux.close(source.fd);
+    errdefer _ = linux.close(source.fd);
     var stat: linux.Statx = undefined;
     _ = try sys.check("statx", operation.source, sys.statFd(source.fd, &stat));
     const target = if (linux.S.ISDIR(stat.mode))
@@ -174,7 +201,7 @@ fn bind(root: linux.fd_t, operation: *const Operation, is_private: bool) sys.Err
         try path.ensureFile(root, operation.destination);
     defer _ = linux.close(target.fd);
     try change(operation, source, is_private);
-    try attach(operation, source.fd, target.fd);
+    return attach(operation, source.fd, target.fd);
 }
 
 /// What is mounted at the destination already: its flags, and unless it is a bind mount, its file system's parameters.
@@ -222,7 +249,7 @@ fn cloneHost(source: [:0]const u8, is_recursive: bool) sys.Error!Source {
 }
 
 /// /proc and /sys must be real directories of the image: programs trust those paths, so no symlink is followed.
-fn systemMount(root: linux.fd_t, operation: *const Operation) sys.Error!void {
+fn systemMount(root: linux.fd_t, operation: *const Operation) sys.Error!linux.fd_t {
     var rc = path.findPlain(root, operation.destination);
     if (linux.errno(rc) == .NOENT) {
         const made = try path.ensureDirectory(root, operation.destination);
@@ -232,19 +259,19 @@ fn systemMount(root: linux.fd_t, operation: *const Operation) sys.Error!void {
     const target = try sys.checkFd("openat2", operation.destination, rc);
     defer _ = linux.close(target);
     const source: [:0]const u8 = if (operation.kind == .proc) "/proc" else "/sys";
-    try attachAndClose(operation, try freshOrHost(operation, operation.type, source), target);
+    return attach(operation, try freshOrHost(operation, operation.type, source), target);
 }
 
 /// Only a view of the ipc namespace's message queues: where the kernel gives none and the host has none, an empty
 /// directory is in its place, and the calls still work.
-fn mqueue(root: linux.fd_t, operation: *const Operation) sys.Error!void {
+fn mqueue(root: linux.fd_t, operation: *const Operation) sys.Error!linux.fd_t {
     const target = try path.ensureDirectory(root, operation.destination);
     defer _ = linux.close(target.fd);
     const mount_fd = freshOrHost(operation, "mqueue", "/dev/mqueue") catch |err| switch (sys.failure.?.errno) {
         .NOENT, .PERM => try nothing(operation),
         else => return err,
     };
-    try attachAndClose(operation, mount_fd, target.fd);
+    return attach(operation, mount_fd, target.fd);
 }
 
 /// An empty directory that stays so.
@@ -267,24 +294,28 @@ fn freshOrHost(operation: *const Operation, fs_type: [:0]const u8, host: [:0]con
     };
 }
 
+/// With all that the host has mounted in it, which is no more writable than a new file system would be: some of that
+/// belongs to the caller (cgroups, FUSE connections), and to real root everything.
 fn hostCopy(operation: *const Operation, host: [:0]const u8) sys.Error!linux.fd_t {
     const source = try cloneHost(host, true);
     errdefer _ = linux.close(source.fd);
-    try change(operation, source, false);
+    var whole = operation.*;
+    whole.options.all.set |= operation.options.own.set & (attr.rdonly | attr.nosuid | attr.nodev | attr.noexec);
+    try change(&whole, source, false);
     return source.fd;
 }
 
 /// cgroup v2 as the container's cgroup namespace sees it. Without a namespace of its own the host's is shown; where
 /// neither is possible an empty read-only directory stands in its place.
-fn cgroup(root: linux.fd_t, operation: *const Operation) sys.Error!void {
+fn cgroup(root: linux.fd_t, operation: *const Operation) sys.Error!linux.fd_t {
     const target = try path.ensureDirectory(root, operation.destination);
     defer _ = linux.close(target.fd);
     const mount_fd = freshOrHost(operation, "cgroup2", "/sys/fs/cgroup") catch try nothing(operation);
-    try attachAndClose(operation, mount_fd, target.fd);
+    return attach(operation, mount_fd, target.fd);
 }
 
 /// A tmpfs takes the permissions of the directory it hides unless `mode=` says otherwise.
-fn temporary(root: linux.fd_t, operation: *const Operation) sys.Error!void {
+fn temporary(root: linux.fd_t, operation: *const Operation) sys.Error!linux.fd_t {
     const target = try path.ensureDirectory(root, operation.destination);
     defer _ = linux.close(target.fd);
     try expectOutsideProc(operation, target.fd); // before anything is copied from there
@@ -294,16 +325,15 @@ fn temporary(root: linux.fd_t, operation: *const Operation) sys.Error!void {
     const inherits = !target.is_new and !superblock.has(operation.parameters, "mode");
     if (!operation.options.copies_up) {
         const mount_fd = try fresh(operation, "tmpfs", if (inherits) &inherited else &.{});
-        return attachAndClose(operation, mount_fd, target.fd);
+        return attach(operation, mount_fd, target.fd);
     }
     var writable = operation.*;
     writable.options.own.set &= ~@as(u32, attr.rdonly);
     writable.options.all.set &= ~@as(u32, attr.rdonly);
     const mount_fd = try fresh(&writable, "tmpfs", if (inherits) &inherited else &.{});
-    defer _ = linux.close(mount_fd);
     try copy.directory(target.fd, mount_fd, operation.destination);
     try change(operation, .{ .fd = mount_fd, .is_deep = false }, true);
-    try attach(operation, mount_fd, target.fd);
+    return attach(operation, mount_fd, target.fd);
 }
 
 /// `gid=5` (tty) is refused when that group is not mapped: then terminals belong to the group of their process.
@@ -340,19 +370,14 @@ fn fresh(operation: *const Operation, fs_type: [:0]const u8, extra: []const Para
     return mount_fd;
 }
 
-fn attachAndClose(operation: *const Operation, mount_fd: linux.fd_t, target: linux.fd_t) sys.Error!void {
-    defer _ = linux.close(mount_fd);
-    try attach(operation, mount_fd, target);
-}
-
 /// Nothing but a proc, which follows no symlink, and sysfs get past the check, wherever the image leads.
-fn attach(operation: *const Operation, mount_fd: linux.fd_t, target: linux.fd_t) sys.Error!void {
+fn attach(operation: *const Operation, mount_fd: linux.fd_t, target: linux.fd_t) sys.Error!linux.fd_t {
     if (operation.kind != .proc and operation.kind != .sysfs) try expectOutsideProc(operation, target);
     const rc = sys.moveMount(mount_fd, target);
     const is_unbindable = operation.options.propagation == linux.MS.UNBINDABLE;
     if (linux.errno(rc) != .INVAL or !is_unbindable) {
         _ = try sys.check("mount", operation.destination, rc);
-        return;
+        return mount_fd;
     }
     // On a shared mount it would have to be copied (mount_namespaces(7)): then it becomes unbindable later.
     const deep = sys.at_empty_path | if (operation.options.propagation_recursive) @as(u32, sys.at_recursive) else 0;
@@ -361,6 +386,7 @@ fn attach(operation: *const Operation, mount_fd: linux.fd_t, target: linux.fd_t)
         _ = try sys.check("mount_setattr", operation.destination, sys.changeMount(mount_fd, deep, &propagation));
         if (kind == linux.MS.PRIVATE) _ = try sys.check("mount", operation.destination, sys.moveMount(mount_fd, target));
     }
+    return mount_fd;
 }
 
 test "prepare() refuses what it cannot honour" {

@@ -126,8 +126,16 @@ pub fn openAsCaller(plan: *Plan, is_joined: bool) sys.Error!void {
     }
 }
 
-/// What the rest of the start needs: a descriptor of the new root and of its devpts.
-pub const Assembled = struct { root: linux.fd_t, devpts: ?linux.fd_t };
+/// What the rest of the start needs: descriptors of the new root and of what is mounted in it.
+pub const Assembled = struct {
+    root: linux.fd_t,
+    mounted: mounts.Mounted,
+
+    pub fn close(assembled: *const Assembled) void {
+        _ = linux.close(assembled.root);
+        assembled.mounted.close();
+    }
+};
 
 /// Mount everything. The process still sees the host's root afterwards.
 pub fn assemble(plan: *const Plan) sys.Error!Assembled {
@@ -135,13 +143,15 @@ pub fn assemble(plan: *const Plan) sys.Error!Assembled {
     const root = try mountRoot(plan);
     const mounted = try mounts.mountAll(root, plan.operations, plan.is_private);
     try devices.populate(root, &plan.devices, mounted.devpts != null);
-    return .{ .root = root, .devpts = mounted.devpts };
+    return .{ .root = root, .mounted = mounted };
 }
 
 /// What must come after the console and the kernel parameters are set.
-pub fn seal(plan: *const Plan, root: linux.fd_t) sys.Error!void {
-    try masks.makeReadOnly(root, plan.read_only_paths);
-    try masks.mask(root, plan.masked);
+pub fn seal(plan: *const Plan, assembled: *const Assembled) sys.Error!void {
+    const root = assembled.root;
+    const places: masks.Places = .{ .root = root, .proc = assembled.mounted.proc, .sys = assembled.mounted.sys };
+    try masks.makeReadOnly(places, plan.read_only_paths);
+    try masks.mask(places, plan.masked);
     const change: sys.MountAttr = .{ .set = sys.attr.rdonly };
     if (plan.dev_read_only) {
         const dev = try sys.checkFd("openat2", "/dev", path.find(root, "/dev"));
