@@ -10,7 +10,7 @@ import { outsideOf, swapper } from "./swapping.ts";
 import { attack, attackTest, fronts, type Target } from "./target.ts";
 
 /** How often the victim is started: each start passes every step once. */
-const starts = 40;
+const starts = 30;
 
 /** Every mount of the container but those of `volume`, whatever /proc is called at the moment. */
 const listMounts = `

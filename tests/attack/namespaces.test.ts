@@ -102,7 +102,7 @@ describe.each(fronts)("%s", (front) => {
     joinBy(target, "network", join(names, "link"));
     await using attacker = await swapper(names, ["link,fifo"]);
     const seen = new Set<string>();
-    for (let i = 0; i < 40; i++) {
+    for (let i = 0; i < 24; i++) {
       const result = await target.run();
       expectRefused(result, front, /is no namespace|EPERM|not permitted/);
       seen.add(/is no namespace/.exec(result.refused ?? "")?.[0] ?? "a namespace");
