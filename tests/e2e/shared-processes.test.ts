@@ -28,6 +28,10 @@ function sleepers(seconds: number): string[] {
   );
 }
 
+function parentOf(pid: string): string {
+  return /^PPid:\s+(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] ?? "";
+}
+
 function read(path: string): string {
   try {
     return readFileSync(path, "utf8");
@@ -83,6 +87,20 @@ describe.each(modes)("--pid=%s --init", (mode) => {
     expect(await world.ok("wait", other)).toBe("137");
     expect(sleepers(70001)).toEqual([]);
     await world.ok("rm", other);
+  });
+
+  test("kill -9 of the monitor, or of init, ends the program", async () => {
+    for (const generations of [1, 2]) {
+      await using where = await place(mode);
+      const words = ["run", "-d", "--init", where.flag, "tiny", "sleep", "70004"];
+      const id = await shared.world.ok(...words);
+      let victim = await until("it sleeps", () => sleepers(70004)[0]);
+      for (let i = 0; i < generations; i += 1) victim = parentOf(victim);
+      expect(Number(victim)).toBeGreaterThan(1);
+      process.kill(Number(victim), "SIGKILL");
+      await until("it has ended", () => sleepers(70004).length === 0);
+      await shared.world.ok("rm", "-f", id);
+    }
   });
 });
 

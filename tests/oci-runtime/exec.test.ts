@@ -3,6 +3,7 @@ import { describe, expect } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { until } from "../support/wait.ts";
+import { tspodFile } from "../support/world.ts";
 import { Runtime, runtimeTest } from "./runtime.ts";
 
 const sleeping = async (): Promise<Runtime> => {
@@ -94,6 +95,30 @@ describe("exec", () => {
     expect(stderr).toMatch(/descriptor \d+ is to be passed on, but is not open/);
     expect(exitCode).toBe(255);
     expect(await runtime.ok("exec", "c", "ls", "/proc/self/fd")).toBe("0\n1\n2\n3\n"); // 3 is its own
+  });
+
+  runtimeTest.each(["run", "create", "exec"])("%s --preserve-fds: what is open", async (verb) => {
+    const script = "cat <&3; echo out >&4; ls /proc/self/fd | tr '\\n' ' '; echo";
+    const words = verb === "exec" ? ["sleep", "1000"] : ["sh", "-c", script];
+    await using runtime = new Runtime(words);
+    if (verb === "exec") await runtime.ok("run", "--detach", "--bundle", "bundle", "c");
+    writeFileSync(join(runtime.base, "told"), "told\n");
+    const rest = verb === "exec" ? 'c sh -c "$2"' : "--bundle bundle c";
+    // as files, for the container of create keeps them
+    const files = "3<told 4>copied 5<told >shown 2>&1";
+    const command = `"$0" oci --root "$1" ${verb} --preserve-fds 2 ${rest} ${files}`;
+    const shell = ["bash", "-c", command, tspodFile, runtime.root, script];
+    const child = Bun.spawn(shell, {
+      ...{ cwd: runtime.base, env: runtime.environment },
+      ...{ stdin: "ignore", stdout: "ignore", stderr: "ignore" },
+    });
+    expect(await child.exited).toBe(0);
+    if (verb === "create") {
+      await runtime.ok("start", "c");
+      await runtime.untilStatus("c", "stopped");
+    }
+    expect(readFileSync(join(runtime.base, "shown"), "utf8")).toBe("told\n0 1 2 3 4 5 \n"); // 5 is ls's own
+    expect(readFileSync(join(runtime.base, "copied"), "utf8")).toBe("out\n");
   });
 
   runtimeTest("into a stopped container, or one that is not started, is refused", async () => {
