@@ -8,6 +8,15 @@ import { attack, attackTest, fronts, inside, type Target } from "./target.ts";
 /** More than any of our processes has open. */
 const descriptors = Array.from({ length: 24 }, (_, fd) => fd);
 
+/** With every number, a few containers at a time. */
+async function withEach(attempt: (fd: number) => Promise<void>): Promise<void> {
+  const waiting = [...descriptors];
+  const next = async (): Promise<void> => {
+    for (let fd = waiting.shift(); fd !== undefined; fd = waiting.shift()) await attempt(fd);
+  };
+  await Promise.all([next(), next(), next(), next()]);
+}
+
 /** Namespaces to join: then the start takes longer, and more is open on the way. */
 const holder = Promise.withResolvers<number>();
 
@@ -53,7 +62,7 @@ describe.each(fronts)("%s", (front) => {
       args: string[],
       plant: (target: Target, fd: number) => void,
     ): Promise<void> => {
-      for (const fd of descriptors) {
+      await withEach(async (fd) => {
         await using target = attack(front, args);
         mkdirSync(target.image, { recursive: true });
         plantOutside(target);
@@ -63,7 +72,7 @@ describe.each(fronts)("%s", (front) => {
         expect(refused).toBeDefined();
         expect(refused).not.toMatch(/setns|joined/);
         expect(output.replaceAll(/^tspod-oci: .*/gm, "").trim()).toBe("");
-      }
+      });
     };
 
     attackTest(`no working directory is one, ${how}`, async () => {
@@ -87,13 +96,13 @@ describe.each(fronts)("%s", (front) => {
   }
 
   attackTest("no working directory is one behind a symlink of the image", async () => {
-    for (const fd of descriptors) {
+    await withEach(async (fd) => {
       await using target = attack(front, ["pwd"]);
       mkdirSync(target.image, { recursive: true });
       symlinkSync(`/proc/self/fd/${fd}`, join(target.image, "work"));
       target.configure((config) => (config.process.cwd = "/work"));
       expect((await target.run()).refused).toBeDefined();
-    }
+    });
   });
 
   attackTest("exec: neither directory nor program", async () => {
