@@ -16,14 +16,17 @@ export const checkSteps: Step[] = [
 ];
 
 export async function runSteps(steps: Step[]): Promise<Count> {
-  const total: Count = { passed: 0, failed: 0, skipped: 0 };
-  for (const step of steps) {
-    const count = await runStep(step);
-    total.passed += count.passed;
-    total.failed += count.failed;
-    total.skipped += count.skipped;
-  }
+  let total: Count = { passed: 0, failed: 0, skipped: 0 };
+  for (const step of steps) total = sum(total, await runStep(step));
   return total;
+}
+
+export function sum(one: Count, other: Count): Count {
+  return {
+    passed: one.passed + other.passed,
+    failed: one.failed + other.failed,
+    skipped: one.skipped + other.skipped,
+  };
 }
 
 /** The closing line that CI reads, alone on its line. */

@@ -6,51 +6,44 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildSteps } from "./build.ts";
-import { checkSteps, closingLine, runSteps } from "./check.ts";
+import { checkSteps, closingLine, runSteps, sum } from "./check.ts";
 import { unexpectedSkips } from "./expected-skips.ts";
+import { type FileResult, runFiles, testFiles } from "./files.ts";
 import { parseJunit } from "./junit.ts";
 import { continueAsOrdinaryUser } from "./ordinary-user.ts";
-import { bun, type Count, print, type Step, treeRoot, zig } from "./steps.ts";
-
-/** Longer than anything but the kill and leak trials, which set their own. */
-const testTimeoutMs = 60_000;
+import { type Count, print, type Step, treeRoot, zig } from "./steps.ts";
 
 const chosen = process.argv.slice(2);
 process.exitCode =
   process.getuid?.() === 0 ? await continueAsOrdinaryUser(treeRoot, chosen) : await runAll(chosen);
 
-async function runAll(files: string[]): Promise<number> {
-  const report = mkdtempSync(join(tmpdir(), "tspod-report-"));
+async function runAll(words: string[]): Promise<number> {
+  const unitTests: Step = {
+    title: "Zig unit tests",
+    command: [zig, "build", "test", "--summary", "all"],
+    directory: join(treeRoot, "zig"),
+    count: countZig,
+  };
+  const before = words.length > 0 ? [] : checkSteps.filter((step) => !isTestStep(step));
+  const steps = [...before, ...buildSteps(), ...(words.length > 0 ? [] : [unitTests])];
+  const total = sum(await runSteps(steps), await runTests(words));
+  print(closingLine(total));
+  return total.failed === 0 ? 0 : 1;
+}
+
+/** All of them, or those whose names hold one of the words. */
+async function runTests(words: string[]): Promise<Count> {
+  const reports = mkdtempSync(join(tmpdir(), "tspod-report-"));
   try {
-    const unitTests: Step = {
-      title: "Zig unit tests",
-      command: [zig, "build", "test", "--summary", "all"],
-      directory: join(treeRoot, "zig"),
-      count: countZig,
-    };
-    const tests: Step = {
-      title: "tests",
-      command: [
-        bun,
-        "test",
-        `--timeout=${testTimeoutMs}`,
-        "--reporter=junit",
-        `--reporter-outfile=${report}/junit.xml`,
-        ...(files.length > 0 ? files : ["./tests"]),
-      ],
-      count: (_, exitCode) => countJunit(`${report}/junit.xml`, exitCode),
-    };
-    const before = files.length > 0 ? [] : checkSteps.filter((step) => !isTestStep(step));
-    const total = await runSteps([
-      ...before,
-      ...buildSteps(),
-      ...(files.length > 0 ? [] : [unitTests]),
-      tests,
-    ]);
-    print(closingLine(total));
-    return total.failed === 0 ? 0 : 1;
+    print("── tests");
+    const started = performance.now();
+    const results = await runFiles(testFiles(words), reports);
+    print(`   ${results.length} files, ${((performance.now() - started) / 1000).toFixed(1)} s`);
+    if (results.length === 0) print(`   no test file is called ${words.join(" or ")}`);
+    const none = { passed: 0, failed: results.length === 0 ? 1 : 0, skipped: 0 };
+    return results.map(countFile).reduce(sum, none);
   } finally {
-    rmSync(report, { recursive: true, force: true });
+    rmSync(reports, { recursive: true, force: true });
   }
 }
 
@@ -66,21 +59,23 @@ function countZig(output: string, exitCode: number): Count {
   return { passed: Number(passed), failed, skipped: 0 };
 }
 
-function countJunit(path: string, exitCode: number): Count {
+function countFile({ file, report, exitCode }: FileResult): Count {
   let xml = "";
   try {
-    xml = readFileSync(path, "utf8");
+    xml = readFileSync(report, "utf8");
   } catch {
-    print(`   no report in ${path}: the test run itself broke`); // counted as one failure below
+    print(`   no report of ${file}: it broke itself`); // counted as one failure below
   }
   const { passed, failed, skipped } = parseJunit(xml);
   for (const name of failed) print(`   failed   ${name}`);
   for (const name of skipped) print(`   skipped  ${name}`);
   const wrongly = process.env.CI === "true" ? unexpectedSkips(skipped) : [];
   for (const name of wrongly) print(`   not an expected skip, so a failure under CI: ${name}`);
+  const isWhole = exitCode === 0 && xml !== "";
+  if (!isWhole && failed.length === 0) print(`   failed   ${file}: status ${exitCode}`);
   return {
     passed,
-    failed: Math.max(failed.length + wrongly.length, exitCode === 0 && xml !== "" ? 0 : 1),
+    failed: Math.max(failed.length + wrongly.length, isWhole ? 0 : 1),
     skipped: skipped.length - wrongly.length,
   };
 }

@@ -35,7 +35,7 @@ export async function runStep(step: Step): Promise<Count> {
   print(`── ${step.title}`);
   const child = Bun.spawn(step.command, {
     cwd: step.directory ?? treeRoot,
-    env: { ...process.env, PATH: searchPath(), ...step.environment },
+    env: { ...environmentOfSteps(), ...step.environment },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
@@ -58,8 +58,9 @@ export function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-function searchPath(): string {
-  return [dirname(zig), dirname(bun), process.env.PATH ?? "/usr/bin:/bin"].join(":");
+export function environmentOfSteps(): Record<string, string | undefined> {
+  const path = [dirname(zig), dirname(bun), process.env.PATH ?? "/usr/bin:/bin"].join(":");
+  return { ...process.env, PATH: path };
 }
 
 async function collect(stream: ReadableStream<Uint8Array>, show: boolean): Promise<string> {
