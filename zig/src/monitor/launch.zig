@@ -221,12 +221,17 @@ pub const Launch = struct {
         if (target == .container) {
             const group = try launch.birth.?.finish();
             try cgroups.limitMemory(group, &target.container.cgroup);
+            tellLimits();
         }
         if (launch.writing) |writing| try writing.finish();
         if (target == .container) try launch.mapMounts(target.container);
         // From now on it lets nobody look into it.
         if (rootfs.kind == .@"fuse-overlayfs") launch.userns = openUserNamespace(launch.pid);
         report.send(launch.channel, .go, "");
+    }
+
+    fn tellLimits() void {
+        if (cgroups.warning()) |text| event.emit(event.warning("cgroup", text));
     }
 
     /// The id-mapped mounts: the child has no right to make them.
@@ -353,7 +358,10 @@ pub const Launch = struct {
             try plan.admit(&launch.birth, program.pid);
         } else {
             launch.program = program;
-            if (launch.birth) |birth| if (!birth.group.isNone()) try cgroups.update(birth.group, birth.plan);
+            if (launch.birth) |birth| if (!birth.group.isNone()) {
+                try cgroups.update(birth.group, birth.plan);
+                tellLimits();
+            };
         }
         report.send(launch.channel, .go, "");
     }
