@@ -123,3 +123,25 @@ describe.each(["login", "user"] as const)("in a session of the kind %s", (sessio
     expect(await output("removed")).toBe("lost\noom");
   });
 });
+
+describe("where every controller is delegated", () => {
+  const answer = machine({
+    session: "login",
+    flavours: ["all-controllers"],
+    script: `
+pull
+try set tspod run --rm --cpuset-cpus 0 --cpuset-mems 0 $image ${show("cpuset.cpus", "cpuset.mems")}
+disk=$(echo /sys/block/*/dev); disk=\${disk%%/dev*}; disk=/dev/\${disk##*/}
+try disk tspod run --rm --device-read-bps $disk:1mb $image ${show("io.max")}
+`,
+  });
+
+  test("--cpuset-cpus and --cpuset-mems hold", async () => {
+    expect(await answer("set")).toEqual({ status: 0, output: "cpuset.cpus 0\ncpuset.mems 0" });
+  });
+
+  test("--device-read-bps holds", async () => {
+    const { output } = await answer("disk");
+    expect(output).toMatch(/^io\.max \d+:\d+ rbps=1048576 wbps=max riops=max wiops=max$/);
+  });
+});

@@ -7,7 +7,6 @@
  * FILE lies in $IN then; SESSION is login (in a session of logind, as after ssh), user (a service of the user's own
  * systemd), bare (neither session nor XDG_RUNTIME_DIR, as in cron) or root; a FLAVOUR takes something away from it.
  */
-import { afterAll } from "bun:test";
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -55,18 +54,13 @@ export function machine(wanted: Machine): (name: string) => Promise<Answer> {
   };
 }
 
-const base = mkdtempSync(join(tmpdir(), "tspod-machine-"));
-afterAll(() => {
-  rmSync(base, { recursive: true, force: true });
-});
-
-let handedIn: Promise<string[]> | undefined;
-
 async function boot({ session, flavours = [], script }: Machine): Promise<Map<string, Answer>> {
-  const file = join(base, `${[session, ...flavours].join("-")}-${Bun.hash(script).toString(36)}`);
+  const base = mkdtempSync(join(tmpdir(), "tspod-machine-"));
+  using _removed = { [Symbol.dispose]: () => rmSync(base, { recursive: true, force: true }) };
+  const file = join(base, "script");
   writeFileSync(file, `${prelude}${script}\n`, { mode: 0o755 });
   cpSync(tspodFile, join(base, "tspod"), { dereference: true });
-  const files = await (handedIn ??= makeFiles(base));
+  const files = await makeFiles(base);
   const words = [...files, join(base, "tspod")].flatMap((path) => ["-f", path]);
   if (flavours.length > 0) words.push("-F", flavours.join(","));
   const child = Bun.spawn([machineProgram ?? "", ...words, "-s", session, file], {

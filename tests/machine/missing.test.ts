@@ -94,7 +94,7 @@ systemctl restart user@1000
 uid=1000
 bundle '{"cpu":{"cpus":"0"}}' 'echo hello'
 chown -R tester b
-try run runuser -u tester -- env -i XDG_RUNTIME_DIR=/run/user/1000 tspod-oci --systemd-cgroup run -b b c
+try run runuser -u tester -- env -i PATH="$PATH" XDG_RUNTIME_DIR=/run/user/1000 tspod-oci --systemd-cgroup run -b b c
 `;
   const answer = machine({ session: "root", script });
 
