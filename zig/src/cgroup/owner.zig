@@ -4,8 +4,16 @@ const std = @import("std");
 const sys = @import("../sys.zig");
 const linux = sys.linux;
 
-/// As far as we can tell: of namespaces inside one another the outer ones are out of our sight.
+var known: ?u32 = null;
+
+/// As far as we can tell: of namespaces inside one another the outer ones are out of our sight. Looked up once: whoever
+/// asks systemd for anything never changes who it is.
 pub fn uid() u32 {
+    known = known orelse find();
+    return known.?;
+}
+
+fn find() u32 {
     const own = linux.geteuid();
     const rc = linux.open("/proc/self/uid_map", .{ .CLOEXEC = true }, 0);
     if (linux.errno(rc) != .SUCCESS) return own;
