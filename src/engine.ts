@@ -7,7 +7,8 @@ import type { ContainerContext } from "./container/index.ts";
 import { helloProgram, helperCommand } from "./helper/index.ts";
 import {
   chooseRootfs,
-  hostCgroup,
+  cgroupManager,
+  deviceNumber,
   hostMapping,
   type Mapping,
   readHostTexts,
@@ -66,7 +67,8 @@ export class Engine implements ContainerContext {
     this.#host ??= {
       ...readHostTexts(),
       mapping: this.mapping,
-      cgroupManager: () => hostCgroup(this.environment).manager,
+      cgroupManager: () => cgroupManager(this.environment),
+      deviceNumber,
     };
     return this.#host;
   }

@@ -37,6 +37,17 @@ export function hostCgroup(environment: Environment): HostCgroup {
   return { manager: "cgroupfs", version, controllers: controllersOf(base) };
 }
 
+/**
+ * Whom the helper is to ask for a container's cgroup. Where nobody can make one today somebody may when the container
+ * is started, and if not, whoever was asked knows why, and what helps.
+ */
+export function cgroupManager(environment: Environment): "systemd" | "cgroupfs" {
+  const { manager, version } = hostCgroup(environment);
+  if (manager !== "none") return manager;
+  const hasV2 = version === "v2" || version === "hybrid";
+  return hasV2 && existsSync("/run/systemd/system") ? "systemd" : "cgroupfs";
+}
+
 function isCgroup2(path: string): boolean {
   try {
     return statfsSync(path).type === cgroup2Magic;

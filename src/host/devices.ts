@@ -5,6 +5,28 @@ import { accessSync, constants, readdirSync, readFileSync, statSync } from "node
 const devicesMax = 1024;
 const depthMax = 8;
 
+/** What the kernel knows a node by. */
+export interface DeviceNumber {
+  type: "b" | "c";
+  major: number;
+  minor: number;
+}
+
+/** Null: `path` is no device. */
+export function deviceNumber(path: string): DeviceNumber | null {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined || !(found.isBlockDevice() || found.isCharacterDevice())) return null;
+  return { type: found.isBlockDevice() ? "b" : "c", ...splitNumber(found.rdev) };
+}
+
+/** makedev(3), as glibc and the kernel lay it out. */
+function splitNumber(rdev: number): { major: number; minor: number } {
+  const value = BigInt(rdev);
+  const major = ((value >> 8n) & 0xfffn) | ((value >> 32n) & 0xffff_f000n);
+  const minor = (value & 0xffn) | ((value >> 12n) & 0xffff_ff00n);
+  return { major: Number(major), minor: Number(minor) };
+}
+
 /** The nodes below a directory, sorted; links are not followed. */
 export function devicesBelow(directory: string, depth = 0): string[] {
   let entries;

@@ -1,5 +1,5 @@
 /** What other rooms may know of the host. */
-export { hostCgroup, type HostCgroup, listGroups, removeGroup } from "./cgroup.ts";
+export { cgroupManager, hostCgroup, type HostCgroup, listGroups, removeGroup } from "./cgroup.ts";
 export { type HostTexts, readHostTexts } from "./facts.ts";
 export {
   countIds,
@@ -10,7 +10,14 @@ export {
   ownId,
   subordinateLines,
 } from "./id-maps.ts";
-export { decidingGroup, devicesBelow, groupName, mayUse, usableDevices } from "./devices.ts";
+export {
+  decidingGroup,
+  deviceNumber,
+  devicesBelow,
+  groupName,
+  mayUse,
+  usableDevices,
+} from "./devices.ts";
 export { callerLimits, type Limit, limitNames, ownLimits, parseLimits } from "./limits.ts";
 export { caller, findProgram, hostMapping, type Mapping } from "./mapping.ts";
 export { chooseRootfs, type RootfsChoice } from "./rootfs.ts";

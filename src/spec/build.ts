@@ -16,8 +16,10 @@ import { confinement, defaultSecurity, securedMounts } from "./security.ts";
 import {
   defaultSetup,
   deviceMounts,
+  type DeviceNumber,
   helperGroups,
   processUser,
+  withDevices,
   resourceLimits,
   setupAnnotations,
   shmSize,
@@ -47,6 +49,8 @@ export interface SpecHost {
   kernelRelease: () => string;
   /** Who makes cgroups here. */
   cgroupManager: () => HelperConfig["cgroup"]["manager"];
+  /** What the kernel knows the device at a path by; null: there is none. */
+  deviceNumber: (path: string) => DeviceNumber | null;
 }
 
 export interface SpecPlace {
@@ -145,7 +149,7 @@ function runtimeSpec(
   requireOwn(options);
   const confined = confinement(security, userOf(image, options, place), host);
   const { limits = noLimits } = options;
-  const resources = linuxResources(limits);
+  const resources = linuxResources(withDevices(limits, setup, host.deviceNumber));
   return {
     ociVersion: "1.0.2", // the oldest that has what we use: Debian 12's crun knows no newer one
     process: {

@@ -4,6 +4,7 @@ import type { HelperConfig, IdMapping } from "../helper/contract.ts";
 import type { Linux, Mount, Process } from "../oci/runtime-spec.ts";
 import type { CreateOptions, SetupOptions } from "./options.ts";
 import { defaultNamespaces, isJoined } from "./namespaces.ts";
+import type { LimitOptions } from "./resources.ts";
 
 export const defaultSetup: SetupOptions = {
   ...{ devices: [], hostDevices: [], groups: [], keepGroups: false, ulimits: [], sysctls: {} },
@@ -67,6 +68,28 @@ export function deviceMounts({ devices, hostDevices }: SetupOptions): Mount[] {
     ...{ destination, type: "bind", source },
     options: ["bind", "rprivate", "nosuid", "noexec"],
   }));
+}
+
+/** What the kernel knows a device by. */
+export interface DeviceNumber {
+  type: "b" | "c";
+  major: number;
+  minor: number;
+}
+
+/** Rules for devices refuse all others: what is passed on by name is allowed as well, as docker has it. */
+export function withDevices(
+  limits: LimitOptions,
+  { devices, hostDevices }: SetupOptions,
+  numberOf: (path: string) => DeviceNumber | null,
+): LimitOptions {
+  if (limits.deviceRules.length === 0) return limits;
+  const passedOn = [...hostDevices.map((source) => ({ source, permissions: "rwm" })), ...devices];
+  const rules = passedOn.flatMap(({ source, permissions }) => {
+    const number = numberOf(source);
+    return number === null ? [] : [{ allow: true, ...number, access: permissions }];
+  });
+  return { ...limits, deviceRules: [...limits.deviceRules, ...rules] };
 }
 
 /** crun's word for it: nothing is done to the groups of whoever starts the container. */

@@ -104,6 +104,7 @@ function environmentFor(tree: string, user: User): string[] {
     TERM: process.env.TERM ?? "dumb",
     CI: process.env.CI,
     TSPOD_BIN: process.env.TSPOD_BIN,
+    TSPOD_VM: process.env.TSPOD_VM,
     TSPOD_TEST_IMAGES: existsSync(images) ? images : undefined,
   };
   return Object.entries(variables).flatMap(([name, value]) => (value ? [`${name}=${value}`] : []));

@@ -1,8 +1,15 @@
 /** What engines do with a container's cgroup: pause, resume, ps, update, events, kill --all; and without one. */
 import { describe, expect } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
-import { cgroupDelegation } from "../support/delegated-cgroup.ts";
+import { cgroupDelegation, delegatedGroup } from "../support/delegated-cgroup.ts";
 import { program, testWith } from "../support/requirements.ts";
 import { until } from "../support/wait.ts";
 import { Runtime, runtimeTest } from "./runtime.ts";
@@ -19,6 +26,21 @@ const running = async (script = "exec sleep 1000"): Promise<Runtime> => {
 function groupOf(runtime: Runtime): string {
   const state = readFileSync(join(runtime.root, "c/state.json"), "utf8");
   return (JSON.parse(state) as { cgroup: string }).cgroup; // the runtime's own
+}
+
+/** The path of that group in the hierarchy. */
+function ownGroup(runtime: Runtime): string {
+  const { pid } = JSON.parse(readFileSync(join(runtime.root, "c/state.json"), "utf8")) as {
+    pid: number; // the runtime's own
+  };
+  return /^0::(.*)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, "utf8"))?.[1] ?? "";
+}
+
+/** Make the record lie. */
+function recordGroup(runtime: Runtime, cgroup: string): void {
+  const file = join(runtime.root, "c/state.json");
+  const state = JSON.parse(readFileSync(file, "utf8")) as object; // the runtime's own
+  writeFileSync(file, JSON.stringify({ ...state, cgroup }));
 }
 
 describe("with a cgroup", () => {
@@ -87,6 +109,60 @@ describe("with a cgroup", () => {
     await runtime.ok("delete", "c");
     expect(existsSync(group)).toBe(false);
   });
+
+  cgroupTest("a record that names the whole hierarchy kills nobody in it", async () => {
+    await using runtime = await running();
+    const group = groupOf(runtime);
+    const top = group.slice(0, group.length - ownGroup(runtime).length);
+    expect(existsSync(join(top, "cgroup.kill"))).toBe(false); // every other group has it
+    const bystander = Bun.spawn(["sleep", "1000"]);
+    using _ended = { [Symbol.dispose]: () => bystander.kill() };
+    recordGroup(runtime, top);
+    for (const signal of ["TERM", "KILL"]) {
+      const { exitCode, stderr } = await runtime.oci("kill", "--all", "c", signal);
+      expect(stderr).toContain(`${top} is the whole hierarchy, not a container's cgroup`);
+      expect(exitCode).toBe(1);
+    }
+    await runtime.ok("delete", "--force", "c");
+    expect(bystander.exitCode ?? bystander.signalCode).toBeNull();
+    rmdirSync(group);
+  });
+
+  cgroupTest("of a group that is gone kill --all and delete are no failures", async () => {
+    await using runtime = await running("trap '' TERM; exec sleep 1000");
+    const group = groupOf(runtime);
+    recordGroup(runtime, `${group}-gone`);
+    await runtime.ok("kill", "--all", "c", "TERM"); // then the pid namespace says whose they are
+    await runtime.ok("kill", "--all", "c", "KILL");
+    await runtime.untilStatus("c", "stopped");
+    await runtime.ok("kill", "--all", "c", "KILL");
+    await runtime.ok("delete", "c");
+    rmdirSync(group);
+  });
+
+  cgroupTest(
+    "what was left frozen is made anew; below what is frozen nothing is made",
+    async () => {
+      await using runtime = new Runtime(["true"], (spec) => {
+        spec.linux.cgroupsPath = "above/c";
+        spec.linux.resources = { pids: { limit: 9 } };
+      });
+      const above = join(delegatedGroup() ?? "", "above");
+      mkdirSync(join(above, "c"), { recursive: true });
+      try {
+        writeFileSync(join(above, "c/cgroup.freeze"), "1");
+        await runtime.ok("run", "--bundle", "bundle", "c");
+        writeFileSync(join(above, "cgroup.freeze"), "1");
+        const { exitCode, stderr } = await runtime.oci("run", "--bundle", "bundle", "c");
+        expect(stderr).toContain(`${above} is frozen, so nothing that is put there starts`);
+        expect(exitCode).toBe(1);
+        expect(readdirSync(above)).not.toContain("c");
+        expect(runtime.containers()).toEqual([]);
+      } finally {
+        rmdirSync(above);
+      }
+    },
+  );
 
   cgroupTest("delete kills what shares only the cgroup", async () => {
     await using runtime = new Runtime(["sh", "-c", "sleep 1000 & exit 0"], (spec) => {

@@ -55,6 +55,7 @@ export const host: SpecHost = {
   hostname: "myhost",
   kernelRelease: () => "6.1.0-test",
   cgroupManager: () => "systemd",
+  deviceNumber: (path) => (path === "/dev/fuse" ? { type: "c", major: 10, minor: 229 } : null),
 };
 
 const place: SpecPlace = {

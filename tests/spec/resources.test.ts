@@ -1,7 +1,7 @@
 /** linuxResources(): what was asked for as config.json's `linux.resources`; contradictions are refused. */
 import { describe, expect, test } from "bun:test";
 import { TspodError } from "../../src/errors.ts";
-import { type LimitOptions, linuxResources, noLimits } from "../../src/spec/index.ts";
+import { defaultSetup, type LimitOptions, linuxResources, noLimits } from "../../src/spec/index.ts";
 import { build, host } from "./build-fixture.ts";
 
 const mib = 1024 * 1024;
@@ -93,6 +93,19 @@ describe("buildSpec()", () => {
     expect(build().config.process.oomScoreAdj).toBeUndefined();
     expect(limited({ pids: 5 }).config.linux.resources).toEqual({ pids: { limit: 5 } });
     expect(limited({ oomScoreAdj: 0 }).config.process.oomScoreAdj).toBe(0);
+  });
+
+  test("rules for devices allow those of --device too; without rules nothing is refused", () => {
+    const rule = { allow: true, type: "c", major: 42, access: "r" };
+    const fuse = { source: "/dev/fuse", destination: "/dev/else", permissions: "rw" };
+    const setup = { ...defaultSetup, devices: [fuse], hostDevices: ["/dev/gone"] };
+    const limits = { ...noLimits, deviceRules: [rule] };
+    expect(build({ limits, setup }).config.linux.resources?.devices).toEqual([
+      { allow: false, access: "rwm" },
+      rule,
+      { allow: true, type: "c", major: 10, minor: 229, access: "rw" },
+    ]);
+    expect(build({ setup }).config.linux.resources).toBeUndefined();
   });
 
   test.each<[Partial<LimitOptions>, object]>([

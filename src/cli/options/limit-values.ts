@@ -1,6 +1,6 @@
 /** The values of the limit flags, as docker and podman read them. */
-import { statSync } from "node:fs";
 import { TspodError } from "../../errors.ts";
+import { deviceNumber } from "../../host/index.ts";
 import { parseSize } from "../../lib/size.ts";
 import {
   type BlockDevice,
@@ -160,21 +160,13 @@ function splitDevice(flag: string, text: string): [BlockDevice, string] {
   const colon = text.lastIndexOf(":");
   const path = text.slice(0, Math.max(0, colon));
   if (!path.startsWith("/")) throw invalid(flag, text, "write it as in /dev/sda:1mb");
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (found === undefined || !found.isBlockDevice()) {
+  const found = deviceNumber(path);
+  if (found?.type !== "b") {
     throw new TspodError("usage", `Invalid ${flag} "${text}": "${path}" is no block device here`, {
       next: "lsblk --paths lists them",
     });
   }
-  return [{ path, ...deviceNumber(found.rdev) }, text.slice(colon + 1)];
-}
-
-/** makedev(3), as glibc and the kernel lay it out. */
-function deviceNumber(rdev: number): { major: number; minor: number } {
-  const value = BigInt(rdev);
-  const major = ((value >> 8n) & 0xfffn) | ((value >> 32n) & 0xffff_f000n);
-  const minor = (value & 0xffn) | ((value >> 12n) & 0xffff_ff00n);
-  return { major: Number(major), minor: Number(minor) };
+  return [{ path, major: found.major, minor: found.minor }, text.slice(colon + 1)];
 }
 
 /** "c 42:* rwm" (docker run, --device-cgroup-rule). */

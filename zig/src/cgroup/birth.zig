@@ -29,12 +29,17 @@ pub const Birth = struct {
     pub fn begin(plan: *const plans.Plan) Error!Birth {
         var birth: Birth = .{ .plan = plan };
         switch (plan.place) {
-            .none => if (plan.firstLimit()) |name| return sys.failFormat("cgroup", "{s}: containers get no cgroup here, so nothing can be limited; to fix it: see what tspod info says of cgroups", .{name}),
+            .none => if (plan.firstLimit()) |name| return sys.failFormat("cgroup", "{s}: without a cgroup nothing can be limited; to fix it: choose another cgroup manager than \"disabled\"", .{name}),
             .directory => |place| {
                 birth.group = directory.make(plan.arena, place, plan.hasLimits()) catch |err| return birth.without(err);
+                try birth.refuseFrozen();
                 birth.into = birth.group.openDirectory() catch null;
             },
-            .scope => birth.bus = scopes.connect(plan.arena) catch |err| return birth.without(err),
+            .scope => |*scope| {
+                birth.bus = scopes.connect(plan.arena) catch |err| return birth.without(err);
+                errdefer birth.closeBus();
+                try scopes.refuseFrozen(plan.arena, birth.bus.?, scope);
+            },
         }
         return birth;
     }
@@ -58,6 +63,7 @@ pub const Birth = struct {
                 birth.* = try birth.without(err);
                 return birth.group;
             };
+            try birth.refuseFrozen();
         } else if (!birth.group.isNone() and !birth.is_born_inside) {
             birth.group.enter(birth.pid) catch |err| {
                 birth.abandon();
@@ -69,6 +75,15 @@ pub const Birth = struct {
         if (!birth.plan.limits_come_later) try limits.write(birth.group, birth.plan);
         try devices.restrict(birth.group, birth.plan.devices);
         return birth.group;
+    }
+
+    /// What is made below a group that is frozen stands still from the beginning: nobody would ever hear of it again.
+    fn refuseFrozen(birth: *Birth) Error!void {
+        if (!birth.group.isFrozen()) return;
+        const above = std.fs.path.dirname(birth.group.path) orelse birth.group.path;
+        sys.failFormat("cgroup", "{s} is frozen, so nothing that is put there starts; to fix it: let it go on (its own or a cgroup.freeze above it), or choose another place", .{above}) catch {};
+        birth.abandon();
+        return error.Syscall;
     }
 
     /// Nothing of it stays. The process must be gone.

@@ -34,6 +34,7 @@ pub fn create(plan: *const Plan, pid: linux.pid_t) sys.Error!Cgroup {
 }
 
 pub const limitMemory = limits.writeMemoryMax;
+pub const warning = limits.warning;
 
 /// Change the limits of a group that is there.
 pub fn update(group: Cgroup, plan: *const Plan) sys.Error!void {
@@ -55,6 +56,8 @@ test {
     _ = groups;
     _ = births;
     _ = limits;
+    _ = @import("absence.zig");
+    _ = @import("owner.zig");
     _ = statistics;
     _ = @import("devices.zig");
     _ = @import("scope.zig");

@@ -13,6 +13,7 @@ const files = @import("files.zig");
 const walk = @import("walk.zig");
 const groups = @import("group.zig");
 const hierarchies = @import("hierarchy.zig");
+const scopes = @import("scope.zig");
 const linux = sys.linux;
 
 const Error = sys.Error;
@@ -31,7 +32,7 @@ pub fn make(arena: std.mem.Allocator, place: places.Directory, needs_controllers
     const base = if (place.is_absolute)
         hierarchy.top
     else if (place.is_split)
-        hierarchy.own
+        try splitOf(arena, hierarchy)
     else
         try baseOf(arena, hierarchy);
     const path = hierarchies.join(arena, base, place.path) orelse return outOfMemory();
@@ -59,14 +60,15 @@ fn takeOver(path: [:0]const u8) Error!void {
     const group: groups.Cgroup = .{ .path = path };
     if (!group.isEmpty()) return sys.failFormat("cgroup", "{s} is in use", .{path});
     try walk.removeBelow(path);
-    _ = linux.rmdir(path); // its limits go with it
-    const rc = linux.mkdir(path, 0o755);
-    if (linux.errno(rc) != .EXIST) _ = try sys.check("mkdir", path, rc);
+    // Its limits go with it, and that it was frozen.
+    const gone = linux.rmdir(path);
+    if (linux.errno(gone) != .NOENT) _ = try sys.check("rmdir", path, gone);
+    _ = try sys.check("mkdir", path, linux.mkdir(path, 0o755));
 }
 
 /// Where the caller may make groups.
 fn baseOf(arena: std.mem.Allocator, hierarchy: hierarchies.Hierarchy) Error![:0]const u8 {
-    if (linux.geteuid() == 0) return hierarchy.top;
+    if (linux.geteuid() == 0 and isDelegated(hierarchy.top)) return hierarchy.top;
     var at: []const u8 = hierarchy.own;
     while (at.len > hierarchy.top.len) : (at = std.fs.path.dirname(at) orelse break) {
         const path = arena.dupeZ(u8, at) catch return outOfMemory();
@@ -74,9 +76,23 @@ fn baseOf(arena: std.mem.Allocator, hierarchy: hierarchies.Hierarchy) Error![:0]
         if (!hasProcesses(path)) return path;
     }
     if (isDelegated(hierarchy.own)) return hierarchy.own;
-    return sys.failFormat("cgroup", "no cgroup is delegated to you: {s} is not yours; {s}", .{
-        hierarchy.own, "to fix it: log in through systemd (sudo loginctl enable-linger $USER), or have an administrator delegate a cgroup to you",
-    });
+    return notDelegated(hierarchy.own, if (scopes.isThere(arena))
+        "have your systemd make one (--systemd-cgroup)"
+    else
+        "log in through systemd (sudo loginctl enable-linger $USER), or have an administrator delegate a cgroup to you");
+}
+
+/// The caller's own group, whatever lies above it.
+fn splitOf(arena: std.mem.Allocator, hierarchy: hierarchies.Hierarchy) Error![:0]const u8 {
+    if (isDelegated(hierarchy.own)) return hierarchy.own;
+    return notDelegated(hierarchy.own, if (scopes.isThere(arena))
+        "start it by systemd-run --user --scope -p Delegate=yes, or leave away --cgroups=split"
+    else
+        "leave away --cgroups=split");
+}
+
+fn notDelegated(own: []const u8, remedy: []const u8) Error {
+    return sys.failFormat("cgroup", "no cgroup is delegated to you: {s} is not yours; to fix it: {s}", .{ own, remedy });
 }
 
 /// Ours to make groups in and to move processes to (cgroup-v2.rst, "Delegation").

@@ -64,24 +64,40 @@ pub const Cgroup = struct {
         return std.mem.eql(u8, files.valueOf(text, "populated") orelse "0", "0");
     }
 
-    /// SIGKILL for everything in it and below, frozen or not.
+    /// SIGKILL for everything in it and below, frozen or not. A group that is gone holds nobody.
     pub fn killAll(group: Cgroup) Error!void {
         const rc = files.write(group.path, "cgroup.kill", "1"); // Linux 5.14
-        if (linux.errno(rc) != .NOENT) {
-            _ = try sys.check("cgroup.kill", group.path, rc);
-            return;
+        switch (linux.errno(rc)) {
+            .NODEV => {}, // removed since it was opened
+            .NOENT => try group.signalAll(.KILL),
+            else => _ = try sys.check("cgroup.kill", group.path, rc),
         }
-        try group.signalAll(.KILL);
     }
 
-    /// Everything in it and below gets the signal: nothing is forked meanwhile.
+    /// Everything in it and below gets the signal: nothing is forked meanwhile. A group that is gone holds nobody.
     pub fn signalAll(group: Cgroup, signal: linux.SIG) Error!void {
+        switch (group.look()) {
+            .gone => return,
+            .top => return sys.failFormat("cgroup", "{s} is the whole hierarchy, not a container's cgroup", .{group.path}),
+            .ordinary => {},
+        }
         const was_frozen = group.isFrozen();
         if (!was_frozen) group.freeze() catch {}; // what it waits for may be this very signal
-        var each: walk.Pids = try .begin(group.path);
+        var each = walk.Pids.begin(group.path) catch |err| return if (group.look() == .gone) {} else err;
         defer each.end();
         while (each.next()) |pid| _ = linux.kill(pid, signal);
-        if (!was_frozen) try group.setFrozen("0");
+        if (!was_frozen) group.setFrozen("0") catch |err| if (group.look() != .gone) return err;
+    }
+
+    /// The top of the hierarchy holds the whole host, and is no container's whatever a record says. It alone has no
+    /// cgroup.events, and no cgroup.kill either.
+    fn look(group: Cgroup) enum { ordinary, top, gone } {
+        const rc = files.open(group.path, "cgroup.events", .{ .PATH = true, .CLOEXEC = true });
+        if (linux.errno(rc) == .SUCCESS) {
+            _ = linux.close(@intCast(rc));
+            return .ordinary;
+        }
+        return if (linux.errno(linux.access(group.path, linux.F_OK)) == .SUCCESS) .top else .gone;
     }
 
     /// Everything in it and below; what does not fit into `buffer` is left out.
@@ -95,7 +111,7 @@ pub const Cgroup = struct {
 
     /// What is left in it is killed, and it is gone.
     pub fn destroy(group: Cgroup) Error!void {
-        if (group.isNone()) return;
+        if (group.isNone() or group.look() == .top) return;
         switch (linux.errno(linux.rmdir(group.path))) {
             .SUCCESS, .NOENT => return, // nothing was left
             else => {},

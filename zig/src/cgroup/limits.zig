@@ -5,12 +5,18 @@ const sys = @import("../sys.zig");
 const plans = @import("plan.zig");
 const files = @import("files.zig");
 const groups = @import("group.zig");
+const absence = @import("absence.zig");
+const contract = @import("../contract.zig");
 const linux = sys.linux;
 
 const Error = sys.Error;
 
+var last_warning: ?[]const u8 = null;
+
 /// What was asked for and is not as it was asked, though nothing failed: for whoever talks to the user.
-pub var warning: ?[]const u8 = null;
+pub fn warning() ?[]const u8 {
+    return last_warning;
+}
 
 /// All but memory.max.
 pub fn write(group: groups.Cgroup, plan: *const plans.Plan) Error!void {
@@ -39,8 +45,9 @@ fn writeOne(group: groups.Cgroup, plan: *const plans.Plan, one: *const plans.Wri
         .SUCCESS => return,
         .NOENT => switch (one.when_missing) {
             .ignore => return,
-            .warn => {
-                warning = "this kernel does not account for swap, so only memory itself is limited";
+            .warn_of_swap => {
+                if (hasSwap()) last_warning = "this kernel does not account for swap: memory itself is limited, swap is not; " ++
+                    "booting the host with swapaccount=1 mends it";
                 return;
             },
             .other => |other| return writeOne(group, plan, &.{ .name = other.name, .text = other.text }, plan.writes.len),
@@ -53,7 +60,13 @@ fn writeOne(group: groups.Cgroup, plan: *const plans.Plan, one: *const plans.Wri
         },
         else => {},
     }
-    return explain(group, one.name, text, errno);
+    return explain(group, plan, one.name, text, errno);
+}
+
+/// Where there is none no container gets any.
+fn hasSwap() bool {
+    var info: linux.Sysinfo = undefined;
+    return linux.errno(linux.sysinfo(&info)) != .SUCCESS or info.totalswap > 0;
 }
 
 /// "max 50000" of the plan where the file has "20000 100000" is "20000 50000".
@@ -71,7 +84,7 @@ fn burstAfter(plan: *const plans.Plan, one: *const plans.Write, index: usize) ?*
     return if (std.mem.eql(u8, next.name, "cpu.max.burst")) next else null;
 }
 
-fn explain(group: groups.Cgroup, name: []const u8, text: []const u8, errno: linux.E) Error {
+fn explain(group: groups.Cgroup, plan: *const plans.Plan, name: []const u8, text: []const u8, errno: linux.E) Error {
     const controller = name[0 .. std.mem.indexOfScalar(u8, name, '.') orelse name.len];
     var errno_buffer: [32]u8 = undefined;
     switch (errno) {
@@ -81,7 +94,7 @@ fn explain(group: groups.Cgroup, name: []const u8, text: []const u8, errno: linu
             if (files.hasWord(here, controller) or std.mem.eql(u8, controller, "cgroup")) {
                 return sys.failFormat("cgroup", "{s}: this kernel's cgroup v2 has no such limit", .{name});
             }
-            return missing(name);
+            return absence.explain(plan.arena, name);
         },
         .INVAL, .RANGE => return sys.failFormat("cgroup", "{s}: the kernel does not take \"{s}\"", .{ name, text }),
         .NODEV => return sys.failFormat("cgroup", "{s}: there is no such device: \"{s}\"", .{ name, text }),
@@ -90,11 +103,21 @@ fn explain(group: groups.Cgroup, name: []const u8, text: []const u8, errno: linu
     }
 }
 
-/// No file, for want of the controller.
-pub fn missing(name: []const u8) Error {
-    const controller = name[0 .. std.mem.indexOfScalar(u8, name, '.') orelse name.len];
-    if (linux.geteuid() == 0) {
-        return sys.failFormat("cgroup", "{s}: the {s} controller is not to be had in cgroup v2 here; to fix it: enable it in the kernel, and boot with systemd.unified_cgroup_hierarchy=1", .{ name, controller });
-    }
-    return sys.failFormat("cgroup", "{s}: the {s} controller is not delegated to you; to fix it: sudo systemctl edit user@.service, there write [Service] and Delegate=cpu cpuset io memory pids, and log in anew", .{ name, controller });
+test "a kernel that does not account for swap limits memory alone, and says so where there is swap" {
+    var tmp = std.testing.tmpDir(.{});
+    defer tmp.cleanup();
+    try tmp.dir.writeFile(std.testing.io, .{ .sub_path = "memory.max", .data = "" });
+    var buffer: [64]u8 = undefined;
+    const group: groups.Cgroup = .{ .path = try std.fmt.bufPrintZ(&buffer, "/proc/self/fd/{d}", .{tmp.dir.handle}) };
+    var arena_state: std.heap.ArenaAllocator = .init(std.testing.allocator);
+    defer arena_state.deinit();
+    const text = "{\"memory\":{\"limit\":1000,\"swap\":1500}}";
+    const resources = try contract.parse(contract.Resources, arena_state.allocator(), "r", text);
+    const plan = try plans.prepare(arena_state.allocator(), &resources, .{ .manager = .none, .id = "x" });
+    last_warning = null;
+    try write(group, &plan);
+    try writeMemoryMax(group, &plan);
+    try std.testing.expectEqual(hasSwap(), warning() != null);
+    var content: [16]u8 = undefined;
+    try std.testing.expectEqualStrings("1000", files.read(group.path, "memory.max", &content).?);
 }

@@ -90,7 +90,7 @@ fn scopeOf(arena: std.mem.Allocator, request: Request) sys.Error!Scope {
     if (!isUnitName(scope.unit)) return sys.failFormat("cgroup", "\"{s}\" is not a name that systemd takes for a scope", .{scope.unit});
     const slice = scope.slice orelse return scope;
     if (!isUnitName(slice) or !std.mem.endsWith(u8, slice, ".slice")) {
-        return sys.failFormat("cgroup", "\"{s}\" is not the name of a slice of systemd, as in user.slice", .{slice});
+        return sys.failFormat("cgroup", "\"{s}\" is not the name of a slice of systemd; to fix it: give one that ends in .slice, as in my.slice", .{slice});
     }
     return scope;
 }

@@ -21,8 +21,8 @@ pub const Write = struct {
         fail,
         /// It says "unlimited", or comes with another: a host without that file does the same.
         ignore,
-        /// The field's default beside another limit: worth a warning.
-        warn,
+        /// As docker does it: the limit of memory itself holds, and the user is told.
+        warn_of_swap,
         other: struct { name: [:0]const u8, text: []const u8 },
     } = .fail,
 };
@@ -49,9 +49,9 @@ pub const Plan = struct {
 
     /// The file of one such thing.
     pub fn firstLimit(plan: *const Plan) ?[]const u8 {
+        if (plan.memory_max) |text| if (!std.mem.eql(u8, text, "max")) return "memory.max";
         for (plan.writes) |one| if (one.when_missing != .ignore) return one.name;
-        const memory_max = plan.memory_max orelse return null;
-        return if (std.mem.eql(u8, memory_max, "max")) null else "memory.max";
+        return null;
     }
 };
 
@@ -132,8 +132,7 @@ fn addSwap(list: *List, memory: u64, both: u64) Error!void {
     try list.add(.{
         .name = "memory.swap.max",
         .text = try list.print("{d}", .{swap}),
-        // a kernel that does not account for swap has none to give, or was told so
-        .when_missing = if (swap == 0) .ignore else if (swap == memory) .warn else .fail,
+        .when_missing = .warn_of_swap,
     });
 }
 

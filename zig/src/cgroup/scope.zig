@@ -19,6 +19,7 @@ const hierarchies = @import("hierarchy.zig");
 const addresses = @import("dbus/address.zig");
 const connections = @import("dbus/connection.zig");
 const wire = @import("dbus/wire.zig");
+const owner = @import("owner.zig");
 const linux = sys.linux;
 
 const Error = sys.Error;
@@ -51,12 +52,37 @@ fn method(member: []const u8, signature: []const u8) wire.Call {
 pub var environ: addresses.Environment = &[0:null]?[*:0]const u8{};
 
 pub fn connect(arena: std.mem.Allocator) Error!*Connection {
-    const candidates = addresses.candidates(arena, environ, linux.geteuid()) catch return outOfMemory();
+    const candidates = addresses.candidates(arena, environ, owner.uid()) catch return outOfMemory();
     for (candidates) |address| {
         if (try Connection.open(arena, address, timeout_ms)) |connection| return connection;
     }
-    if (linux.geteuid() == 0) return sys.fail("cgroup", "systemd does not run here, or does not let us in; to fix it: use the cgroup manager cgroupfs");
+    if (owner.uid() == 0) return sys.fail("cgroup", "systemd does not run here, or does not let us in; to fix it: use the cgroup manager cgroupfs");
     return sys.fail("cgroup", "no systemd of yours is running here; to fix it: log in (with su or in cron there is none), or sudo loginctl enable-linger $USER");
+}
+
+/// Whether a systemd of ours listens.
+pub fn isThere(arena: std.mem.Allocator) bool {
+    const c = connect(arena) catch return false;
+    c.close();
+    return true;
+}
+
+/// What is put into a slice that is frozen stands still at once, and so would we. It is looked for where the systemd
+/// that we talk to has its groups; through a broker nobody knows where that is.
+pub fn refuseFrozen(arena: std.mem.Allocator, c: *const Connection, scope: *const places.Scope) Error!void {
+    const slice = scope.slice orelse return;
+    const hierarchy = hierarchies.find(arena) orelse return;
+    const itself = hierarchies.groupOf(arena, c.peer() orelse return) orelse return;
+    var path = hierarchies.join(arena, hierarchy.top, std.fs.path.dirname(itself) orelse "/") orelse return outOfMemory();
+    var end: usize = 0;
+    while (end < slice.len) { // "a-b.slice" lies in "a.slice" (systemd.slice(5))
+        end = std.mem.indexOfScalarPos(u8, slice, end, '-') orelse slice.len - ".slice".len;
+        const name = std.fmt.allocPrint(arena, "{s}.slice", .{slice[0..end]}) catch return outOfMemory();
+        path = hierarchies.join(arena, path, name) orelse return outOfMemory();
+        const group: groups.Cgroup = .{ .path = path };
+        if (group.isFrozen()) return sys.failFormat("cgroup", "{s} is frozen, so nothing that is put there starts; to fix it: systemctl thaw {s} (with --user when it is yours), or choose another slice", .{ name, name });
+        end += if (end + ".slice".len == slice.len) ".slice".len else 1;
+    }
 }
 
 /// Ask for the scope, with `pid` in it, and perhaps with us. Does not wait.
@@ -75,7 +101,7 @@ pub fn request(c: *Connection, scope: *const places.Scope, pid: linux.pid_t, wit
     if (with_us) w.uint32(@intCast(linux.getpid()));
     w.endArray(pids);
     w.property("Slice", "s");
-    w.string(scope.slice orelse if (linux.geteuid() == 0) "system.slice" else "user.slice");
+    w.string(scope.slice orelse if (owner.uid() == 0) "system.slice" else "user.slice");
     w.property("Delegate", "b");
     w.uint32(1);
     w.property("CollectMode", "s");
@@ -98,7 +124,7 @@ pub fn settle(plan: *const plans.Plan, c: *Connection, pid: linux.pid_t) Error!g
     const path = hierarchies.groupOf(arena, pid) orelse return misplaced(scope.unit);
     if (!std.mem.eql(u8, std.fs.path.basename(path), scope.unit)) return misplaced(scope.unit);
     const outer = hierarchies.join(arena, hierarchy.top, path) orelse return outOfMemory();
-    if (linux.geteuid() == 0) try offer(arena, hierarchy.top, path);
+    if (owner.uid() == 0) try offer(arena, hierarchy.top, path);
     const group = try makeInner(arena, outer, inner, pid);
     if (plan.has_monitor) _ = try makeInner(arena, outer, "monitor", linux.getpid());
     try directory.enableControllers(outer);

@@ -241,12 +241,17 @@ pub const Launch = struct {
         if (target == .container) {
             const group = try launch.birth.?.finish();
             try cgroups.limitMemory(group, &target.container.cgroup);
+            tellLimits();
         }
         if (launch.writing) |writing| try writing.finish();
         if (target == .container) try launch.mapMounts(target.container);
         // From now on it lets nobody look into it.
         if (rootfs.kind == .@"fuse-overlayfs") launch.userns = openUserNamespace(launch.pid);
         report.send(launch.channel, .go, "");
+    }
+
+    fn tellLimits() void {
+        if (cgroups.warning()) |text| event.emit(event.warning("cgroup", text));
     }
 
     /// The id-mapped mounts: the child has no right to make them.
@@ -376,7 +381,10 @@ pub const Launch = struct {
         } else {
             launch.program = program;
             if (plan.sharesProcesses()) launch.space = .of(program.pid);
-            if (launch.birth) |birth| if (!birth.group.isNone()) try cgroups.update(birth.group, birth.plan);
+            if (launch.birth) |birth| if (!birth.group.isNone()) {
+                try cgroups.update(birth.group, birth.plan);
+                tellLimits();
+            };
         }
         report.send(launch.channel, .go, "");
     }

@@ -2,6 +2,7 @@
 const std = @import("std");
 const sys = @import("../sys.zig");
 const contract = @import("../contract.zig");
+const cgroups = @import("../cgroup/cgroup.zig");
 const contexts = @import("context.zig");
 const args = @import("args.zig");
 const members = @import("members.zig");
@@ -32,8 +33,9 @@ pub fn run(context: *const contexts.Context, arguments: []const contexts.Argumen
 /// Also of a container whose first process has ended: others may be left in its cgroup.
 fn killAll(context: *const contexts.Context, container: *const state.Container(Config), signal: linux.SIG) sys.Error!u8 {
     const record = &container.record;
-    const group = state.groupOf(record) catch |err| {
-        return if (container.pidfd == null and sys.failure.?.errno == .NOENT) 0 else err; // gone with the last of them
+    const group = state.groupOf(record) catch |err| switch (sys.failure.?.errno) {
+        .NOENT => cgroups.Cgroup{}, // gone with the last of them, or somebody has moved them
+        else => return err,
     };
     if (!group.isNone()) {
         if (signal == .KILL) try group.killAll() else try group.signalAll(signal);

@@ -12,6 +12,7 @@ const launch = @import("../monitor/launch.zig");
 const record = @import("../monitor/record.zig");
 const client = @import("../client/client.zig");
 const consoles = @import("console.zig");
+const cgroups = @import("../cgroup/cgroup.zig");
 const contexts = @import("context.zig");
 const descriptors = @import("descriptors.zig");
 const idmap = @import("idmap.zig");
@@ -89,6 +90,7 @@ pub fn make(context: *const Context, wanted: Wanted) sys.Error!Made {
     };
     if (wanted.waits) started.release() else _ = try expectRunning(context, started.proceedToProgram(target));
     for (plan.program.warnings) |text| context.log.say(context.arena, .warning, text);
+    if (cgroups.warning()) |text| context.log.say(context.arena, .warning, text);
     return .{ .entry = entry, .running = running, .hooks = set };
 }
 

@@ -50,6 +50,7 @@ pub fn run(context: *const contexts.Context, arguments: []const contexts.Argumen
         .id = id,
     });
     try cgroups.update(group, &plan);
+    if (cgroups.warning()) |text| context.log.say(context.arena, .warning, text);
     return 0;
 }
 

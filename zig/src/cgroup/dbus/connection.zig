@@ -4,6 +4,7 @@
 const std = @import("std");
 const sys = @import("../../sys.zig");
 const wire = @import("wire.zig");
+const owner = @import("../owner.zig");
 const linux = sys.linux;
 
 pub const Address = struct {
@@ -24,6 +25,7 @@ const Error = sys.Error;
 pub const Connection = struct {
     fd: linux.fd_t,
     deadline_ms: i64,
+    is_bus: bool,
     serial: u32 = 0,
     is_greeted: bool = false,
     send_used: usize = 0,
@@ -52,9 +54,18 @@ pub const Connection = struct {
             return null;
         }
         const c = arena.create(Connection) catch return sys.fail("cgroup", "out of memory");
-        c.* = .{ .fd = fd, .deadline_ms = now() + timeout_ms };
+        c.* = .{ .fd = fd, .deadline_ms = now() + timeout_ms, .is_bus = address.is_bus };
         c.greet(address.is_bus);
         return c;
+    }
+
+    /// The systemd at the other end. Null: it is a broker, or out of our sight.
+    pub fn peer(c: *const Connection) ?linux.pid_t {
+        if (c.is_bus) return null;
+        var credentials: extern struct { pid: linux.pid_t, uid: u32, gid: u32 } = undefined;
+        var length: linux.socklen_t = @sizeOf(@TypeOf(credentials));
+        const rc = linux.getsockopt(c.fd, linux.SOL.SOCKET, linux.SO.PEERCRED, @ptrCast(&credentials), &length);
+        return if (linux.errno(rc) == .SUCCESS and credentials.pid > 0) credentials.pid else null;
     }
 
     pub fn close(c: *Connection) void {
@@ -65,7 +76,7 @@ pub const Connection = struct {
     /// sent.
     fn greet(c: *Connection, is_bus: bool) void {
         var number: [16]u8 = undefined;
-        const uid = std.fmt.bufPrint(&number, "{d}", .{linux.geteuid()}) catch unreachable;
+        const uid = std.fmt.bufPrint(&number, "{d}", .{owner.uid()}) catch unreachable;
         var w: std.Io.Writer = .fixed(&c.send);
         w.print("\x00AUTH EXTERNAL {x}\r\nBEGIN\r\n", .{uid}) catch unreachable;
         c.send_used = w.end;
@@ -198,7 +209,7 @@ fn now() i64 {
 fn pairForTest(c: *Connection) linux.fd_t {
     var pair: [2]linux.fd_t = undefined;
     _ = linux.socketpair(linux.AF.UNIX, linux.SOCK.STREAM | linux.SOCK.NONBLOCK, 0, &pair);
-    c.* = .{ .fd = pair[0], .deadline_ms = now() + 200 };
+    c.* = .{ .fd = pair[0], .deadline_ms = now() + 200, .is_bus = false };
     return pair[1];
 }
 
