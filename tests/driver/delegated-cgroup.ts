@@ -4,6 +4,7 @@
  */
 import { chownSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { delegatedGroup } from "../support/delegated-cgroup.ts";
 
 /** What cgroups(7), "Delegation containment", has the delegater hand over. */
 const delegatedFiles = ["cgroup.procs", "cgroup.threads", "cgroup.subtree_control"];
@@ -40,6 +41,19 @@ function enableControllers(group: string): void {
       continue; // the tests that want it say so
     }
   }
+}
+
+/**
+ * The same within what was delegated to us: a group for one of several that run side by side and give their cgroups the
+ * same names. Null: nothing is delegated here, or by a systemd.
+ */
+export function delegateFurther(name: string): string | null {
+  const above = delegatedGroup();
+  if (above === undefined || existsSync("/run/systemd/system")) return null;
+  const leaf = join(above, name, "session");
+  mkdirSync(leaf, { recursive: true });
+  enableControllers(join(above, name));
+  return leaf;
 }
 
 /** Words before a command that start it in that group. */

@@ -2,16 +2,21 @@
  * The test files, each in a process of its own, as many at a time as there are processors; what one printed is shown
  * when it has ended. One registry serves them all.
  */
+import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { startRegistry } from "../support/debian-registry.ts";
+import { delegateFurther, inCgroup } from "./delegated-cgroup.ts";
 import { bun, environmentOfSteps, print, treeRoot } from "./steps.ts";
 
 /** Longer than anything but the kill and leak trials, which set their own. */
 const testTimeoutMs = 60_000;
 
 /** They take longest, so they are started first: nobody waits for one of them at the end. */
-const longFirst = ["tests/build/reproducible", "tests/conformance", "tests/e2e", "tests/attack"];
+const longFirst = [
+  ...["tests/e2e/kill", "tests/build/reproducible", "tests/attack/descriptors", "tests/e2e/leaks"],
+  ...["tests/conformance", "tests/build", "tests/e2e", "tests/attack"],
+];
 
 export interface FileResult {
   file: string;
@@ -32,29 +37,39 @@ export function testFiles(words: string[]): string[] {
   return chosen.sort((a, b) => rank(a) - rank(b));
 }
 
+/** Containers of several files have the same names, and so have the units of one systemd. */
+const workers = existsSync("/run/systemd/system") ? 1 : availableParallelism();
+
 export async function runFiles(files: string[], reports: string): Promise<FileResult[]> {
   const hasRegistry = Bun.which("docker-registry") !== null && Bun.which("skopeo") !== null;
   using registry = hasRegistry ? await startRegistry() : undefined;
   const environment = { TSPOD_TEST_REGISTRY: registry?.address };
   const results: FileResult[] = [];
   const waiting = [...files];
-  const next = async (): Promise<void> => {
+  const work = async (worker: number): Promise<void> => {
+    const prefix = inCgroup(delegateFurther(`files-${worker}`));
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      results.push(await runFile(file, join(reports, `${files.indexOf(file)}.xml`), environment));
+      const report = join(reports, `${files.indexOf(file)}.xml`);
+      results.push(await runFile({ file, report, prefix, environment }));
     }
   };
-  await Promise.all(Array.from({ length: availableParallelism() }, next));
+  await Promise.all(Array.from({ length: workers }, async (_, worker) => await work(worker)));
   return results;
 }
 
-async function runFile(
-  file: string,
-  report: string,
-  environment: Record<string, string | undefined>,
-): Promise<FileResult> {
+interface OneFile {
+  file: string;
+  report: string;
+  /** Words before the command. */
+  prefix: string[];
+  environment: Record<string, string | undefined>;
+}
+
+async function runFile({ file, report, prefix, environment }: OneFile): Promise<FileResult> {
   const started = performance.now();
   const junit = ["--reporter=junit", `--reporter-outfile=${report}`];
-  const child = Bun.spawn([bun, "test", `--timeout=${testTimeoutMs}`, ...junit, `./${file}`], {
+  const test = [bun, "test", `--timeout=${testTimeoutMs}`, ...junit, `./${file}`];
+  const child = Bun.spawn([...prefix, ...test], {
     ...{ cwd: treeRoot, env: { ...environmentOfSteps(), ...environment } },
     ...{ stdin: "ignore", stdout: "pipe", stderr: "pipe" },
   });

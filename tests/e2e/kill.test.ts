@@ -13,7 +13,7 @@ import { makeWorld, type World } from "../support/world.ts";
 
 const test = testWith(...registryPrograms);
 const ownTrials = 200;
-const foreignTrials = 50;
+const foreignTrials = 25;
 const timeoutMs = 600_000;
 
 interface Trials {

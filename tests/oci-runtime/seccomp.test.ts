@@ -93,18 +93,30 @@ describe("an agent", () => {
     expect(first?.state).toEqual({ ...told, pid, state: state(runtime, "creating", pid) });
   });
 
-  test("that is not there: start and run fail in a sentence, nothing runs", async () => {
+  test("that is not there: create and run fail in a sentence, nothing runs", async () => {
     const { runtime: opened } = withAgent("echo ran > /tmp/ran");
     await using runtime = opened;
-    await runtime.ok("create", "--bundle", "asking", "c");
+    for (const verb of ["create", "run"]) {
+      const { exitCode, stderr } = await runtime.oci(verb, "--bundle", "asking", "c");
+      expect(stderr).toContain("nobody takes notifications at listenerPath");
+      expect(exitCode).toBe(1);
+      expect(runtime.containers()).toEqual([]);
+    }
+    expect(await Bun.file(join(runtime.base, "asking/rootfs/tmp/ran")).exists()).toBe(false);
+  });
+
+  test("that has gone before start: start fails in a sentence, nothing runs", async () => {
+    const { runtime: opened, path } = withAgent("echo ran > /tmp/ran");
+    await using runtime = opened;
+    {
+      await using _listens = await seccompAgent(path, [exdev]);
+      await runtime.ok("create", "--bundle", "asking", "c");
+    }
     const started = await runtime.oci("start", "c");
     expect(started.exitCode).toBe(1);
     expect(started.stderr).toContain("nobody takes notifications at listenerPath");
     await runtime.untilStatus("c", "stopped");
     await runtime.ok("delete", "c");
-    const run = await runtime.oci("run", "--bundle", "asking", "c");
-    expect(run.stderr).toContain("nobody takes notifications at listenerPath");
-    expect(runtime.containers()).toEqual([]);
     expect(await Bun.file(join(runtime.base, "asking/rootfs/tmp/ran")).exists()).toBe(false);
   });
 });
