@@ -106,3 +106,20 @@ note left "$(echo ${units}/libpod-*.scope)"
     expect((await answer("left")).output).toBe(`${units}/libpod-*.scope`);
   });
 });
+
+describe("AppArmor, where the kernel has it", () => {
+  const script = `
+profile() { bundle '{}' 'cat /proc/self/attr/apparmor/current'; sed -i "s|\\"args\\"|\\"apparmorProfile\\":\\"$1\\",\\"args\\"|" b/config.json; }
+profile unconfined
+try unconfined tspod-oci run -b b c
+profile no-such-profile
+try unknown tspod-oci run -b b c
+`;
+  const answer = machine({ session: "login", script });
+
+  test("the kernel is told the profile, and one that is not loaded is named", async () => {
+    expect(await answer("unconfined")).toEqual({ status: 0, output: "unconfined" });
+    const says = 'tspod-oci: no profile "no-such-profile" is loaded on this host';
+    expect(await answer("unknown")).toEqual({ status: 1, output: says });
+  });
+});
