@@ -2,7 +2,9 @@
  * `npm run bench`: tspod beside podman, same machine, same user, same image, same run. Medians of interleaved runs, and
  * the ratio that the goals are about. Options: --rounds N.
  */
-import { print } from "../driver/steps.ts";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { print, treeRoot } from "../driver/steps.ts";
 import { startRegistry } from "../support/debian-registry.ts";
 import { processesOf } from "../support/leaks.ts";
 import { type Bare, measureBare } from "./bare-runtime.ts";
@@ -86,6 +88,7 @@ async function compare(world: World, image: string): Promise<void> {
       const measured = await interleave(candidatesOf(bench, world, podman, image), rounds);
       print(formatRow(bench, measured));
     }
+    await printStarts(world);
     await printRuntimes(world);
     printMemory(world);
   } catch (error) {
@@ -138,6 +141,20 @@ function goalCell(ratio: number | undefined, goal: number | undefined): string {
 
 function line(...[name = "", ...cells]: string[]): string {
   return `${name.padEnd(38)}${cells.map((cell) => cell.padStart(12)).join("")}`.trimEnd();
+}
+
+/** What the single file costs: its start beside that of the development build, which is unpacked already. */
+async function printStarts(world: World): Promise<void> {
+  const development = join(treeRoot, "dist/tspod");
+  if (!existsSync(development) || development === tspodFile) return;
+  const start = (file: string): Candidate => ({
+    name: file,
+    run: async () => void (await command([file, "version"], world.environment)),
+  });
+  const [ours, theirs] = await interleave([start(tspodFile), start(development)], rounds);
+  if (ours === undefined || theirs === undefined) return;
+  const costs = `${(ours.medianMs - theirs.medianMs).toFixed(1)} ms more than the development build`;
+  print(`\nversion: ${ours.medianMs.toFixed(1)} ms, ${costs} (goal: 3 ms)`);
 }
 
 /** The runtime alone, without a store, names, logs or a network: the floor under all of the above. */

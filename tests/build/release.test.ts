@@ -347,31 +347,6 @@ describe("its surroundings", () => {
 });
 
 describe("starting", () => {
-  const development = join(treeRoot, "dist/tspod");
-  const isDevelopmentBuilt: Requirement = () =>
-    existsSync(development) ? undefined : "no dist/tspod to compare with (npm run build)";
-  testWith(isBuilt, isDevelopmentBuilt)(
-    "costs at most 3 ms more than the development build",
-    () => {
-      using place = makePlace();
-      const times = { release: [] as number[], development: [] as number[] };
-      const time = (file: string): number => {
-        const start = performance.now();
-        Bun.spawnSync([file, "version"], { env: place.environment, cwd: place.directory });
-        return performance.now() - start;
-      };
-      for (let i = 0; i < 43; i++) {
-        // in turns, so that whatever else this machine does hits both
-        const [release, plain] = [time(tspodFile), time(development)];
-        if (i < 3) continue; // unpacking, and a cold cache
-        times.release.push(release);
-        times.development.push(plain);
-      }
-      expect(median(times.release) - median(times.development)).toBeLessThan(3);
-    },
-    30_000,
-  );
-
   const emulator = program("qemu-aarch64-static", "qemu-user-static");
   const arm64 = join(treeRoot, "dist/tspod-linux-arm64");
   const isArmBuilt: Requirement = () =>
@@ -436,8 +411,4 @@ function damage(file: string, at: number): void {
   const index = Math.floor(at);
   bytes[index] = (bytes[index] ?? 0) ^ 0xff;
   writeFileSync(file, bytes);
-}
-
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 }

@@ -143,9 +143,17 @@ export function loadedPieces(elf: Elf): Piece[] {
     .map((s) => ({
       address: s.address,
       flags: s.flags,
-      bytes: elf.bytes.subarray(s.offset, s.offset + s.fileSize),
+      bytes: withoutSections(elf.bytes.slice(s.offset, s.offset + s.fileSize), s.offset),
       memorySize: s.memorySize,
     }));
+}
+
+/** The header is loaded, too. Where the sections were tells how long the names of files were when it was built. */
+function withoutSections(bytes: Uint8Array, offset: number): Uint8Array {
+  if (offset > 0 || bytes.length < headerSize) return bytes;
+  bytes.fill(0, 40, 48); // e_shoff
+  bytes.fill(0, 58, 64); // e_shentsize, e_shnum, e_shstrndx
+  return bytes;
 }
 
 /**
