@@ -231,12 +231,28 @@ pub const Launch = struct {
     /// Begin to write the id maps; what needs neither them nor the child is best done between this and `proceed`.
     pub fn writeMaps(launch: *Launch, target: Target) sys.Error!void {
         if (launch.early_failure != null) return;
-        if (target.maps()) |maps| launch.writing = try maps.begin(launch.pid);
+        const maps = target.maps() orelse return;
+        launch.writing = maps.begin(launch.pid) catch |err| return launch.unlessTold(err);
+    }
+
+    /// Nothing can be done for a child that has ended: then what it said is what went wrong, and `finish` tells it.
+    fn unlessTold(launch: *Launch, err: sys.Error) sys.Error!void {
+        var buffer: [1 + event.line_bytes_max]u8 = undefined;
+        while (report.has(launch.channel)) {
+            const message = report.receive(launch.channel, &buffer) orelse break;
+            if (message.fd) |fd| _ = linux.close(fd);
+            if (message.kind == .failed) launch.early_failure = lineOf(message);
+        }
+        return if (launch.early_failure == null) err else {};
     }
 
     /// Once the maps are written, let the child go on.
     pub fn proceed(launch: *Launch, target: Target) sys.Error!void {
         if (launch.early_failure != null) return;
+        return launch.letGoOn(target) catch |err| launch.unlessTold(err);
+    }
+
+    fn letGoOn(launch: *Launch, target: Target) sys.Error!void {
         const rootfs = target.rootfs() orelse return; // a further process waits for nothing
         if (target == .container) {
             const group = try launch.birth.?.finish();

@@ -114,6 +114,12 @@ pub fn sendWith(fd: linux.fd_t, bytes: []const u8, passed: linux.fd_t) sys.Error
     return sys.check("sendmsg", "", linux.sendmsg(fd, &message, linux.MSG.NOSIGNAL));
 }
 
+/// Whether `receive` would not wait.
+pub fn has(fd: linux.fd_t) bool {
+    var poll = [1]linux.pollfd{.{ .fd = fd, .events = linux.POLL.IN, .revents = 0 }};
+    return linux.errno(linux.poll(&poll, 1, 0)) == .SUCCESS and poll[0].revents != 0;
+}
+
 pub const Message = struct { kind: Kind, text: []const u8, fd: ?linux.fd_t };
 
 /// Null: the other side closed it. `buffer` holds the text.
