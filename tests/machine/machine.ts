@@ -5,7 +5,8 @@
  *     PROGRAM [-f FILE]... -s SESSION [-F FLAVOUR[,FLAVOUR]...] SCRIPT
  *
  * FILE lies in $IN then; SESSION is login (in a session of logind, as after ssh), user (a service of the user's own
- * systemd), bare (neither session nor XDG_RUNTIME_DIR, as in cron) or root; a FLAVOUR takes something away from it.
+ * systemd), bare (neither session nor XDG_RUNTIME_DIR, as in cron) or root; a FLAVOUR takes something away from it, or
+ * is "cmdline=TEXT", more of the kernel's command line.
  */
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -107,12 +107,15 @@ note left "$(echo ${units}/libpod-*.scope)"
   });
 });
 
+/** A member of config.json's process is put before its args. */
+const labelled = (member: string, label: string): string => `
+bundle '{}' 'cat /proc/self/attr/current'; sed -i 's|"args"|"${member}":"${label}","args"|' b/config.json`;
+
 describe("AppArmor, where the kernel has it", () => {
   const script = `
-profile() { bundle '{}' 'cat /proc/self/attr/apparmor/current'; sed -i "s|\\"args\\"|\\"apparmorProfile\\":\\"$1\\",\\"args\\"|" b/config.json; }
-profile unconfined
+${labelled("apparmorProfile", "unconfined")}
 try unconfined tspod-oci run -b b c
-profile no-such-profile
+${labelled("apparmorProfile", "no-such-profile")}
 try unknown tspod-oci run -b b c
 `;
   const answer = machine({ session: "login", script });
@@ -121,5 +124,21 @@ try unknown tspod-oci run -b b c
     expect(await answer("unconfined")).toEqual({ status: 0, output: "unconfined" });
     const says = 'tspod-oci: no profile "no-such-profile" is loaded on this host';
     expect(await answer("unknown")).toEqual({ status: 1, output: says });
+  });
+});
+
+describe("SELinux, where the kernel has it", () => {
+  // without a policy there are the kernel's own labels, and everybody may take them
+  const script = `
+${labelled("selinuxLabel", "unlabeled")}
+try labelled tspod-oci run -b b c
+try plain busybox cat /proc/self/attr/current
+`;
+  const flavours = ["cmdline=lsm=selinux selinux=1 enforcing=0"];
+  const answer = machine({ session: "login", flavours, script });
+
+  test("the program has the label that was asked for", async () => {
+    expect((await answer("labelled")).output).toMatch(/^unlabeled\0?$/);
+    expect((await answer("plain")).output).toMatch(/^kernel\0?$/);
   });
 });
