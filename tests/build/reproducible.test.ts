@@ -9,7 +9,6 @@ import {
   rmSync,
   symlinkSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { projectFiles, treeRoot } from "../support/tree.ts";
 
@@ -41,17 +40,18 @@ async function build(tree: string): Promise<string> {
   return await hashOf(join(tree, "dist", name));
 }
 
-/** A copy of the tree that shares its packages and its history, and no build caches. */
+/** A copy of the tree, beside it, with the files of its packages and its history, and no build caches. */
 function copyTree(): string {
-  const copy = mkdtempSync(join(tmpdir(), "tspod-copy-"));
+  const copy = mkdtempSync(join(dirname(treeRoot), "tspod-copy-"));
   for (const path of projectFiles("**")) {
     mkdirSync(dirname(join(copy, path)), { recursive: true });
     copyFileSync(join(treeRoot, path), join(copy, path));
   }
-  for (const shared of ["node_modules", ".git"]) {
-    const original = join(treeRoot, shared);
-    if (existsSync(original)) symlinkSync(realpathSync(original), join(copy, shared));
-  }
+  // not by a symlink: what is bundled would lie outside of the tree, and be named so
+  const packages = realpathSync(join(treeRoot, "node_modules"));
+  Bun.spawnSync(["cp", "-a", "--link", packages, join(copy, "node_modules")]);
+  const history = join(treeRoot, ".git");
+  if (existsSync(history)) symlinkSync(realpathSync(history), join(copy, ".git"));
   return copy;
 }
 
