@@ -37,7 +37,22 @@ export async function removeContainer(
   transact(context.database, () => deleteContainer(context.database, container.id), {
     durable: !container.autoRemove,
   });
+  await untilGroupIsEmpty(context, container.id);
   await discardFiles(context, container.id);
+}
+
+const endingMs = 500;
+
+/** A process that has been killed is in its cgroup until it is gone, and a cgroup that is lived in cannot be removed. */
+async function untilGroupIsEmpty(context: ContainerContext, id: string): Promise<void> {
+  const name = basename(runtimeDirectory(context.paths, id));
+  const deadline = performance.now() + endingMs;
+  for (;;) {
+    const group = findLeftCgroup(context.paths, name);
+    if (group === null || !existsSync(group) || performance.now() > deadline) return;
+    removeGroup(group);
+    if (existsSync(group)) await Bun.sleep(2);
+  }
 }
 
 /** Row and files of a container that is over, or never began. Idempotent: its monitor may have taken the files. */

@@ -110,6 +110,7 @@ test {
     _ = @import("monitor/remove.zig");
     _ = @import("monitor/stragglers.zig");
     _ = @import("client/detach.zig");
+    _ = @import("client/repeats.zig");
     _ = @import("prepare.zig");
     _ = @import("attach.zig");
     _ = @import("foreign/bundle.zig");

@@ -15,6 +15,7 @@ const terminal = @import("../process/terminal.zig");
 const tty = @import("tty.zig");
 const outputs = @import("output.zig");
 const detach = @import("detach.zig");
+const Repeats = @import("repeats.zig").Repeats;
 const linux = sys.linux;
 
 pub const Options = struct {
@@ -56,6 +57,7 @@ const Client = struct {
     options: Options,
     socket: linux.fd_t,
     signals: linux.fd_t,
+    repeats: Repeats = .{},
     stdout: outputs.Output,
     stderr: outputs.Output,
     raw: ?tty.Raw = null,
@@ -168,12 +170,11 @@ const Client = struct {
             },
             else => {},
         }
-        const si_kernel = 0x80;
         const pidfd = c.options.signals_to orelse {
             c.outcome = .{ .interrupted = @intCast(info.signo) };
             return;
         };
-        if (info.code != si_kernel) _ = linux.pidfd_send_signal(pidfd, signal, null, 0);
+        if (c.repeats.isNew(&info)) _ = linux.pidfd_send_signal(pidfd, signal, null, 0);
     }
 
     /// One read, then every whole frame in it. Stops at an output that cannot take its bytes yet.

@@ -26,6 +26,7 @@ const footprint = @import("footprint.zig");
 const launch = @import("launch.zig");
 const stragglers = @import("stragglers.zig");
 const cgroups = @import("../cgroup/cgroup.zig");
+const Repeats = @import("../client/repeats.zig").Repeats;
 const linux = sys.linux;
 
 /// What it needs of helper.json, copied: the arena is given back.
@@ -86,6 +87,7 @@ pub const Monitor = struct {
     attach_fd: ?linux.fd_t = null,
     timer_fd: ?linux.fd_t = null,
     signal_fd: ?linux.fd_t = null,
+    repeats: Repeats = .{},
     log: logs.Log = .{},
     stdin: stdins.Stdin = .{},
     stdout: Output = .{ .stream = .stdout },
@@ -378,10 +380,9 @@ pub const Monitor = struct {
     }
 
     fn forwardSignals(m: *Monitor) void {
-        const si_kernel = 0x80;
         var info: linux.signalfd_siginfo = undefined;
         while (linux.errno(linux.read(m.signal_fd.?, @ptrCast(&info), @sizeOf(@TypeOf(info)))) == .SUCCESS) {
-            if (info.code == si_kernel) continue;
+            if (!m.repeats.isNew(&info)) continue;
             m.signal(if (m.config.forwards_signals) info.signo else m.config.stop_signal);
         }
     }
