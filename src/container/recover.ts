@@ -21,7 +21,7 @@ export async function recoverContainers(context: ContainerContext): Promise<void
   const abandoned = listAutoRemove(context.database).filter(
     ({ id, creator }) => !isAlive(creator) && readState(context.paths, id).status !== "running",
   );
-  for (const name of list(context.paths.runtime)) discardGroup(context, name);
+  for (const name of list(context.paths.runtime)) await discardGroup(context, name);
   for (const { id } of abandoned.slice(0, leftoversMax)) {
     transact(context.database, () => deleteContainer(context.database, id), { durable: false });
     await discardFiles(context, id);

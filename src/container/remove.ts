@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, renameSync, rmSync, rmdirSync } from "node:fs";
 import { basename } from "node:path";
 import { TspodError } from "../errors.ts";
-import { removeGroup } from "../host/index.ts";
+import { endGroup } from "../host/index.ts";
 import { removeTrees } from "../helper/index.ts";
 import {
   containerDirectory,
@@ -37,22 +37,7 @@ export async function removeContainer(
   transact(context.database, () => deleteContainer(context.database, container.id), {
     durable: !container.autoRemove,
   });
-  await untilGroupIsEmpty(context, container.id);
   await discardFiles(context, container.id);
-}
-
-const endingMs = 500;
-
-/** A process that has been killed is in its cgroup until it is gone, and a cgroup that is lived in cannot be removed. */
-async function untilGroupIsEmpty(context: ContainerContext, id: string): Promise<void> {
-  const name = basename(runtimeDirectory(context.paths, id));
-  const deadline = performance.now() + endingMs;
-  for (;;) {
-    const group = findLeftCgroup(context.paths, name);
-    if (group === null || !existsSync(group) || performance.now() > deadline) return;
-    removeGroup(group);
-    if (existsSync(group)) await Bun.sleep(2);
-  }
 }
 
 /** Row and files of a container that is over, or never began. Idempotent: its monitor may have taken the files. */
@@ -67,7 +52,7 @@ export async function discardContainer(
 /** Delete what belongs to a container without a row. Idempotent. */
 export async function discardFiles(context: ContainerContext, id: string): Promise<void> {
   const runtime = runtimeDirectory(context.paths, id);
-  discardGroup(context, basename(runtime));
+  await discardGroup(context, basename(runtime));
   rmSync(runtime, { recursive: true, force: true });
   const directory = containerDirectory(context.paths, id);
   if (!existsSync(directory)) return; // its monitor has done it
@@ -83,10 +68,13 @@ export async function discardFiles(context: ContainerContext, id: string): Promi
   await emptyTrash(context, [trash]);
 }
 
-/** The cgroup of a container whose monitor was killed; systemd removes its own. */
-export function discardGroup({ paths }: ContainerContext, runtimeName: string): void {
+/** The cgroup of a container whose monitor was killed, with whom it left in there. */
+export async function discardGroup(
+  { paths }: ContainerContext,
+  runtimeName: string,
+): Promise<void> {
   const group = findLeftCgroup(paths, runtimeName);
-  if (group !== null) removeGroup(group);
+  if (group !== null) await endGroup(group);
 }
 
 /** Files of subordinate ids can only be deleted inside the user namespace; most containers have none. */

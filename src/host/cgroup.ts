@@ -3,8 +3,8 @@
  * the user's, or nobody. Reads files, starts nothing. What then happens is the helper's (zig/src/cgroup/): it looks
  * for itself again, because a container may be started from another session than it was created in.
  */
-import { accessSync, constants, existsSync, readFileSync, rmdirSync, statfsSync } from "node:fs";
-import { readdirSync } from "node:fs";
+import { accessSync, constants, existsSync, readdirSync, readFileSync } from "node:fs";
+import { rmdirSync, statfsSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 
 export interface HostCgroup {
@@ -122,6 +122,30 @@ function findCgroupfs(environment: Environment): string | null {
   if (hasSystemd(uid, environment)) return null;
   const top = [mountPoint, `${mountPoint}/unified`].find(isCgroup2);
   return top === undefined ? null : findBase(top, uid);
+}
+
+/** Longer than the kernel takes to end a process. */
+const endingMs = 500;
+
+/** A group whose container is over: who is left in it is killed, and waited for. Where that takes too long it stays. */
+export async function endGroup(path: string): Promise<void> {
+  const deadline = performance.now() + endingMs;
+  removeGroup(path);
+  while (isCgroup2(path) && performance.now() < deadline) {
+    killAll(path);
+    await Bun.sleep(1);
+    removeGroup(path);
+  }
+}
+
+function killAll(group: string): void {
+  try {
+    if (existsSync(`${group}/cgroup.kill`)) return writeFileSync(`${group}/cgroup.kill`, "1");
+    const text = readFileSync(`${group}/cgroup.procs`, "utf8"); // before Linux 5.14
+    for (const pid of text.split("\n").filter(Boolean)) process.kill(Number(pid), "SIGKILL");
+  } catch {
+    // gone meanwhile: the caller looks again
+  }
 }
 
 /** A group that nobody lives in any more, with those below it. One that is gone, or lived in, is left alone. */

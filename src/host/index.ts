@@ -1,5 +1,12 @@
 /** What other rooms may know of the host. */
-export { cgroupManager, hostCgroup, type HostCgroup, listGroups, removeGroup } from "./cgroup.ts";
+export {
+  cgroupManager,
+  endGroup,
+  hostCgroup,
+  type HostCgroup,
+  listGroups,
+  removeGroup,
+} from "./cgroup.ts";
 export { type HostTexts, readHostTexts } from "./facts.ts";
 export {
   countIds,

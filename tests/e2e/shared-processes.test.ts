@@ -2,6 +2,7 @@
 import { describe, expect } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { cgroupDelegation } from "../support/delegated-cgroup.ts";
+import { processesOf } from "../support/leaks.ts";
 import { program, registryPrograms, testWith } from "../support/requirements.ts";
 import { sharedWorld } from "../support/shared-world.ts";
 import { until } from "../support/wait.ts";
@@ -103,6 +104,22 @@ describe.each(modes)("--pid=%s --init", (mode) => {
     }
   });
 });
+
+testWith(...registryPrograms, cgroupDelegation)(
+  "what a killed monitor leaves in the cgroup goes with rm, and nothing is left",
+  async () => {
+    const { world } = shared;
+    const script = "setsid sleep 70005 & exec sleep 1000";
+    const id = await world.ok("run", "-d", "--pid=host", "tiny", "sh", "-c", script);
+    const left = await until("it sleeps", () => sleepers(70005)[0]);
+    const [monitor] = processesOf(world.root).filter(({ command }) => command.includes(id));
+    if (monitor === undefined) throw new Error("it has no monitor");
+    process.kill(monitor.pid, "SIGKILL");
+    await until("the program has ended", async () => (await world.ok("ps", "-q")) === "");
+    await world.ok("rm", "-f", id);
+    expect(sleepers(70005)).not.toContain(left);
+  },
+);
 
 describe.each(["tspod", "crun"])("what is left behind, --runtime %s", (runtime) => {
   const needs = runtime === "tspod" ? [] : [program(runtime)];
