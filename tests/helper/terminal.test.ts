@@ -72,6 +72,17 @@ describe("a foreground terminal", () => {
     expect((await run.outcome).last).toEqual({ event: "exited", code: 3 });
   });
 
+  runtimeTest("Ctrl-C reaches a container without one, whoever else was told", async () => {
+    const script = "trap 'echo caught; exit 3' INT; echo on; while :; do sleep 0.05; done";
+    await using container = new Container(["sh", "-c", script], { helper: { attach: attached } });
+    const display = screen();
+    const run = container.start(display.options);
+    await display.sees("on");
+    type(run, "\x03"); // we are its parent, and pass nothing on
+    await display.sees("caught");
+    expect((await run.outcome).last).toEqual({ event: "exited", code: 3 });
+  });
+
   runtimeTest("every byte goes through, but the detach keys", async () => {
     await using container = withTerminal([
       "sh",

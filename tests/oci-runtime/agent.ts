@@ -3,29 +3,16 @@
  * container process, and answers one call of each with an error of the test's. Like receive.ts of the conformance rules,
  * but it answers.
  */
-import { existsSync } from "node:fs";
-import { arch } from "node:os";
-import { until } from "../support/wait.ts";
-
-/** recvmsg(2), which neither Bun nor plain perl has. */
-const recvmsg = arch() === "x64" ? 47 : 212;
+import { perlDescriptors, untilListening } from "../support/perl-descriptors.ts";
 
 /** SECCOMP_IOCTL_NOTIF_RECV and _SEND with struct seccomp_notif (80 bytes) and struct seccomp_notif_resp (24). */
 const program = `
-use IO::Socket::UNIX; $| = 1;
-my $listener = IO::Socket::UNIX->new(Local => shift, Listen => 8) or die "listen: $!";
+${perlDescriptors}
+my $listener = listening(shift);
 alarm 30;
 my @kept;
 for my $errno (@ARGV) {
-  my $peer = $listener->accept() or die "accept: $!";
-  my ($text, $control) = ("\\0" x 65536, "\\0" x 256);
-  my $vector = pack("QQ", unpack("Q", pack("p", $text)), length $text);
-  my $header = pack("Q L x4 Q Q Q Q i x4", 0, 0, unpack("Q", pack("p", $vector)), 1, unpack("Q", pack("p", $control)), length $control, 0);
-  my $length = syscall(${recvmsg}, fileno($peer), $header, 0);
-  die "recvmsg: $!" if $length < 0;
-  my ($size) = unpack("Q", $control);
-  my @descriptors = $size > 16 ? unpack("i*", substr($control, 16, $size - 16)) : ();
-  my $json = substr($text, 0, $length);
+  my ($peer, $json, @descriptors) = receive($listener);
   while (sysread($peer, my $more, 65536)) { $json .= $more }
   print scalar(@descriptors), " $json\\n";
   open(my $filter, "+<&=", $descriptors[0]) or die "open: $!";
@@ -59,7 +46,7 @@ export async function seccompAgent(path: string, errnos: readonly number[]): Pro
     stderr: "inherit",
   });
   const output = child.stdout.text();
-  await until("somebody listens", () => existsSync(path));
+  await untilListening(path);
   return {
     notified: output.then(parse),
     [Symbol.asyncDispose]: async () => {

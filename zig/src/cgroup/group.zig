@@ -111,10 +111,10 @@ pub const Cgroup = struct {
 
     /// What is left in it is killed, and it is gone.
     pub fn destroy(group: Cgroup) Error!void {
-        if (group.isNone() or group.look() == .top) return;
+        if (group.isNone()) return;
         switch (linux.errno(linux.rmdir(group.path))) {
             .SUCCESS, .NOENT => return, // nothing was left
-            else => {},
+            else => if (group.look() == .top) return,
         }
         try group.killAll();
         try group.remove();

@@ -2,6 +2,7 @@
 //! user to systemd and to the hierarchy of the host.
 const std = @import("std");
 const sys = @import("../sys.zig");
+const files = @import("files.zig");
 const linux = sys.linux;
 
 var known: ?u32 = null;
@@ -15,13 +16,9 @@ pub fn uid() u32 {
 
 fn find() u32 {
     const own = linux.geteuid();
-    const rc = linux.open("/proc/self/uid_map", .{ .CLOEXEC = true }, 0);
-    if (linux.errno(rc) != .SUCCESS) return own;
-    defer _ = linux.close(@intCast(rc));
     var buffer: [4096]u8 = undefined;
-    const n = linux.read(@intCast(rc), &buffer, buffer.len);
-    if (linux.errno(n) != .SUCCESS) return own;
-    return outside(buffer[0..n], own) orelse own;
+    const map = files.read("/proc/self", "uid_map", &buffer) orelse return own;
+    return outside(map, own) orelse own;
 }
 
 /// By the lines "INSIDE OUTSIDE COUNT" of a uid_map (user_namespaces(7)). Null: it is not mapped.
