@@ -3,7 +3,14 @@
  * is missing is hidden by a mount or forbidden by that namespace's own sysctl.
  */
 import { describe, expect } from "bun:test";
-import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { registryPrograms, testWith } from "../support/requirements.ts";
 import { makeWorld, type Result, tspodFile, type World } from "../support/world.ts";
@@ -12,11 +19,14 @@ const test = testWith(...registryPrograms);
 
 /** Run `script` (where `$TSPOD` is the file) as root of a namespace with all our ids, in which it may mount. */
 async function onHost(world: World, script: string): Promise<Result> {
-  chmodSync(dirname(world.home), 0o755); // another user of the namespace must get through
+  // another user of the namespace must get through, and might not to where this tree is
+  chmodSync(dirname(world.home), 0o755);
+  const file = join(world.home, "tspod");
+  copyFileSync(tspodFile, file);
   const enter = ["unshare", "--map-root-user", "--map-auto", "--mount", "--propagation", "private"];
   const child = Bun.spawn([...enter, "sh", "-euc", script], {
     cwd: world.home,
-    env: { ...world.environment, TSPOD: tspodFile, ROOT: world.root },
+    env: { ...world.environment, TSPOD: file, ROOT: world.root },
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
