@@ -34,6 +34,8 @@ const doors: Record<string, string[]> = {
     "images.ts",
     "containers.ts",
     "volumes.ts",
+    "events.ts",
+    "secrets.ts",
     "layers.ts",
     "content.ts",
     "leases.ts",

@@ -1,10 +1,17 @@
-/** Every command, by name. Only the one that is called is loaded. */
+/** Every command, by name, and the nouns they have too. Only the one that is called is loaded. */
 import type { Command } from "./command.ts";
 
-type Loader = () => Promise<{ default: unknown }>;
+export type Loader = () => Promise<{ default: unknown }>;
+
+/** `tspod container ls`: the same commands under the thing they are about, and those that only make sense there. */
+export interface Group {
+  /** One sentence, without a full stop. */
+  readonly summary: string;
+  readonly commands: Readonly<Record<string, Loader>>;
+}
 
 /** In the order of `tspod --help`. */
-const loaders: Readonly<Record<string, Loader>> = {
+const loaders = {
   run: () => import("./run.ts"),
   create: () => import("./create.ts"),
   start: () => import("./start.ts"),
@@ -23,6 +30,26 @@ const loaders: Readonly<Record<string, Loader>> = {
   info: () => import("./info.ts"),
   version: () => import("./version.ts"),
   completion: () => import("./completion.ts"),
+} satisfies Readonly<Record<string, Loader>>;
+
+const { run, create, start, exec, attach, ps, logs, stop, kill, wait, rm } = loaders;
+
+const groups: Readonly<Record<string, Group>> = {
+  container: {
+    summary: "Containers",
+    commands: {
+      ...{ run, create, start, exec, attach, logs, stop, kill, wait, rm },
+      ...{ ls: ps, list: ps, ps },
+    },
+  },
+  image: {
+    summary: "Images",
+    commands: {
+      ...{ pull: loaders.pull, rm: loaders.rmi },
+      ...{ ls: loaders.images, list: loaders.images },
+    },
+  },
+  system: { summary: "This host and the store", commands: { info: loaders.info } },
 };
 
 /** Not for people: in no list. */
@@ -30,11 +57,26 @@ const hiddenLoaders: Readonly<Record<string, Loader>> = {
   __complete: () => import("./complete.ts"),
 };
 
-export const commandNames: readonly string[] = Object.keys(loaders);
+const topLevel: Readonly<Record<string, Loader>> = { ...loaders, ...hiddenLoaders };
 
-export async function loadCommand(name: string): Promise<Command | null> {
-  const all = { ...loaders, ...hiddenLoaders };
-  const loader = Object.hasOwn(all, name) ? all[name] : undefined;
+export const commandNames: readonly string[] = Object.keys(loaders);
+export const groupNames: readonly string[] = Object.keys(groups);
+
+export function findGroup(name: string): Group | null {
+  return Object.hasOwn(groups, name) ? (groups[name] ?? null) : null;
+}
+
+/** By one word, or by a noun and a verb. Null: there is none. */
+export async function loadCommand(name: string, verb?: string): Promise<Command | null> {
+  const table = verb === undefined ? topLevel : (findGroup(name)?.commands ?? {});
+  const wanted = verb ?? name;
+  const loader = Object.hasOwn(table, wanted) ? table[wanted] : undefined;
   if (loader === undefined) return null;
   return (await loader()).default as Command; // each module's default export is one
+}
+
+/** The first words of a command line that name a command, and the rest. */
+export function splitCommand(words: readonly string[]): { path: string[]; rest: string[] } {
+  const length = findGroup(words[0] ?? "") === null ? 1 : 2;
+  return { path: words.slice(0, length), rest: words.slice(length) };
 }

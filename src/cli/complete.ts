@@ -7,7 +7,7 @@ import { listContainers } from "../container/index.ts";
 import { listImages } from "../image/index.ts";
 import { familiarReference, parseReference } from "../oci/index.ts";
 import { type CliContext, defineCommand } from "./command.ts";
-import { commandNames, loadCommand } from "./commands.ts";
+import { commandNames, findGroup, groupNames, loadCommand, splitCommand } from "./commands.ts";
 import {
   type Candidate,
   completeCommand,
@@ -34,16 +34,26 @@ export default defineCommand({
 });
 
 async function complete(context: CliContext, typed: string[]): Promise<Completion> {
-  const [name = "", ...rest] = typed;
-  if (rest.length === 0) return words(await describeCommands(), name);
-  if (name === "help") return words(await describeCommands(), rest[0] ?? "");
-  const command = await loadCommand(name);
+  const asked = typed[0] === "help" && typed.length > 1 ? typed.slice(1) : typed;
+  const { path, rest } = splitCommand(asked);
+  if (rest.length === 0) return words(await describeCommands(path), path.at(-1) ?? "");
+  const [name = "", verb] = path;
+  const command = typed === asked ? await loadCommand(name, verb) : null;
   return command === null ? words([], "") : completeCommand(command, rest, namesOf(context));
 }
 
-async function describeCommands(): Promise<Candidate[]> {
-  const commands = await Promise.all(commandNames.map(loadCommand));
-  return commandNames.map((name, index) => [name, commands[index]?.summary ?? ""] as const);
+/** What may stand where the last word of `path` does. */
+async function describeCommands(path: readonly string[]): Promise<Candidate[]> {
+  const [noun = ""] = path;
+  const group = path.length > 1 ? findGroup(noun) : null;
+  const verbs = Object.keys(group?.commands ?? {});
+  const names = group === null ? commandNames : verbs;
+  const commands = await Promise.all(
+    names.map((name) => (group === null ? loadCommand(name) : loadCommand(noun, name))),
+  );
+  const described = names.map((name, index) => [name, commands[index]?.summary ?? ""] as const);
+  const nouns = groupNames.map((name) => [name, findGroup(name)?.summary ?? ""] as const);
+  return group === null ? [...described, ...nouns] : described;
 }
 
 function namesOf(context: CliContext): Names {

@@ -2,26 +2,37 @@
 import { Cli, Command as ClipanionCommand, type CommandClass, Option } from "clipanion";
 import { TspodError } from "../errors.ts";
 import type { Command } from "./command.ts";
-import { commandNames, loadCommand } from "./commands.ts";
+import {
+  commandNames,
+  findGroup,
+  type Group,
+  groupNames,
+  loadCommand,
+  splitCommand,
+} from "./commands.ts";
 import { print } from "./output/print.ts";
 
 const binary = { binaryName: "tspod", binaryLabel: "tspod: containers in one file" };
 
 /** `tspod help [COMMAND]`. */
 export async function printHelp(words: readonly string[]): Promise<number> {
-  const [name] = words.filter((word) => !word.startsWith("-"));
-  if (name !== undefined) {
-    const command = await loadCommand(name);
-    if (command === null) {
-      throw new TspodError("usage", `Unknown command "${name}"`, { next: "see tspod --help" });
-    }
-    return printCommandHelp(command);
-  }
-  const commands = await Promise.all(commandNames.map(loadCommand));
-  const width = Math.max(...commandNames.map((word) => word.length));
-  const lines = commands.map((command, index) =>
-    `  ${(commandNames[index] ?? "").padEnd(width)}  ${command?.summary ?? ""}`.trimEnd(),
+  const { path } = splitCommand(words.filter((word) => !word.startsWith("-")));
+  const [name, verb] = path;
+  if (name === undefined) return printOverview();
+  const group = findGroup(name);
+  if (group !== null && verb === undefined) return printGroup(name, group);
+  const command = await loadCommand(name, verb);
+  if (command !== null) return printCommandHelp(command);
+  throw new TspodError("usage", `Unknown command "${path.join(" ")}"`, {
+    next: "see tspod --help",
+  });
+}
+
+async function printOverview(): Promise<number> {
+  const summaries = await Promise.all(
+    commandNames.map(async (name) => [name, (await loadCommand(name))?.summary ?? ""] as const),
   );
+  const nouns = groupNames.map((name) => [name, findGroup(name)?.summary ?? ""] as const);
   await print(
     [
       "tspod: containers in one file, without root and without a daemon",
@@ -29,7 +40,10 @@ export async function printHelp(words: readonly string[]): Promise<number> {
       "Usage: tspod COMMAND [FLAGS] [ARGUMENTS]",
       "",
       "Commands:",
-      ...lines,
+      ...inColumns(summaries),
+      "",
+      "The same and more, by what they are about (tspod NOUN --help):",
+      ...inColumns(nouns),
       "",
       "First steps: tspod run --rm hello    More: tspod COMMAND --help",
       "For other engines, an OCI runtime: tspod oci --help",
@@ -37,6 +51,29 @@ export async function printHelp(words: readonly string[]): Promise<number> {
     ].join("\n"),
   );
   return 0;
+}
+
+async function printGroup(noun: string, group: Group): Promise<number> {
+  const verbs = Object.keys(group.commands);
+  const summaries = await Promise.all(
+    verbs.map(async (verb) => [verb, (await loadCommand(noun, verb))?.summary ?? ""] as const),
+  );
+  const lines = [
+    `tspod ${noun}: ${group.summary}`,
+    "",
+    `Usage: tspod ${noun} COMMAND [FLAGS] [ARGUMENTS]`,
+    "",
+    "Commands:",
+    ...inColumns(summaries),
+    "",
+  ];
+  await print(lines.join("\n"));
+  return 0;
+}
+
+function inColumns(rows: readonly (readonly [string, string])[]): string[] {
+  const width = Math.max(...rows.map(([word]) => word.length));
+  return rows.map(([word, summary]) => `  ${word.padEnd(width)}  ${summary}`.trimEnd());
 }
 
 export async function printCommandHelp(command: Command): Promise<number> {

@@ -4,7 +4,7 @@ import { TspodError } from "../errors.ts";
 import { recoverContent } from "../image/index.ts";
 import { nearest } from "../lib/nearest.ts";
 import type { CliContext, Command } from "./command.ts";
-import { commandNames, loadCommand } from "./commands.ts";
+import { commandNames, findGroup, groupNames, loadCommand, splitCommand } from "./commands.ts";
 import { printFailure } from "./failure.ts";
 import { parseArguments } from "./parse.ts";
 
@@ -21,22 +21,31 @@ export async function runCli(argv: readonly string[], context: CliContext): Prom
 }
 
 async function dispatch(argv: readonly string[], context: CliContext): Promise<number> {
-  const [name, ...rest] = argv;
-  if (name === undefined || name === "--help" || name === "-h" || name === "help") {
-    return (await import("./help.ts")).printHelp(rest);
+  const [name] = argv;
+  if (name === undefined || isHelp(name) || name === "help") {
+    return (await import("./help.ts")).printHelp(argv.slice(1));
   }
   if (name === "--version" || name === "-v") return dispatch(["version", "--short"], context);
-  const command = await loadCommand(name);
-  if (command === null) throw unknownCommand(name);
-  return runCommand(command, rest, context);
+  const { path, rest } = splitCommand(argv);
+  const [, verb] = path;
+  if (findGroup(name) !== null && (verb === undefined || isHelp(verb))) {
+    return (await import("./help.ts")).printHelp([name]);
+  }
+  const command = await loadCommand(name, verb);
+  if (command === null) throw unknownCommand(path);
+  return runCommand(command, `tspod ${path.join(" ")}`, rest, context);
+}
+
+function isHelp(word: string): boolean {
+  return word === "--help" || word === "-h";
 }
 
 async function runCommand(
   command: Command,
+  title: string,
   argv: readonly string[],
   context: CliContext,
 ): Promise<number> {
-  const title = `tspod ${command.path.join(" ")}`;
   const parsed = parseArguments(argv, command.flags, {
     command: title,
     stopsAtArgument: command.args.stopsAtFirst === true,
@@ -67,10 +76,14 @@ function countWords(min: number, max: number): string {
   return `${min} to ${plural(max)}`;
 }
 
-function unknownCommand(name: string): TspodError {
-  const near = nearest(name, commandNames);
-  const hint = near === undefined ? "" : `did you mean "tspod ${near}"? `;
-  return new TspodError("usage", `Unknown command "${name}"`, {
-    next: `${hint}see tspod --help`,
+function unknownCommand(path: readonly string[]): TspodError {
+  const [noun = "", verb] = path;
+  const group = verb === undefined ? null : findGroup(noun);
+  const known = group === null ? [...commandNames, ...groupNames] : Object.keys(group.commands);
+  const near = nearest(verb ?? noun, known);
+  const before = group === null ? "tspod" : `tspod ${noun}`;
+  const hint = near === undefined ? "" : `did you mean "${before} ${near}"? `;
+  return new TspodError("usage", `Unknown command "${path.join(" ")}"`, {
+    next: `${hint}see ${before} --help`,
   });
 }

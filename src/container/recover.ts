@@ -8,6 +8,7 @@ import { isAlive } from "../lib/process-identity.ts";
 import { deleteContainer, listAutoRemove, listIds, readState } from "../store/containers.ts";
 import { requirePrivateRuntime } from "../store/runtime-directory.ts";
 import { transact } from "../store/database.ts";
+import { rotateEvents } from "../store/events.ts";
 import type { ContainerContext } from "./context.ts";
 import { discardFiles, discardGroup, emptyTrash } from "./remove.ts";
 
@@ -18,6 +19,7 @@ const temporaryPrefix = ".tmp.";
 
 export async function recoverContainers(context: ContainerContext): Promise<void> {
   requirePrivateRuntime(context.paths);
+  rotateEvents(context.database, context.paths);
   const abandoned = listAutoRemove(context.database).filter(
     ({ id, creator }) => !isAlive(creator) && readState(context.paths, id).status !== "running",
   );

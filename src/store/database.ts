@@ -86,6 +86,23 @@ const migrations = [
     PRIMARY KEY (chain_id, owners)
   ) STRICT;
   `,
+  `
+  ALTER TABLE volume ADD COLUMN options TEXT NOT NULL DEFAULT '{}'; -- JSON object: as -o gave them
+  CREATE TABLE container_volume (      -- which volumes a container was made with: those are in use
+    container_id TEXT NOT NULL REFERENCES container(id) ON DELETE CASCADE,
+    volume TEXT NOT NULL,              -- its name; no reference: a volume that somebody deleted by hand is made again
+    PRIMARY KEY (container_id, volume)
+  ) STRICT;
+  CREATE INDEX container_volume_volume ON container_volume(volume);
+  CREATE TABLE secret (
+    id TEXT PRIMARY KEY,               -- 25 hex characters, as podman's
+    name TEXT NOT NULL UNIQUE,
+    labels TEXT NOT NULL,              -- JSON object
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL,
+    data BLOB NOT NULL
+  ) STRICT;
+  `,
 ];
 
 /** Open (creating it when needed) the store's database. Throws store.unwritable, store.full or store.corrupt. */

@@ -21,6 +21,8 @@ export interface Paths {
   layers: string;
   containers: string;
   volumes: string;
+  /** What happened, a line each: see events.ts. */
+  events: string;
   /** Renamed here first, deleted at leisure. */
   trash: string;
 }
@@ -61,6 +63,7 @@ export function storePaths(environment: Environment, uid: number): Paths {
     layers: join(data, "layers"),
     containers: join(data, "containers"),
     volumes: join(data, "volumes"),
+    events: join(data, "events.jsonl"),
     trash: join(data, "trash"),
   };
 }

@@ -79,7 +79,9 @@ test("completeCommand() answers whatever has been typed", async () => {
     " ",
   ];
   const kinds = new Set<string>();
-  const commands = await Promise.all(["run", "exec", "rm", "logs", "version"].map(loadCommand));
+  const commands = await Promise.all(
+    ["run", "exec", "rm", "logs", "version"].map((name) => loadCommand(name)),
+  );
   for (let round = 0; round < 5000; round++) {
     const command = dice.pick(commands);
     if (command === null) throw new Error("a command is gone");
