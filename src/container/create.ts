@@ -23,6 +23,7 @@ import { layerTree } from "../store/layers.ts";
 import type { Paths } from "../store/paths.ts";
 import { ensureVolume, volumeDirectory } from "../store/volumes.ts";
 import type { ContainerContext } from "./context.ts";
+import { recordContainerEvent } from "./events.ts";
 import { generateId, generateName } from "./names.ts";
 import { emptyTrash } from "./remove.ts";
 import { type Setting, usualSetting } from "./setting.ts";
@@ -132,6 +133,7 @@ async function place(
     throw error;
   }
   if (durable) syncDirectory(paths.containers);
+  recordContainerEvent(context, "create", record, record.labels);
   return record;
 }
 

@@ -12,6 +12,7 @@ import {
 } from "../store/containers.ts";
 import { transact } from "../store/database.ts";
 import type { ContainerContext } from "./context.ts";
+import { recordContainerEvent } from "./events.ts";
 import { type Container, getContainer } from "./find.ts";
 import { stopContainer } from "./stop.ts";
 
@@ -37,6 +38,7 @@ export async function removeContainer(
   transact(context.database, () => deleteContainer(context.database, container.id), {
     durable: !container.autoRemove,
   });
+  recordContainerEvent(context, "remove", container);
   await discardFiles(context, container.id);
 }
 

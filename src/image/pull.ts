@@ -20,6 +20,7 @@ import {
   type Reference,
 } from "../oci/index.ts";
 import { blobPath, explainWrite, prepareContent } from "../store/content.ts";
+import { recordEvent } from "../store/events.ts";
 import { insertImage } from "../store/image-writes.ts";
 import { findImageByName, listImageRecords, type StoredImage } from "../store/images.ts";
 import { ensureBlob, keepBytes } from "./blob.ts";
@@ -79,6 +80,12 @@ async function pull(
     layers: layers.map(({ chainId, descriptor }) => ({ chainId, blobDigest: descriptor.digest })),
     name: { reference: name, digest: source.top.digest },
     pulledAt: new Date().toISOString(),
+  });
+  recordEvent(context, {
+    type: "image",
+    status: "pull",
+    id: resolved.manifest.config.digest,
+    name,
   });
   const image = findImageByName(context.database, [name]);
   if (image === undefined)

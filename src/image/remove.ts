@@ -11,6 +11,7 @@ import {
   repositoryName,
 } from "../oci/index.ts";
 import { transact } from "../store/database.ts";
+import { recordEvent } from "../store/events.ts";
 import {
   containersOfImage,
   deleteImageRows,
@@ -44,7 +45,7 @@ export async function removeImage(
   { force = false }: RemoveOptions = {},
 ): Promise<RemovedImage> {
   const { database } = context;
-  const work = (): { removed: RemovedImage; orphans: Orphans | undefined } => {
+  const work = (): { id: Digest; removed: RemovedImage; orphans: Orphans | undefined } => {
     const { id } = getImage(context, text);
     const [image] = listImageRecords(database, id);
     if (image === undefined) throw new RangeError(`image ${id} was just found`);
@@ -56,10 +57,15 @@ export async function removeImage(
     for (const name of doomed) deleteName(database, name);
     const isKept = !isWhole || containersOfImage(database, id).length > 0;
     const orphans = isKept ? undefined : deleteImageRows(database, id);
-    return { removed: { untagged: doomed, deleted: isKept ? undefined : id }, orphans };
+    return { id, removed: { untagged: doomed, deleted: isKept ? undefined : id }, orphans };
   };
   // the row is gone for good before its files go
-  const { removed, orphans } = transact(database, work, { durable: true });
+  const { id, removed, orphans } = transact(database, work, { durable: true });
+  for (const name of removed.untagged)
+    recordEvent(context, { type: "image", status: "untag", id, name });
+  const [name = ""] = removed.untagged;
+  if (removed.deleted !== undefined)
+    recordEvent(context, { type: "image", status: "remove", id, name });
   if (orphans !== undefined) await removeFiles(context, orphans);
   return removed;
 }

@@ -29,13 +29,10 @@ export type NewEvent = Pick<StoreEvent, "type" | "status"> & Partial<StoreEvent>
 const fileBytesMax = 8 * 1024 * 1024;
 
 /** A full disk loses what is told about a thing, never the thing: nothing is thrown. */
-export function recordEvent(
-  { paths, now }: { paths: Pick<Paths, "events">; now(): string },
-  event: NewEvent,
-): void {
+export function recordEvent({ paths }: { paths: Pick<Paths, "events"> }, event: NewEvent): void {
   const { type, status, id = "", name = "", image = "", attributes = {} } = event;
   const whole: StoreEvent = {
-    time: event.time ?? now(),
+    time: event.time ?? new Date().toISOString(),
     type,
     status,
     id,
