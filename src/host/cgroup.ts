@@ -27,7 +27,7 @@ export function hostCgroup(environment: Environment): HostCgroup {
     return { manager: "none", version: hasOther ? "v1" : "none", controllers: [] };
   }
   const version = top === mountPoint ? "v2" : "hybrid";
-  const uid = process.geteuid?.() ?? 0;
+  const uid = outsideUid();
   if (hasSystemd(uid, environment)) {
     const slice = `${top}/user.slice/user-${uid}.slice/user@${uid}.service`;
     return { manager: "systemd", version, controllers: controllersOf(uid === 0 ? top : slice) };
@@ -77,6 +77,20 @@ function findBase(top: string, uid: number): string | null {
   return isWritable(directory) ? directory : null;
 }
 
+/**
+ * Who we are to those outside of our user namespace: root of one that an engine has made for a user is still that user to
+ * systemd and to the hierarchy (zig/src/cgroup/owner.zig).
+ */
+function outsideUid(): number {
+  const uid = process.geteuid?.() ?? 0;
+  return uid === 0 ? parseOutsideRoot(readText("/proc/self/uid_map")) : uid;
+}
+
+/** What 0 is outside, by the lines "INSIDE OUTSIDE COUNT" of a uid_map (user_namespaces(7)). */
+export function parseOutsideRoot(text: string): number {
+  return Number(/^\s*0\s+(\d+)\s/m.exec(text)?.[1] ?? 0);
+}
+
 /** The path in the line "0::PATH" of /proc/PID/cgroup (cgroups(7)). Null: none, deleted, or out of our sight. */
 export function parseOwnGroup(text: string): string | null {
   const line = text.split("\n").find((each) => each.startsWith("0::/"));
@@ -118,7 +132,7 @@ export function listGroups(environment: Environment): { id: string; path: string
 }
 
 function findCgroupfs(environment: Environment): string | null {
-  const uid = process.geteuid?.() ?? 0;
+  const uid = outsideUid();
   if (hasSystemd(uid, environment)) return null;
   const top = [mountPoint, `${mountPoint}/unified`].find(isCgroup2);
   return top === undefined ? null : findBase(top, uid);

@@ -1,7 +1,7 @@
 /** What this host says of cgroups; parsers by their text. */
 import { describe, expect, test } from "bun:test";
 import { hostCgroup, removeGroup } from "../../src/host/index.ts";
-import { parseOwnGroup } from "../../src/host/cgroup.ts";
+import { parseOutsideRoot, parseOwnGroup } from "../../src/host/cgroup.ts";
 
 describe("parseOwnGroup()", () => {
   test.each([
@@ -14,6 +14,14 @@ describe("parseOwnGroup()", () => {
   ])("%j is %j", (text, expected) => {
     expect(parseOwnGroup(text)).toBe(expected);
   });
+});
+
+test("parseOutsideRoot() is who root of a user namespace is outside of it", () => {
+  expect(
+    parseOutsideRoot("         0       1000          1\n         1     100000      65536\n"),
+  ).toBe(1000);
+  expect(parseOutsideRoot("         0          0 4294967295\n")).toBe(0);
+  expect(parseOutsideRoot("1000 1000 1\n")).toBe(0);
 });
 
 test("hostCgroup() names a manager, and controllers only where there is one", () => {

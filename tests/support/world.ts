@@ -32,6 +32,7 @@ export interface World extends AsyncDisposable {
   root: string;
   home: string;
   environment: Record<string, string>;
+  prefix: readonly string[];
   /** Run tspod to its end. */
   tspod(arguments_: string[], options?: RunOptions): Promise<Result>;
   /** Run it and expect success: its standard output without the last newline. */
@@ -47,6 +48,8 @@ export interface WorldOptions {
   images?: string[];
   /** Instead of the registry that mirrors docker.io: a registries.conf. */
   registriesConf?: string;
+  /** Words before the file's: a program that runs it elsewhere. */
+  prefix?: readonly string[];
 }
 
 const defaultTimeoutMs = 30_000;
@@ -61,8 +64,9 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
     options.registriesConf ?? mirrorOfDockerHub((await sharedRegistry()).address),
   );
   const environment = worldEnvironment(root, home);
+  const { prefix = [] } = options;
   const start = (words: string[], run: RunOptions = {}): Running =>
-    Bun.spawn([tspodFile, ...words], {
+    Bun.spawn([...prefix, tspodFile, ...words], {
       cwd: run.directory ?? home,
       env: defined({ ...environment, ...run.environment }),
       stdin: "pipe",
@@ -80,7 +84,7 @@ export async function makeWorld(options: WorldOptions = {}): Promise<World> {
   };
   for (const image of options.images ?? []) await ok("pull", "--quiet", image);
   return {
-    ...{ root, home, environment, tspod, ok, start },
+    ...{ root, home, environment, prefix, tspod, ok, start },
     [Symbol.asyncDispose]: () => endWorld(base, root, tspod),
   };
 }

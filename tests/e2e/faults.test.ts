@@ -1,0 +1,110 @@
+/**
+ * kill -9 of any process of ours at any of its system calls, during every command of a container's life. Afterwards the
+ * next command works, everything there is can be inspected, what was there before still is, and all of it can be removed.
+ * TSPOD_FAULTS=all tries every call of every command, which takes an hour or more; otherwise some of each, by a seed.
+ */
+import { afterAll, describe, expect } from "bun:test";
+import { faultPoints, runWithFault, sample, userNamespace } from "../support/faults.ts";
+import { leftovers, processesOf } from "../support/leaks.ts";
+import { random } from "../support/random.ts";
+import { program, registryPrograms, testWith } from "../support/requirements.ts";
+import { sharedWorld } from "../support/shared-world.ts";
+import { until } from "../support/wait.ts";
+import type { World } from "../support/world.ts";
+
+const test = testWith(...registryPrograms, program("strace"));
+const triesAll = process.env.TSPOD_FAULTS === "all";
+const trialsEach = 8;
+const timeoutMs = triesAll ? 7_200_000 : 120_000;
+
+interface Command {
+  words: string[];
+  /** Containers that are to be there: [name, ...words of run -d]. */
+  before?: string[][];
+}
+
+const sleeper = ["--name", "it", "tiny", "sleep", "1000"];
+
+const commands: Command[] = [
+  { words: ["create", ...sleeper] },
+  { words: ["run", "-d", ...sleeper] },
+  { words: ["run", "--rm", "-d", ...sleeper] },
+  { words: ["run", "tiny", "echo", "hello"] },
+  { words: ["run", "--rm", "tiny", "echo", "hello"] },
+  { words: ["start", "it"], before: [["create", ...sleeper]] },
+  { words: ["stop", "-t", "0", "it"], before: [["run", "-d", ...sleeper]] },
+  { words: ["kill", "it"], before: [["run", "-d", ...sleeper]] },
+  { words: ["exec", "it", "echo", "hello"], before: [["run", "-d", ...sleeper]] },
+  { words: ["rm", "it"], before: [["create", ...sleeper]] },
+  { words: ["rm", "-f", "it"], before: [["run", "-d", ...sleeper]] },
+  { words: ["logs", "it"], before: [["run", "-d", ...sleeper]] },
+];
+
+describe("kill -9 at any system call of", () => {
+  const namespace = userNamespace();
+  const shared = sharedWorld({ images: ["tiny"], prefix: namespace.enter });
+  afterAll(() => namespace[Symbol.dispose]()); // after the world, which is removed from within
+
+  test.each(commands.map((command) => [command.words.join(" "), command] as const))(
+    "tspod %s",
+    async (_, command) => {
+      const { world } = shared;
+      const chance = random();
+      await world.tspod(["create", "--name", "kept", "-v", "kept:/data", "tiny", "true"]);
+      await prepare(world, command);
+      const points = await faultPoints(world, command.words, () => clear(world));
+      const chosen = triesAll ? points : sample(chance, points, trialsEach);
+      let failures = 0;
+      for (const point of chosen) {
+        await prepare(world, command);
+        const { exitCode } = await runWithFault(world, command.words, point);
+        if (exitCode !== 0) failures += 1;
+        await expectSound(world, `seed ${chance.seed}: ${point.call} number ${point.nth}`);
+      }
+      expect(failures, "commands that were hit themselves").toBeGreaterThan(0);
+    },
+    timeoutMs,
+  );
+});
+
+/** Only what is kept, and what the command needs. */
+async function prepare(world: World, { before = [] }: Command): Promise<void> {
+  await clear(world);
+  for (const words of before) await world.ok(...words);
+}
+
+async function clear(world: World): Promise<void> {
+  const ids = (await world.ok("ps", "-a", "--format", "{{.ID}} {{.Names}}")).split("\n");
+  const others = ids.filter((line) => line !== "" && !line.endsWith(" kept"));
+  if (others.length > 0)
+    await world.ok("rm", "-f", ...others.map((line) => line.split(" ")[0] ?? ""));
+}
+
+async function expectSound(world: World, what: string): Promise<void> {
+  const next = await world.tspod(["run", "--rm", "tiny", "echo", "sound"]);
+  expect({ what, ...next }).toEqual({ what, exitCode: 0, stdout: "sound\n", stderr: "" });
+  const listed = await world.tspod(["ps", "-a", "--format", "{{.ID}} {{.Names}} {{.State}}"]);
+  expect({ what, ...listed }).toMatchObject({ what, exitCode: 0, stderr: "" });
+  const rows = listed.stdout.split("\n").filter((line) => line !== "");
+  expect({ what, kept: rows.some((row) => row.endsWith(" kept created")) }).toEqual({
+    what,
+    kept: true,
+  });
+  for (const row of rows) {
+    const inspected = await world.tspod(["inspect", row.split(" ")[0] ?? ""]);
+    expect({ what, row, ...inspected, stdout: "" }).toMatchObject({ exitCode: 0, stderr: "" });
+  }
+  const others = rows.filter((row) => !row.includes(" kept "));
+  if (others.length > 0) {
+    const removed = await world.tspod([
+      "rm",
+      "-f",
+      ...others.map((row) => row.split(" ")[0] ?? ""),
+    ]);
+    expect({ what, ...removed }).toMatchObject({ exitCode: 0, stderr: "" });
+  }
+  await until(`${what}: all have ended`, () => processesOf(world.root).length === 0);
+  await world.ok("ps"); // what the killed has left is the next command's
+  const kept = leftovers(world.root).map((line) => line.replace(/[0-9a-f]{64}.*/, ""));
+  expect({ what, kept }).toEqual({ what, kept: ["data/containers/", 'row of container: {"id":"'] });
+}
