@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: tspod beside podman, same machine, same user, same image, same run. Medians of interleaved runs, and
- * the ratio that the goals are about. Options: --rounds N.
+ * the ratio that the goals are about. Options: --rounds N, --many (a thousand containers: takes minutes, podman's most).
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -11,6 +11,7 @@ import { type Bare, measureBare } from "./bare-runtime.ts";
 import { memoryKib, processesLike } from "../support/memory.ts";
 import { makeWorld, mirrorOfDockerHub, tspodFile, type World } from "../support/world.ts";
 import { type Candidate, command, interleave, type Measured } from "./measure.ts";
+import { manyCreated, manyRunning, measureMany, measureManyOfPodman } from "./many.ts";
 import { type Podman, preparePodman } from "./peers.ts";
 
 interface Bench {
@@ -23,6 +24,8 @@ interface Bench {
 
 const alpine = "alpine";
 const rounds = Number(/^\d+$/.exec(process.argv[process.argv.indexOf("--rounds") + 1] ?? "") ?? 21);
+
+const wantsMany = process.argv.includes("--many");
 
 const isolated = ["--network", "none"];
 const sleeper = ["sleep", "1000"];
@@ -91,6 +94,7 @@ async function compare(world: World, image: string): Promise<void> {
     await printStarts(world);
     await printRuntimes(world);
     printMemory(world);
+    if (wantsMany) await printMany(world, podman, image);
   } catch (error) {
     print(String(error));
     process.exitCode = 1;
@@ -207,4 +211,25 @@ function printMemory(world: World): void {
   print("\nmemory of what stays with a detached container (tspod: resident; conmon: Pss):");
   print(`  tspod   ${sizes(monitors) || "-"}`);
   print(`  conmon  ${sizes(conmons) || "-"}`);
+}
+
+async function printMany(world: World, podman: Podman | undefined, image: string): Promise<void> {
+  const many = await measureMany(world, alpine, rounds);
+  const theirs =
+    podman === undefined ? undefined : await measureManyOfPodman(podman, image, rounds);
+  const { firstStartMs, lastStartMs, psMs, idlePercent, monitorKib } = many;
+  print(`\n${manyCreated} containers, ${manyRunning} of them running:`);
+  const grown = lastStartMs / firstStartMs;
+  print(
+    `  start: the first ${firstStartMs.toFixed(1)} ms, the last ${lastStartMs.toFixed(1)} ms, ${grown.toFixed(2)} (goal: 1.5)`,
+  );
+  const ratio =
+    theirs === undefined
+      ? ""
+      : `, podman ${theirs.toFixed(1)} ms, ${(psMs / theirs).toFixed(2)} (goal: 0.2)`;
+  print(`  ps -a: ${psMs.toFixed(1)} ms (goal: 60 ms)${ratio}`);
+  print(`  idle: ${idlePercent.toFixed(2)} % of one processor, all monitors together`);
+  print(
+    `  a monitor: ${monitorKib.median} KiB, the largest ${monitorKib.largest} KiB (goal: 563 KiB)`,
+  );
 }
