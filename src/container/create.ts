@@ -8,7 +8,7 @@ import { TspodError } from "../errors.ts";
 import { ownDirectories } from "../helper/index.ts";
 import type { RootfsChoice } from "../host/index.ts";
 import { builtinName, type EnsureOptions, ensureImage, type StoredImage } from "../image/index.ts";
-import { syncDirectory, writeFileAtomic } from "../lib/atomic-file.ts";
+import { syncDirectory } from "../lib/atomic-file.ts";
 import { formatRuntimeSpec } from "../oci/config-json.ts";
 import { ownIdentity } from "../lib/process-identity.ts";
 import { buildSpec, type BuiltSpec, type CreateOptions } from "../spec/index.ts";
@@ -185,9 +185,12 @@ function writeFiles(
   for (const [name, text] of Object.entries(built.files)) {
     writeFileSync(`${directory}/${name}`, text, { mode: 0o644 });
   }
-  const write = durable
-    ? (path: string, text: string) => writeFileAtomic(path, text, { durable })
-    : (path: string, text: string) => writeFileSync(path, text, { mode: 0o600 });
-  write(`${directory}/config.json`, formatRuntimeSpec(built.config));
-  write(`${directory}/helper.json`, JSON.stringify(built.helper));
+  const texts = {
+    "config.json": formatRuntimeSpec(built.config),
+    "helper.json": JSON.stringify(built.helper),
+  };
+  for (const [name, text] of Object.entries(texts)) {
+    writeFileSync(`${directory}/${name}`, text, { mode: 0o600, flush: durable });
+  }
+  if (durable) syncDirectory(directory);
 }

@@ -3,7 +3,7 @@
  * Nothing may await inside a transaction.
  */
 import { Database, SQLiteError } from "bun:sqlite";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, statSync } from "node:fs";
 import { TspodError } from "../errors.ts";
 import type { Paths } from "./paths.ts";
 
@@ -11,10 +11,15 @@ import type { Paths } from "./paths.ts";
 const busyTimeoutMs = 20_000;
 
 /**
- * Pages in the write-ahead log before a commit copies them into the database: the first command after a quiet moment
- * reads the whole log, so it stays small (0.5 ms), and the copying is shared by some thirty commands.
+ * The write-ahead log before whoever opens the database copies it there and empties it: the first command after a quiet
+ * moment reads the whole log, so it stays small (0.5 ms), and the copying is shared by some thirty commands.
+ *
+ * SQLite's own way (wal_autocheckpoint) does not do for short commands: what has been copied is only known as long as
+ * somebody has the database open, so each would copy all of the log again, and none would ever begin it anew. It is for
+ * crowds, in which nobody comes at a quiet moment.
  */
-const logPagesMax = 100;
+const logBytesMax = 400 * 1024;
+const crowdLogPagesMax = 1000;
 
 /** One entry a version: `PRAGMA user_version` says how many have been applied. Never edit one, add one. */
 const migrations = [
@@ -123,6 +128,7 @@ function connect(paths: Paths): Database {
     database = new Database(paths.database, { readwrite: true, create: true, strict: true });
   }
   database.run(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
+  emptyLog(database, paths);
   const { user_version: version } = database.query("PRAGMA user_version").get() as {
     user_version: number;
   };
@@ -135,10 +141,19 @@ function connect(paths: Paths): Database {
     );
   }
   if (version < migrations.length) migrate(database);
-  database.run(`PRAGMA wal_autocheckpoint = ${logPagesMax}`);
+  database.run(`PRAGMA wal_autocheckpoint = ${crowdLogPagesMax}`);
   database.run("PRAGMA synchronous = NORMAL");
   database.run("PRAGMA foreign_keys = ON");
   return database;
+}
+
+/** When it has grown and nobody else is at it; otherwise the next one will see to it. */
+function emptyLog(database: Database, paths: Paths): void {
+  const size = statSync(`${paths.database}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+  if (size <= logBytesMax) return;
+  database.run("PRAGMA busy_timeout = 0");
+  database.run("PRAGMA wal_checkpoint(TRUNCATE)");
+  database.run(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
 }
 
 function migrate(database: Database): void {
