@@ -28,6 +28,7 @@ const exitCodes = {
   "container.not_running": 125,
   "container.paused": 125,
   "container.start_failed": 125,
+  "container.no_healthcheck": 125,
   "runtime.not_found": 125,
   "runtime.failed": 125,
   "command.not_executable": 126,

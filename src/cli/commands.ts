@@ -49,6 +49,10 @@ const groups: Readonly<Record<string, Group>> = {
       ...{ ls: loaders.images, list: loaders.images },
     },
   },
+  healthcheck: {
+    summary: "How containers are",
+    commands: { run: () => import("./healthcheck/run.ts") },
+  },
   system: { summary: "This host and the store", commands: { info: loaders.info } },
 };
 

@@ -1,5 +1,5 @@
 /** `tspod ps`. */
-import { type Container, listContainers } from "../container/index.ts";
+import { type Container, isUp, listContainers } from "../container/index.ts";
 import { TspodError } from "../errors.ts";
 import { defineCommand } from "./command.ts";
 import { boolean, list, value } from "./flags.ts";
@@ -28,7 +28,7 @@ export default defineCommand({
     all: boolean("-a,--all", "Also those that do not run"),
     quiet: boolean("-q,--quiet", "Only ids"),
     noTrunc: boolean("--no-trunc", "Whole ids and commands"),
-    filter: list("-f,--filter", "KEY=VALUE", "name, id, label, status, ancestor or exited"),
+    filter: list("-f,--filter", "KEY=VALUE", "name, id, label, status, ancestor, exited or health"),
     format: value("--format", "TEMPLATE", "json, table or a Go template", ["json", "table"]),
     last: value("-n,--last", "NUMBER", "The last created, running or not"),
     latest: boolean("-l,--latest", "The last created, running or not"),
@@ -43,7 +43,7 @@ export default defineCommand({
     const asksStatus = flags.filter.some((filter) => /^(status|exited)=/.test(filter));
     const showsAll = flags.all || count !== Infinity || asksStatus;
     const containers = listContainers(context)
-      .filter(({ state }) => showsAll || state.status === "running")
+      .filter(({ state }) => showsAll || isUp(state))
       .filter((container) => filters.every((matches) => matches(container)))
       .slice(0, count);
     const options = { nowMs: Date.now(), isTruncated: !flags.noTrunc };
@@ -68,6 +68,9 @@ function parseFilter(text: string): (container: Container) => boolean {
       return ({ state }) => state.status === wanted;
     case "ancestor":
       return ({ imageName, imageId }) => imageName === wanted || imageId.includes(wanted);
+    case "health":
+      return ({ state }) =>
+        (state.status === "running" ? (state.health ?? "none") : "none") === wanted;
     case "exited":
       return ({ state }) => state.status === "exited" && state.exitCode === Number(wanted);
     case "label":
@@ -77,7 +80,7 @@ function parseFilter(text: string): (container: Container) => boolean {
       };
     default:
       throw new TspodError("usage", `Unknown filter "${key}"`, {
-        next: "use name, id, label, status, ancestor or exited, e.g. -f status=exited",
+        next: "use name, id, label, status, ancestor, exited or health, e.g. -f status=exited",
       });
   }
 }

@@ -49,7 +49,11 @@ export default defineCommand({
           sigProxy: flags.sigProxy,
           // without a name or an id in a file nobody else can ask for its log
           passthrough:
-            options.autoRemove && !options.tty && options.name === null && flags.cidfile === null,
+            options.autoRemove &&
+            options.life === undefined &&
+            !options.tty &&
+            options.name === null &&
+            flags.cidfile === null,
         };
     showPullProgress(context);
     const cidfile = openCidfile(flags.cidfile);

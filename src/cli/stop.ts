@@ -1,5 +1,5 @@
 /** `tspod stop`. */
-import { getContainer, listContainers, stopContainer } from "../container/index.ts";
+import { getContainer, isUp, listContainers, stopContainer } from "../container/index.ts";
 import { defineCommand } from "./command.ts";
 import { forEachArgument } from "./each.ts";
 import { boolean, value } from "./flags.ts";
@@ -17,7 +17,7 @@ export default defineCommand({
   async run(context, flags, args) {
     const names = flags.all
       ? listContainers(context)
-          .filter(({ state }) => state.status === "running")
+          .filter(({ state }) => isUp(state))
           .map(({ id }) => id)
       : args;
     const options = flags.time === null ? {} : { timeoutMs: parseSeconds("--time", flags.time, 0) };

@@ -1,5 +1,5 @@
 /** `tspod wait`. */
-import { getContainer, waitContainer } from "../container/index.ts";
+import { getContainer, isUp, waitContainer } from "../container/index.ts";
 import { defineCommand } from "./command.ts";
 import { forEachArgument } from "./each.ts";
 
@@ -12,8 +12,7 @@ export default defineCommand({
   async run(context, _, args) {
     return forEachArgument(context, args, async (name) => {
       const container = getContainer(context, name);
-      const answered =
-        container.state.status === "running" ? await waitContainer(context, container.id) : null;
+      const answered = isUp(container.state) ? await waitContainer(context, container.id) : null;
       if (answered !== null) return String(answered);
       // it had ended already, or did so before we could ask
       const { state } = getContainer(context, container.id);

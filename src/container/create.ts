@@ -91,6 +91,7 @@ async function place(
     runtimeDir: runtimeDirectory(paths, id),
     trashDir: paths.trash,
     seccompCache: paths.seccomp,
+    events: paths.events,
     ...{ layers, rootfs },
     ...(user === undefined ? {} : { user }),
     ...(files === undefined ? {} : { files }),
@@ -188,6 +189,7 @@ function writeFiles(
   const texts = {
     "config.json": formatRuntimeSpec(built.config),
     "helper.json": JSON.stringify(built.helper),
+    ...(built.health === undefined ? {} : { "health-exec.json": JSON.stringify(built.health) }),
   };
   for (const [name, text] of Object.entries(texts)) {
     writeFileSync(`${directory}/${name}`, text, { mode: 0o600, flush: durable });

@@ -8,7 +8,7 @@ import type { Store } from "./find.ts";
 export function readContainerFile<T>(
   context: Pick<Store, "paths">,
   id: string,
-  name: "config.json" | "helper.json",
+  name: "config.json" | "helper.json" | "health-exec.json",
 ): T {
   const path = `${containerDirectory(context.paths, id)}/${name}`;
   try {

@@ -13,10 +13,16 @@ import {
   type SetupOptions,
   type ThrottleKind,
 } from "../spec/index.ts";
-import { containerDirectory, type ContainerState, isPaused } from "../store/containers.ts";
+import { containerDirectory, type ContainerState, isPaused, isUp } from "../store/containers.ts";
 import type { ContainerContext } from "./context.ts";
 import { readContainerFile } from "./files.ts";
 import { type Container } from "./find.ts";
+import {
+  inspectError,
+  inspectHealth,
+  inspectHealthcheck,
+  inspectRestart,
+} from "./inspect-health.ts";
 import { namespacesOf } from "./joined.ts";
 
 const neverTime = "0001-01-01T00:00:00Z";
@@ -36,7 +42,11 @@ export function inspectContainer(context: Pick<ContainerContext, "paths">, conta
     Created: container.createdAt,
     Path: path,
     Args: args,
-    State: inspectState(container.state, isPaused(context.paths, container.id)),
+    State: {
+      ...inspectState(container.state, isPaused(context.paths, container.id)),
+      ...inspectHealth(context.paths, container.id, container.state, helper.health),
+    },
+    RestartCount: container.state.status === "created" ? 0 : (container.state.restartCount ?? 0),
     Image: container.imageId,
     ImageName: container.imageName,
     Name: container.name,
@@ -67,12 +77,15 @@ export function inspectContainer(context: Pick<ContainerContext, "paths">, conta
       WorkingDir: config.process.cwd,
       Labels: container.labels,
       Annotations: config.annotations ?? {},
+      ...inspectHealthcheck(helper.health, healthWords(context, container.id, helper)),
+      Timeout: (helper.lifetimeMs ?? 0) / 1000,
       StopSignal: formatSignal(helper.stopSignal),
       StopTimeout: helper.stopTimeoutMs / 1000,
       Umask: octal(config.process.user.umask ?? 0),
     },
     HostConfig: {
       AutoRemove: container.autoRemove,
+      ...inspectRestart(helper),
       NetworkMode: options.network,
       ReadonlyRootfs: options.isReadOnly,
       Init: options.init,
@@ -93,6 +106,17 @@ export function inspectContainer(context: Pick<ContainerContext, "paths">, conta
     },
     NetworkSettings: { IPAddress: "", Ports: {}, Networks: {} },
   };
+}
+
+/** The command that asks it how it is. */
+function healthWords(
+  context: Pick<ContainerContext, "paths">,
+  id: string,
+  { health }: HelperSettings,
+): string[] | undefined {
+  if (health === undefined) return undefined;
+  const { process } = readContainerFile<RuntimeSpec>(context, id, "health-exec.json");
+  return process.args;
 }
 
 /** As docker names them; what was not asked for is 0 or empty. */
@@ -166,18 +190,19 @@ const mapLine = ({ containerID, hostID, size }: IdMappingLine): string =>
 
 function inspectState(state: ContainerState, isFrozen: boolean) {
   const exited = state.status === "exited";
+  const hasEnded = exited || state.status === "restarting";
   return {
     Status: isFrozen ? "paused" : state.status,
-    Running: state.status === "running",
+    Running: isUp(state),
     Paused: isFrozen,
-    Restarting: false,
+    Restarting: state.status === "restarting",
     OOMKilled: exited && state.oomKilled,
     Dead: false,
     Pid: state.status === "running" ? state.pid : 0,
-    ExitCode: exited ? state.exitCode : 0,
-    Error: "",
+    ExitCode: hasEnded ? state.exitCode : 0,
+    Error: inspectError(state),
     StartedAt: state.status === "created" ? neverTime : state.startedAt,
-    FinishedAt: exited ? state.finishedAt : neverTime,
+    FinishedAt: hasEnded ? state.finishedAt : neverTime,
   };
 }
 

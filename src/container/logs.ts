@@ -3,7 +3,7 @@
  * Bytes come out as the container wrote them. Knows no terminal.
  */
 import { closeSync, fstatSync, openSync, readSync, watch } from "node:fs";
-import { containerDirectory } from "../store/containers.ts";
+import { containerDirectory, isUp } from "../store/containers.ts";
 import type { Container, Store } from "./find.ts";
 import { waitContainer } from "./stop.ts";
 
@@ -56,7 +56,7 @@ export async function* readLog(
   const path = `${containerDirectory(context.paths, container.id)}/log`;
   using file = openLog(path);
   if (file === null) return;
-  const follower = options.follow && container.state.status === "running";
+  const follower = options.follow && isUp(container.state);
   const changes = follower ? watchForChange(path) : null;
   let hasEnded = !follower;
   if (follower) {

@@ -5,7 +5,7 @@
 import { readdirSync } from "node:fs";
 import { listGroups, removeGroup } from "../host/index.ts";
 import { isAlive } from "../lib/process-identity.ts";
-import { deleteContainer, listAutoRemove, listIds, readState } from "../store/containers.ts";
+import { deleteContainer, isUp, listAutoRemove, listIds, readState } from "../store/containers.ts";
 import { requirePrivateRuntime } from "../store/runtime-directory.ts";
 import { transact } from "../store/database.ts";
 import { rotateEvents } from "../store/events.ts";
@@ -21,7 +21,7 @@ export async function recoverContainers(context: ContainerContext): Promise<void
   requirePrivateRuntime(context.paths);
   rotateEvents(context.database, context.paths);
   const abandoned = listAutoRemove(context.database).filter(
-    ({ id, creator }) => !isAlive(creator) && readState(context.paths, id).status !== "running",
+    ({ id, creator }) => !isAlive(creator) && !isUp(readState(context.paths, id)),
   );
   for (const name of list(context.paths.runtime)) await discardGroup(context, name);
   for (const { id } of abandoned.slice(0, leftoversMax)) {

@@ -8,6 +8,8 @@ import {
   containerDirectory,
   deleteContainer,
   findLeftCgroup,
+  isUp,
+  readState,
   runtimeDirectory,
 } from "../store/containers.ts";
 import { transact } from "../store/database.ts";
@@ -27,7 +29,7 @@ export async function removeContainer(
   container: Container,
   options: RemoveOptions,
 ): Promise<void> {
-  if (container.state.status === "running") {
+  if (isUp(container.state)) {
     if (!options.force) {
       throw new TspodError("container.running", `Container "${container.name}" is running`, {
         next: `stop it first: tspod stop ${container.name}, or remove it with -f`,
@@ -42,11 +44,15 @@ export async function removeContainer(
   await discardFiles(context, container.id);
 }
 
-/** Row and files of a container that is over, or never began. Idempotent: its monitor may have taken the files. */
+/**
+ * Row and files of a container that is over, or never began. Idempotent: its monitor may have taken the files. One that
+ * its monitor starts again is left alone.
+ */
 export async function discardContainer(
   context: ContainerContext,
   { id }: { id: string },
 ): Promise<void> {
+  if (isUp(readState(context.paths, id))) return;
   transact(context.database, () => deleteContainer(context.database, id), { durable: false });
   await discardFiles(context, id);
 }

@@ -8,7 +8,7 @@ import {
   startHelper,
 } from "../helper/index.ts";
 import { writeFileAtomic } from "../lib/atomic-file.ts";
-import { containerDirectory, type ContainerRecord, readState } from "../store/containers.ts";
+import { containerDirectory, type ContainerRecord, isUp, readState } from "../store/containers.ts";
 import type { ContainerContext } from "./context.ts";
 import { refreshJoined } from "./joined.ts";
 
@@ -19,7 +19,7 @@ export function startContainer(
   attach: Attach | null,
   passed: readonly number[] = [],
 ): RunningHelper {
-  if (readState(context.paths, record.id).status === "running") {
+  if (isUp(readState(context.paths, record.id))) {
     throw new TspodError("container.running", `Container "${record.name}" is running already`, {
       next: `stay with it: tspod attach ${record.name}, or stop it first: tspod stop ${record.name}`,
     });

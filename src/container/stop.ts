@@ -1,7 +1,7 @@
 /** Asks a container's monitor to signal, stop or wait. */
 import { TspodError } from "../errors.ts";
 import { control, type ControlReply, type ControlRequest } from "../helper/index.ts";
-import { runtimeDirectory } from "../store/containers.ts";
+import { isUp, runtimeDirectory } from "../store/containers.ts";
 import type { HelperSettings } from "../spec/index.ts";
 import type { ContainerContext } from "./context.ts";
 import { readContainerFile } from "./files.ts";
@@ -29,7 +29,7 @@ export async function stopContainer(
   container: Container,
   options: StopOptions = {},
 ): Promise<void> {
-  if (container.state.status !== "running") return;
+  if (!isUp(container.state)) return;
   const helper = readContainerFile<HelperSettings>(context, container.id, "helper.json");
   const timeoutMs = options.timeoutMs ?? helper.stopTimeoutMs;
   const signal = timeoutMs === 0 ? sigkill : helper.stopSignal;
@@ -52,10 +52,9 @@ async function ask(
   container: Container,
   request: ControlRequest,
 ): Promise<ControlReply> {
-  const reply =
-    container.state.status === "running"
-      ? await control(runtimeDirectory(context.paths, container.id), request)
-      : null;
+  const reply = isUp(container.state)
+    ? await control(runtimeDirectory(context.paths, container.id), request)
+    : null;
   if (reply?.ok) return reply;
   throw new TspodError("container.not_running", `Container "${container.name}" is not running`, {
     next: `start it: tspod start ${container.name}`,

@@ -49,6 +49,42 @@ export type LogTarget =
   /** CRI lines: `<RFC3339Nano> stdout|stderr F|P <text>\n`. */
   { driver: "k8s-file"; path: string } | { driver: "none" };
 
+/** What follows when a container is not well. */
+export type HealthAction = "none" | "kill" | "restart" | "stop";
+
+export type RestartPolicy = "no" | "on-failure" | "always" | "unless-stopped";
+
+export interface RestartRule {
+  policy: RestartPolicy;
+  /** Of on-failure; 0: as often as it fails. */
+  retriesMax: number;
+}
+
+/** When the command of `health-exec.json` (an ExecConfig, in the container directory) is run, and what its answers mean. */
+export interface HealthConfig {
+  /** 0: only when somebody asks. */
+  intervalMs: number;
+  timeoutMs: number;
+  /** After a start, while failures do not count yet. */
+  startPeriodMs: number;
+  /** How often in that time. */
+  startIntervalMs: number;
+  retries: number;
+  onFailure: HealthAction;
+  /** Results that are kept, and bytes of what each said; 0: all. */
+  logCountMax: number;
+  logBytesMax: number;
+}
+
+export type HealthStatus = "starting" | "healthy" | "unhealthy";
+
+/** `health.json` in the container directory, written by the check (`native health`) by rename. Docker's words. */
+export interface HealthRecord {
+  Status: HealthStatus;
+  FailingStreak: number;
+  Log: { Start: string; End: string; ExitCode: number; Output: string }[];
+}
+
 /** `helper.json`: what OCI has no word for. */
 export interface HelperConfig {
   contract: number;
@@ -89,6 +125,18 @@ export interface HelperConfig {
   stopTimeoutMs: number;
   /** Where compiled seccomp filters are kept, by their profile; made when missing. Absent: every start compiles. */
   seccompCache?: string;
+  /** Absent: it ends when it ends. */
+  restart?: RestartRule;
+  /** It is killed after that; absent: it may run for ever. */
+  lifetimeMs?: number;
+  health?: HealthConfig;
+  /** Where what happens is written down (src/store/events.ts). */
+  events?: string;
+  imageName?: string;
+  /** Directories that are deleted with a container that removes itself. */
+  anonymousVolumes?: string[];
+  /** When the service manager that $NOTIFY_SOCKET names is told that it is ready: sd_notify(3). */
+  notify?: "ignore" | "started" | "healthy";
   cgroup: {
     /** systemd: a transient scope of the user's (of the system's for root). cgroupfs: a directory. */
     manager: "systemd" | "cgroupfs" | "none";
@@ -137,7 +185,8 @@ export type HelperEvent =
 export interface RuntimeState {
   contract: number;
   id: string;
-  status: "running";
+  /** restarting: it has ended, `pid` is 0, and the same monitor starts it again after a pause. */
+  status: "running" | "restarting";
   /** The container's first process, with its start time (field 22 of /proc/PID/stat) so a reused pid is noticed. */
   pid: number;
   pidStart: number;
@@ -149,6 +198,17 @@ export interface RuntimeState {
   startedAt: string;
   /** The directory of its cgroup; "" when it has none. */
   cgroup: string;
+  /** How often its monitor has started it again; absent: never. */
+  restartCount?: number;
+  health?: HealthStatus;
+  /** Of its last end, while it is restarting. */
+  exitCode?: number;
+  finishedAt?: string;
+}
+
+/** `run.json` in the container directory: that it was started, which a reboot does not forget. */
+export interface RunRecord {
+  startedAt: string;
 }
 
 /** `exit.json` in the container directory, written by the monitor by rename before it removes the runtime directory. */
@@ -158,6 +218,11 @@ export interface ExitRecord {
   oomKilled: boolean;
   startedAt: string;
   finishedAt: string;
+  /** Somebody asked for its end (stop, or kill with the signal that stops it). */
+  stoppedByUser?: boolean;
+  restartCount?: number;
+  /** Why it could not be started again. */
+  failure?: Extract<HelperEvent, { event: "failed" }>;
 }
 
 /**
@@ -169,8 +234,13 @@ export type ControlRequest =
   | { op: "signal"; signal: number }
   /** `signal`, then after `timeoutMs` SIGKILL; answers when the container has ended. */
   | { op: "stop"; signal: number; timeoutMs: number }
-  /** Answers when the container has ended. */
-  | { op: "wait" }
+  /** Answers when the container has ended, or (with a condition) when its health check has found that. */
+  | { op: "wait"; condition?: "ended" | "healthy" | "unhealthy" }
+  /** What is written down from now on has that name. */
+  | { op: "rename"; name: string }
+  | { op: "policy"; policy: RestartPolicy; retriesMax: number }
+  /** One health check now: exitCode 0 well, 1 not, 125 it could not be asked. ENOENT: it has no check. */
+  | { op: "health" }
   | { op: "resize"; rows: number; columns: number };
 export type ControlReply =
   { ok: true; pid?: number; exitCode?: number } | { ok: false; errno: string };
@@ -182,7 +252,7 @@ export type ControlReply =
  * 6 nobody reads our stdout (u32 1) or stderr (2) any more: the monitor closes that stream, as a pipe would be; only
  * the client that came with the container may say so.
  * To the client: 3 stdout bytes · 4 stderr bytes · 5 ended (u32: exit code, in its second byte the
- * signal or 0, in its third 1 when memory ran out).
+ * signal or 0, in its third 1 when memory ran out, in its fourth 1 when it is to be started again).
  */
 export const attachFrame = {
   stdin: 0,

@@ -5,14 +5,22 @@ export type {
   ControlRequest,
   ExecConfig,
   ExitRecord,
+  HealthAction,
+  HealthConfig,
+  HealthRecord,
+  HealthStatus,
   HelperConfig,
   LayerDone,
+  RestartPolicy,
+  RestartRule,
+  RunRecord,
   RuntimeState,
 } from "./contract.ts";
 export { contractVersion } from "./contract.ts";
 export { helloProgram } from "./carried.ts";
 export { control } from "./control.ts";
 export { userEnvironment } from "./environment.ts";
+export { describeFailure } from "./failure.ts";
 export { helperCommand } from "./executable.ts";
 export { becomeRuntime, runtimeWords } from "./runtime.ts";
 export {

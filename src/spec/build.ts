@@ -3,11 +3,17 @@
  * Pure: no clock, no disk, no randomness. Source: OCI runtime-spec 1.2 config.md, image-spec conversion.md.
  */
 import { TspodError } from "../errors.ts";
-import { contractVersion, type HelperConfig, type IdMapping } from "../helper/contract.ts";
+import {
+  contractVersion,
+  type ExecConfig,
+  type HelperConfig,
+  type IdMapping,
+} from "../helper/contract.ts";
 import type { ImageConfig } from "../oci/image-config.ts";
 import type { Mount, RuntimeSpec } from "../oci/runtime-spec.ts";
 import { containerEnvironment } from "./environment.ts";
 import { containerFiles } from "./files.ts";
+import { healthCommand, healthExec, lifeSettings } from "./life.ts";
 import { defaultMounts } from "./mounts.ts";
 import { defaultNamespaces, isJoined, joinedContainer, namespaceList } from "./namespaces.ts";
 import type { CreateOptions, VolumeMount } from "./options.ts";
@@ -31,7 +37,7 @@ import { parseSignal } from "./signals.ts";
 /** The part of an image config that a container is made from. */
 export type ImageSettings = Pick<
   ImageConfig,
-  "env" | "entrypoint" | "cmd" | "user" | "workingDir" | "stopSignal" | "labels"
+  "env" | "entrypoint" | "cmd" | "user" | "workingDir" | "stopSignal" | "labels" | "healthcheck"
 >;
 
 /** What this host is and has, as far as a container's configuration depends on it. */
@@ -60,6 +66,8 @@ export interface SpecPlace {
   runtimeDir: string;
   trashDir: string;
   seccompCache: string;
+  /** Where what happens is written down. */
+  events: string;
   /** Unpacked layers, topmost first, absolute. */
   layers: string[];
   rootfs: "overlay" | "copy" | { fuseOverlayfs: string };
@@ -91,6 +99,8 @@ export interface BuiltSpec {
   helper: HelperSettings;
   /** File name in the container directory -> text. */
   files: Record<string, string>;
+  /** health-exec.json, where there is somebody to ask. */
+  health?: ExecConfig;
 }
 
 const sigterm = 15;
@@ -107,10 +117,14 @@ export function buildSpec(
     ...containerFiles(host, { hostname, name: place.name, network: options.network }),
     ...place.files,
   };
+  const config = runtimeSpec(image, options, host, place, hostname, Object.keys(files));
+  const helper = helperSettings(image, options, host, place);
+  const command = healthCommand(options.life, image.healthcheck);
   return {
-    config: runtimeSpec(image, options, host, place, hostname, Object.keys(files)),
-    helper: helperSettings(image, options, host, place),
+    config,
+    helper,
     files,
+    ...(command === null ? {} : { health: healthExec(command, config.process, helper) }),
   };
 }
 
@@ -309,6 +323,9 @@ function helperSettings(
     stopSignal: options.stopSignal ?? imageStopSignal(image),
     stopTimeoutMs: options.stopTimeoutMs,
     seccompCache: place.seccompCache,
+    events: place.events,
+    imageName: options.image,
+    ...lifeSettings(options.life, image.healthcheck),
     cgroup: cgroupSettings(options.limits ?? noLimits, host),
   };
 }

@@ -20,7 +20,9 @@ export type {
   CreateOptions,
   AskedIdLine,
   DeviceOption,
+  HealthOptions,
   Joined,
+  LifeOptions,
   NamespaceOptions,
   NetworkMode,
   SeccompChoice,
@@ -37,6 +39,7 @@ export {
   namespaceList,
   namespacePath,
 } from "./namespaces.ts";
+export { defaultLife, noHealthOptions } from "./life.ts";
 export { sharedMemoryOf } from "./mounts.ts";
 export { defaultSecurity, processCapabilities } from "./security.ts";
 export {

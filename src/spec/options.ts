@@ -1,5 +1,6 @@
 /** What somebody asks of a new container, as plain data: cli, api, compose and kube all end here. Types only. */
 
+import type { HealthAction, RestartRule } from "../helper/contract.ts";
 import type { LimitOptions } from "./resources.ts";
 
 export type NetworkMode = "private" | "host" | "none";
@@ -113,6 +114,30 @@ export interface SecurityOptions {
   procOptions: string[];
 }
 
+/** What of a health check was asked for; null: what the image says, or the default. */
+export interface HealthOptions {
+  /** Docker's form: ["CMD", ...], ["CMD-SHELL", text] or ["NONE"]. */
+  test: string[] | null;
+  intervalMs: number | null;
+  timeoutMs: number | null;
+  startPeriodMs: number | null;
+  startIntervalMs: number | null;
+  retries: number | null;
+  onFailure: HealthAction;
+  logCountMax: number | null;
+  logBytesMax: number | null;
+}
+
+/** What its monitor does for a container. */
+export interface LifeOptions {
+  restart: RestartRule;
+  /** It is killed after that; 0: it may run for ever. */
+  lifetimeMs: number;
+  /** Null: the image's own check, if it has one. */
+  health: HealthOptions | null;
+  sdnotify: "container" | "conmon" | "healthy" | "ignore";
+}
+
 export interface CreateOptions {
   /** As the user wrote it. */
   image: string;
@@ -148,4 +173,6 @@ export interface CreateOptions {
   namespaces?: NamespaceOptions;
   /** Absent: nothing beyond what every container has. */
   setup?: SetupOptions;
+  /** Absent: it ends when it ends. */
+  life?: LifeOptions;
 }

@@ -114,16 +114,51 @@ export const runtimeDirectory = (paths: Paths, id: string): string =>
 /** What the files beside a row say now. */
 export type ContainerState =
   | { status: "created" }
-  | { status: "running"; pid: number; pidStart: number; startedAt: string }
   | {
-      status: "exited";
-      exitCode: number;
-      oomKilled: boolean;
+      status: "running";
+      pid: number;
+      pidStart: number;
       startedAt: string;
-      finishedAt: string;
-    };
+      /** Absent: 0. */
+      restartCount?: number;
+      /** Absent: it has no health check. */
+      health?: HealthStatus;
+    }
+  /** It has ended, and its monitor starts it again after a pause. */
+  | ({ status: "restarting" } & Ended)
+  | ({ status: "exited" } & Ended & {
+        oomKilled: boolean;
+        /** Somebody asked for its end: only `start` starts it again. */
+        stoppedByUser?: boolean;
+        /** Why it could not be started again. */
+        failure?: Failure;
+      });
 
-interface RunningFile {
+interface Ended {
+  exitCode: number;
+  startedAt: string;
+  finishedAt: string;
+  /** Absent: 0. */
+  restartCount?: number;
+}
+
+export type HealthStatus = "starting" | "healthy" | "unhealthy";
+
+interface Failure {
+  call: string;
+  detail: string;
+  errno: string;
+}
+
+/** Whether a monitor stays with it: then it is stopped before it is started or removed. */
+export function isUp({ status }: Pick<ContainerState, "status">): boolean {
+  return status === "running" || status === "restarting";
+}
+
+/** state.json. */
+interface StateFile {
+  /** Absent in what an older version wrote. */
+  status?: "running" | "restarting";
   pid: number;
   pidStart: number;
   monitorPid: number;
@@ -131,6 +166,10 @@ interface RunningFile {
   startedAt: string;
   /** Absent in what an older version wrote. */
   cgroup?: string;
+  restartCount?: number;
+  health?: HealthStatus;
+  exitCode?: number;
+  finishedAt?: string;
 }
 
 interface ExitFile {
@@ -138,41 +177,62 @@ interface ExitFile {
   oomKilled: boolean;
   startedAt: string;
   finishedAt: string;
+  stoppedByUser?: boolean;
+  restartCount?: number;
+  failure?: Failure;
+}
+
+interface RunFile {
+  startedAt: string;
 }
 
 /** 128 + SIGKILL: what a container whose monitor vanished has ended with. */
 const killedExitCode = 137;
 
 export function readState(paths: Paths, id: string): ContainerState {
-  const running = readJson<RunningFile>(`${runtimeDirectory(paths, id)}/state.json`);
+  const running = readJson<StateFile>(`${runtimeDirectory(paths, id)}/state.json`);
   if (running !== null && isSameProcess(running.monitorPid, running.monitorStart)) {
-    const { pid, pidStart, startedAt } = running;
-    return { status: "running", pid, pidStart, startedAt };
+    return livingState(running);
   }
-  const exited = readJson<ExitFile>(`${containerDirectory(paths, id)}/exit.json`);
-  if (exited !== null && (running === null || exited.startedAt >= running.startedAt)) {
-    return { status: "exited", ...exited };
+  const directory = containerDirectory(paths, id);
+  const exited = readJson<ExitFile>(`${directory}/exit.json`);
+  // the runtime directory is gone after a reboot; that it ran is not
+  const lastStart = running ?? readJson<RunFile>(`${directory}/run.json`);
+  if (exited !== null && (lastStart === null || exited.startedAt >= lastStart.startedAt)) {
+    return { ...exited, status: "exited" };
   }
-  if (running === null) return { status: "created" };
+  if (lastStart === null) return { status: "created" };
   return {
     status: "exited",
     exitCode: killedExitCode,
     oomKilled: false,
-    startedAt: running.startedAt,
-    finishedAt: running.startedAt,
+    startedAt: lastStart.startedAt,
+    finishedAt: lastStart.startedAt,
+  };
+}
+
+function livingState(file: StateFile): ContainerState {
+  const { pid, pidStart, startedAt, restartCount = 0, health } = file;
+  if (file.status === "restarting") {
+    const { exitCode = 0, finishedAt = startedAt } = file;
+    return { status: "restarting", exitCode, startedAt, finishedAt, restartCount };
+  }
+  return {
+    ...{ status: "running", pid, pidStart, startedAt, restartCount },
+    ...(health === undefined ? {} : { health }),
   };
 }
 
 /** Whether somebody has frozen the cgroup of a container that runs (cgroup-v2.rst, "cgroup.freeze"). */
 export function isPaused(paths: Paths, id: string): boolean {
-  const running = readJson<RunningFile>(`${runtimeDirectory(paths, id)}/state.json`);
+  const running = readJson<StateFile>(`${runtimeDirectory(paths, id)}/state.json`);
   const group = running?.cgroup ?? "";
   return group !== "" && readJson<number>(`${group}/cgroup.freeze`) === 1;
 }
 
 /** The cgroup that a monitor died too early to remove, by the name of its runtime directory. Null: none. */
 export function findLeftCgroup(paths: Paths, runtimeName: string): string | null {
-  const running = readJson<RunningFile>(`${paths.runtime}/${runtimeName}/state.json`);
+  const running = readJson<StateFile>(`${paths.runtime}/${runtimeName}/state.json`);
   if (running?.cgroup === undefined || running.cgroup === "") return null;
   return isSameProcess(running.monitorPid, running.monitorStart) ? null : running.cgroup;
 }

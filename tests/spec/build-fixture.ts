@@ -64,6 +64,7 @@ const place: SpecPlace = {
   containerDir: "/d/containers/c",
   runtimeDir: "/r/c",
   trashDir: "/d/trash",
+  events: "/d/events.jsonl",
   seccompCache: "/cache/seccomp",
   layers: ["/d/layers/top/diff", "/d/layers/base/diff"],
   rootfs: "overlay",

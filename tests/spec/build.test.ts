@@ -118,8 +118,10 @@ describe("helper.json", () => {
         "containerDir": "/d/containers/c",
         "contract": 1,
         "createCwd": true,
+        "events": "/d/events.jsonl",
         "id": "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
         "idMapTools": null,
+        "imageName": "alpine",
         "init": false,
         "log": {
           "driver": "k8s-file",

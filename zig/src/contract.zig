@@ -6,6 +6,7 @@ const sys = @import("sys.zig");
 const userns = @import("userns.zig");
 const json = @import("json/decode.zig");
 const cgroup = @import("cgroup/cgroup.zig");
+const restarts = @import("monitor/restart.zig");
 const linux = sys.linux;
 
 pub const contract_version = 1;
@@ -72,6 +73,21 @@ pub const Attach = struct {
 
 pub const Log = struct { driver: enum { @"k8s-file", none }, path: Text = "" };
 
+/// A command that tells how the container is (monitor/health.zig): health-exec.json beside this, an `Exec`.
+pub const Health = struct {
+    intervalMs: u64 = 30_000,
+    timeoutMs: u64 = 30_000,
+    /// After a start: failures do not count yet.
+    startPeriodMs: u64 = 0,
+    /// In that time, how often; 0: as ever.
+    startIntervalMs: u64 = 0,
+    retries: u32 = 3,
+    onFailure: enum { none, kill, restart, stop } = .none,
+    /// Results that are kept, and bytes of output of each; 0: all.
+    logCountMax: u32 = 5,
+    logBytesMax: u32 = 500,
+};
+
 /// Another OCI runtime that makes the container in our stead (foreign/).
 pub const Runtime = struct { path: Text, name: Text };
 
@@ -99,6 +115,22 @@ pub const Helper = struct {
     cgroup: struct { manager: cgroup.Manager = .none, parent: ?Text = null, isSplit: bool = false } = .{},
     stopSignal: u8 = 15,
     stopTimeoutMs: u32 = 10_000,
+    restart: restarts.Rule = .{},
+    /// After that it is killed; 0: it may run for ever.
+    lifetimeMs: u64 = 0,
+    health: ?Health = null,
+    /// Where what happens is written down.
+    events: ?Text = null,
+    imageName: Text = "",
+    /// Directories that go with the container when it removes itself.
+    anonymousVolumes: []const Text = &.{},
+    notify: enum { ignore, started, healthy } = .ignore,
+
+    /// Whether it may be started again by its monitor.
+    pub fn isRestarted(helper: *const Helper) bool {
+        if (helper.restart.policy != .no) return true;
+        return if (helper.health) |health| health.onFailure == .restart else false;
+    }
 };
 
 pub const Exec = struct {
@@ -118,6 +150,7 @@ pub const Exec = struct {
 pub const State = struct {
     contract: u32,
     id: []const u8,
+    /// "running", or "restarting": then there is no process, and the fields about the last end are there.
     status: []const u8 = "running",
     pid: i32,
     pidStart: u64,
@@ -128,6 +161,10 @@ pub const State = struct {
     cgroup: Text = "",
     /// The process whose namespaces another runtime works in.
     keeper: ?struct { pid: i32, pidStart: u64 } = null,
+    restartCount: ?u32 = null,
+    health: ?[]const u8 = null,
+    exitCode: ?u32 = null,
+    finishedAt: ?[]const u8 = null,
 };
 
 // reading -----------------------------------------------------------------------------------------------------

@@ -36,24 +36,8 @@ fn runIn(args: []const [*:0]const u8) sys.Error!u8 {
     _ = linux.unlink(file);
     const exec = try contract.parse(contract.Exec, arena, file, bytes);
     try contract.expectVersion(exec.contract);
-    const container = try findContainer(arena, exec.runtimeDir);
-    const group: cgroups.Cgroup = if (container.cgroup.len == 0) .{} else try cgroups.open(container.cgroup);
-    if (group.isFrozen()) return sys.fail("paused", "the container is paused");
-    var plan: joined.Plan = undefined;
-    var other: foreign.Plan = undefined;
-    const target: launch.Target = if (container.keeper) |keeper| foreigner: {
-        other = try foreign.ofExec(&arena_state, &exec, bytes, .{
-            .keeper = keeper.pidfd,
-            .spaces = try foreign.namespacesOf(keeper.pid),
-            .program = container.pidfd,
-            .first = container.pid,
-            .cgroup = group,
-        });
-        break :foreigner .{ .foreign = &other };
-    } else ours: {
-        plan = try planOf(arena, &exec, container, group);
-        break :ours .{ .joined = &plan };
-    };
+    var storage: Storage = undefined;
+    const target = try targetOf(&arena_state, &exec, bytes, &storage);
     target.pass(passed);
     if (exec.attach == null and !target.hasTerminal()) return leaveBehind(target);
     target.setConsoleSize(consoleSize(&exec));
@@ -63,6 +47,34 @@ fn runIn(args: []const [*:0]const u8) sys.Error!u8 {
         .attach = exec.attach,
         .stdin_open = exec.stdinOpen,
     });
+}
+
+/// Where what `targetOf` gives points to.
+pub const Storage = union { joined: joined.Plan, foreign: foreign.Plan };
+
+/// `bytes`: what `exec` was read from. Refuses what does not run, or is paused.
+pub fn targetOf(
+    arena_state: *std.heap.ArenaAllocator,
+    exec: *const contract.Exec,
+    bytes: []const u8,
+    storage: *Storage,
+) sys.Error!launch.Target {
+    const arena = arena_state.allocator();
+    const container = try findContainer(arena, exec.runtimeDir);
+    const group: cgroups.Cgroup = if (container.cgroup.len == 0) .{} else try cgroups.open(container.cgroup);
+    if (group.isFrozen()) return sys.fail("paused", "the container is paused");
+    if (container.keeper) |keeper| {
+        storage.* = .{ .foreign = try foreign.ofExec(arena_state, exec, bytes, .{
+            .keeper = keeper.pidfd,
+            .spaces = try foreign.namespacesOf(keeper.pid),
+            .program = container.pidfd,
+            .first = container.pid,
+            .cgroup = group,
+        }) };
+        return .{ .foreign = &storage.foreign };
+    }
+    storage.* = .{ .joined = try planOf(arena, exec, container, group) };
+    return .{ .joined = &storage.joined };
 }
 
 /// As asked for; otherwise as large as the terminal of whoever stays with it.

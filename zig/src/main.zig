@@ -25,6 +25,7 @@ const verbs = [_]Verb{
     .{ .name = "copy", .run = @import("layer/layer.zig").copy.run },
     .{ .name = "run", .run = @import("run.zig").run },
     .{ .name = "exec", .run = @import("exec.zig").run },
+    .{ .name = "health", .run = @import("health.zig").run },
     .{ .name = "attach", .run = @import("attach.zig").run },
     .{ .name = "probe", .run = @import("probe.zig").run },
     .{ .name = "init", .run = @import("process/init.zig").run },
@@ -109,6 +110,11 @@ test {
     _ = @import("monitor/record.zig");
     _ = @import("monitor/remove.zig");
     _ = @import("monitor/stragglers.zig");
+    _ = @import("monitor/timers.zig");
+    _ = @import("monitor/restart.zig");
+    _ = @import("monitor/events.zig");
+    _ = @import("monitor/health.zig");
+    _ = @import("health.zig");
     _ = @import("client/detach.zig");
     _ = @import("client/repeats.zig");
     _ = @import("prepare.zig");

@@ -18,6 +18,7 @@ var monitor: monitors.Monitor = .{};
 /// Anonymous pipes and /dev/null only: any other file handed in would be a handle on the host.
 pub fn isPossible(container: *const prepare.Container, attach: contract.Attach) bool {
     if (container.helper.runtime != null) return false; // what that says on stderr would be the container's
+    if (container.helper.isRestarted() or container.helper.health != null) return false;
     if (!attach.passthrough or !attach.sigProxy or container.plan.program.terminal) return false;
     if (attach.stdin and !isHarmless(0)) return false;
     return isHarmless(1) and isHarmless(2);
@@ -33,7 +34,7 @@ fn isHarmless(fd: linux.fd_t) bool {
 
 pub fn run(container: *prepare.Container, attach: contract.Attach) sys.Error!u8 {
     const m = &monitor;
-    try m.config.set(&container.helper);
+    try m.set(&container.helper);
     m.config.forwards_signals = true;
     const mask = client.signalMask();
     _ = linux.sigprocmask(linux.SIG.BLOCK, &mask, null);
@@ -63,7 +64,7 @@ pub fn run(container: *prepare.Container, attach: contract.Attach) sys.Error!u8 
     event.emit(event.started(running.pid));
     // Whoever reads or writes the other ends must see the container's, not ours.
     for (0..3) |fd| _ = linux.dup3(null_fd, @intCast(fd), 0);
-    const ending = m.run();
+    const ending = m.run().?; // nothing of it is ever started again
     event.emit(event.exited(ending.code, ending.signal, ending.oom_killed));
     m.cleanUp();
     return @truncate(ending.code);

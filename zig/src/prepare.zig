@@ -51,7 +51,8 @@ pub fn planOf(arena: std.mem.Allocator, spec: *const contract.Spec, helper: *con
         }),
     };
     if (spec.process.consoleSize) |size| plan.console_size = .{ .rows = size.height, .columns = size.width };
-    plan.root.is_volatile = helper.autoRemove;
+    // What is started again finds what it has written; overlayfs refuses a second mount of a volatile one.
+    plan.root.is_volatile = helper.autoRemove and !helper.isRestarted();
     if (spaces.joins(.user) or (plan.maps != null and isStranger(config))) try rootfs.prepareEarly(arena, &plan.root);
     plan.program.creates_cwd = helper.createCwd;
     plan.program.group_names = helper.groups;

@@ -11,6 +11,9 @@ const launch = @import("monitor/launch.zig");
 const monitors = @import("monitor/monitor.zig");
 const clients = @import("monitor/clients.zig");
 const client = @import("client/client.zig");
+const prepare = @import("prepare.zig");
+const cgroups = @import("cgroup/cgroup.zig");
+const foreign = @import("foreign/foreign.zig");
 const linux = sys.linux;
 
 const exit_failed = 125;
@@ -53,7 +56,7 @@ pub fn run(arena: *std.heap.ArenaAllocator, options: Options) sys.Error!u8 {
     const outcome = try beClient(pair[0], attach, options.target.hasTerminal(), message.fd);
     const code = tell(outcome);
     // Its last act is to leave: with it everything of this container is gone.
-    if (outcome == .ended) _ = sys.waitExit(@intCast(watcher)) catch {};
+    if (outcome == .ended and outcome.ended.is_over) _ = sys.waitExit(@intCast(watcher)) catch {};
     return code;
 }
 
@@ -98,7 +101,7 @@ fn watchOver(arena: *std.heap.ArenaAllocator, options: Options, status: linux.fd
 fn watch(arena: *std.heap.ArenaAllocator, options: Options, status: linux.fd_t, primary: ?linux.fd_t) sys.Error!?monitors.Ending {
     leaveCaller();
     const m = &monitor;
-    if (options.helper) |helper| try m.config.set(helper);
+    if (options.helper) |helper| try m.set(helper);
     var streams: Streams = .{};
     if (!options.target.hasTerminal()) try streams.open(options.stdin_open);
     var started = try launch.Launch.start(options.target, streams.theirs());
@@ -116,10 +119,7 @@ fn watch(arena: *std.heap.ArenaAllocator, options: Options, status: linux.fd_t, 
             return null;
         },
     };
-    m.terminal = running.terminal;
-    m.stdin.fd = streams.stdin;
-    m.stdout.fd = streams.stdout;
-    m.stderr.fd = streams.stderr;
+    take(m, running, &streams);
     m.adopt(running) catch |err| {
         started.abandon();
         m.abandon();
@@ -132,17 +132,105 @@ fn watch(arena: *std.heap.ArenaAllocator, options: Options, status: linux.fd_t, 
     report.sendDescriptor(status, .executing, running.pidfd) catch {};
     _ = linux.close(status);
     _ = linux.close(event.descriptor);
+    event.descriptor = -1;
     arena.deinit();
-    const ending = m.run();
+    const ending = while (true) {
+        break m.run() orelse {
+            startAgain(m);
+            continue;
+        };
+    };
     m.cleanUp();
     return ending;
 }
 
+fn take(m: *monitors.Monitor, running: launch.Running, streams: *const Streams) void {
+    m.terminal = running.terminal;
+    m.stdin.fd = streams.stdin;
+    m.stdout.fd = streams.stdout;
+    m.stderr.fd = streams.stderr;
+}
+
+/// The same container once more, from its files as they are now.
+fn startAgain(m: *monitors.Monitor) void {
+    m.forget();
+    reapStrangers();
+    var arena: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
+    defer arena.deinit();
+    // A process that nobody may look into has no id maps that we may write, and a child is as its parent is.
+    _ = linux.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), 1, 0, 0, 0);
+    const failure = tryAgain(m, &arena) catch event.failed();
+    _ = linux.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), 0, 0, 0, 0);
+    if (failure) |line| m.failAgain(line);
+}
+
+/// Null: it runs.
+fn tryAgain(m: *monitors.Monitor, arena: *std.heap.ArenaAllocator) sys.Error!?event.Line {
+    var container = try prepare.load(arena.allocator(), m.config.container_dir.get());
+    container.plan.cgroup.stayIn(m.config.cgroup.get());
+    try m.set(&container.helper);
+    var other: foreign.Plan = undefined;
+    var target: launch.Target = .{ .container = &container.plan };
+    if (container.helper.runtime != null) {
+        other = try foreign.ofContainer(arena, &container);
+        target = .{ .foreign = &other };
+    }
+    const options: Options = .{
+        .target = target,
+        .helper = &container.helper,
+        .attach = null,
+        .stdin_open = container.helper.stdinOpen,
+    };
+    var streams: Streams = .{};
+    errdefer streams.closeOurs();
+    if (!target.hasTerminal()) try streams.open(options.stdin_open);
+    var started = launch.Launch.start(target, streams.theirs()) catch |err| {
+        streams.closeTheirs();
+        return err;
+    };
+    streams.closeTheirs();
+    const result = bringUp(m, &started, options) catch |err| {
+        started.abandon();
+        return err;
+    };
+    switch (result) {
+        .running => |running| {
+            take(m, running, &streams);
+            streams = .{}; // its own now
+            m.adopt(running) catch |err| {
+                started.abandon();
+                return err;
+            };
+            return null;
+        },
+        .failed => |line| {
+            streams.closeOurs();
+            return line;
+        },
+    }
+}
+
+/// What a run has left us as its parent: who served its mounts has ended with them.
+fn reapStrangers() void {
+    var info: linux.siginfo_t = undefined;
+    const flags = linux.W.EXITED | linux.W.NOHANG;
+    while (true) {
+        info.fields.common.first.piduid.pid = 0;
+        if (linux.errno(linux.waitid(.ALL, 0, &info, flags, null)) != .SUCCESS) return;
+        if (info.fields.common.first.piduid.pid == 0) return;
+    }
+}
+
 fn bringUp(m: *monitors.Monitor, started: *launch.Launch, options: Options) sys.Error!launch.Result {
     try started.writeMaps(options.target);
-    if (m.config.auto_remove) m.userns_fd = launch.openUserNamespace(started.pid);
-    const log: contract.Log = if (options.helper) |helper| helper.log else .{ .driver = .none };
-    try m.makeFiles(log, true);
+    if (m.config.auto_remove) {
+        if (m.userns_fd) |fd| _ = linux.close(fd);
+        m.userns_fd = launch.openUserNamespace(started.pid);
+    }
+    if (m.epoll.fd < 0) {
+        const log: contract.Log = if (options.helper) |helper| helper.log else .{ .driver = .none };
+        try m.makeFiles(log, true);
+    }
     try started.proceed(options.target);
     return started.finish(options.target);
 }
@@ -211,6 +299,12 @@ const Streams = struct {
         for ([_]linux.fd_t{ streams.their_stdin, streams.their_stdout, streams.their_stderr }) |fd| {
             if (fd >= 0) _ = linux.close(fd);
         }
+    }
+
+    fn closeOurs(streams: *Streams) void {
+        for ([_]?linux.fd_t{ streams.stdin, streams.stdout, streams.stderr }) |ours| if (ours) |fd| {
+            _ = linux.close(fd);
+        };
     }
 };
 

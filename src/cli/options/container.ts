@@ -6,6 +6,7 @@ import { type CreateOptions, type NetworkMode, parseSignal } from "../../spec/in
 import { boolean, type FlagValues, list, value } from "../flags.ts";
 import { resolveEnvironment } from "./environment.ts";
 import { parseLabels } from "./labels.ts";
+import { lifeFlags, lifeOptions } from "./life.ts";
 import { limitFlags, limitOptions } from "./limits.ts";
 import { namespaceFlags, namespaceOptions } from "./namespaces.ts";
 import { securityFlags, securityOptions } from "./security.ts";
@@ -59,14 +60,14 @@ export const containerFlags = {
   ...limitFlags,
   ...namespaceFlags,
   ...setupFlags,
+  ...lifeFlags,
 } as const;
 
 /** What the other issues bring: limits, security, networks, the rest of a container's life. */
 export const containerFlagsNotYet = `
-  -p --publish -P --publish-all --expose --restart --health-cmd --health-interval --health-retries --health-timeout
-  --health-start-period --no-healthcheck --secret --mount --volumes-from --env-host --label-file
-  --log-driver --log-opt --timeout --annotation --add-host --dns --dns-search --dns-option --ip
-  --ip6 --mac-address --network-alias --rootfs --replace --pod --sdnotify --tz --no-hosts
+  -p --publish -P --publish-all --expose --secret --mount --volumes-from --env-host --label-file
+  --log-driver --log-opt --annotation --add-host --dns --dns-search --dns-option --ip
+  --ip6 --mac-address --network-alias --rootfs --replace --pod --tz --no-hosts
   --http-proxy --domainname --link --gpus --isolation --quiet -q
 `
   .trim()
@@ -111,6 +112,7 @@ export async function createOptions(
     ...(await limitOptions(flags)),
     ...(await namespaceOptions(flags)),
     ...(await setupOptions(flags)),
+    ...(await lifeOptions(flags)),
   };
 }
 

@@ -58,10 +58,18 @@ function statusWords({ state }: Container, since: (time: string) => string): str
     case "created":
       return "Created";
     case "running":
-      return `Up ${since(state.startedAt)}`;
+      return `Up ${since(state.startedAt)}${healthWords(state.health)}`;
+    case "restarting":
+      return `Restarting (${state.exitCode}) ${since(state.finishedAt)} ago`;
     case "exited":
       return `Exited (${state.exitCode}) ${since(state.finishedAt)} ago`;
   }
+}
+
+/** Docker's. */
+function healthWords(health: string | undefined): string {
+  if (health === undefined) return "";
+  return health === "starting" ? " (health: starting)" : ` (${health})`;
 }
 
 function shorten(text: string): string {

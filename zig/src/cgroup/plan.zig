@@ -8,6 +8,7 @@ const types = @import("resources.zig");
 const convert = @import("convert.zig");
 const places = @import("place.zig");
 const devices = @import("devices.zig");
+const hierarchies = @import("hierarchy.zig");
 
 const Error = sys.Error;
 
@@ -41,6 +42,16 @@ pub const Plan = struct {
     limits_come_later: bool = false,
     /// In force when we may (not in a user namespace): then everything that no rule allows is refused.
     devices: []const types.DeviceRule = &.{},
+
+    /// Once more in the group at `path`, beside a monitor that is in the scope still: systemd makes no second one of that
+    /// name while it is.
+    pub fn stayIn(plan: *Plan, path: []const u8) void {
+        if (plan.place != .scope) return;
+        const hierarchy = hierarchies.find(plan.arena) orelse return;
+        if (!std.mem.startsWith(u8, path, hierarchy.top)) return;
+        const below = std.mem.trim(u8, path[hierarchy.top.len..], "/");
+        plan.place = .{ .directory = .{ .is_absolute = true, .is_split = false, .path = below } };
+    }
 
     /// Whether anything was asked for that needs a cgroup.
     pub fn hasLimits(plan: *const Plan) bool {

@@ -30,7 +30,8 @@ pub const Options = struct {
 };
 
 pub const Outcome = union(enum) {
-    ended: struct { code: u32, signal: ?u8, oom_killed: bool },
+    /// `is_over`: its monitor does not start it again.
+    ended: struct { code: u32, signal: ?u8, oom_killed: bool, is_over: bool },
     detached,
     /// A signal ended us, the container lives on.
     interrupted: u8,
@@ -233,6 +234,7 @@ const Client = struct {
                     .code = word & 0xff,
                     .signal = if (signal == 0) null else signal,
                     .oom_killed = word >> 16 & 1 != 0,
+                    .is_over = word >> 24 & 1 == 0,
                 } };
             },
             else => {},

@@ -4,12 +4,19 @@
 const std = @import("std");
 const sys = @import("../sys.zig");
 const epolls = @import("epoll.zig");
+const restart = @import("restart.zig");
 const linux = sys.linux;
 
 pub const requests_max = 64;
 const line_bytes_max = 512;
 
-pub const Op = enum { ping, signal, stop, wait, resize };
+/// Of a request's text: a name, unescaped.
+const text_bytes_max = 2048;
+
+pub const Op = enum { ping, signal, stop, wait, resize, rename, policy, health };
+
+/// What `wait` waits for.
+pub const Condition = enum { ended, healthy, unhealthy };
 
 /// src/helper/contract.ts, ControlRequest, all its fields together.
 pub const Request = struct {
@@ -18,12 +25,19 @@ pub const Request = struct {
     timeoutMs: u32 = 0,
     rows: u16 = 0,
     columns: u16 = 0,
+    condition: Condition = .ended,
+    name: []const u8 = "",
+    policy: restart.Policy = .no,
+    retriesMax: u32 = 0,
 };
+
+/// What is answered later.
+const Waiting = enum { ended, healthy, unhealthy, health };
 
 const Slot = struct {
     fd: linux.fd_t = -1,
     have: usize = 0,
-    waits: bool = false,
+    waits: ?Waiting = null,
     line: [line_bytes_max]u8 = undefined,
 };
 
@@ -37,7 +51,7 @@ pub fn accept(epoll: epolls.Epoll, listener: linux.fd_t) bool {
         if (linux.errno(rc) != .SUCCESS) return true;
         slot.fd = @intCast(rc);
         slot.have = 0;
-        slot.waits = false;
+        slot.waits = null;
         const ref: epolls.Ref = .{ .kind = .request, .index = @intCast(i), .fd = slot.fd };
         epoll.add(ref, epolls.in | epolls.closed) catch close(epoll, i);
         return true;
@@ -65,7 +79,7 @@ pub fn read(epoll: epolls.Epoll, index: usize) ?Request {
             return null;
         },
     }
-    if (n == 0 or slot.waits) { // it went away, or talks out of turn
+    if (n == 0 or slot.waits != null) { // it went away, or talks out of turn
         close(epoll, index);
         return null;
     }
@@ -81,20 +95,52 @@ pub fn read(epoll: epolls.Epoll, index: usize) ?Request {
     };
 }
 
+/// Its text is good until the next request.
 fn parse(line: []const u8) ?Request {
-    var memory: [2048]u8 = undefined;
-    var fixed: std.heap.FixedBufferAllocator = .init(&memory);
+    var fixed: std.heap.FixedBufferAllocator = .init(&text_memory);
     return std.json.parseFromSliceLeaky(Request, fixed.allocator(), line, .{ .ignore_unknown_fields = true }) catch null;
 }
 
-/// Answer when the container has ended.
-pub fn wait(index: usize) void {
-    slots[index].waits = true;
+var text_memory: [text_bytes_max]u8 = undefined;
+
+/// Answer when it has come to that.
+pub fn wait(index: usize, condition: Condition) void {
+    slots[index].waits = switch (condition) {
+        .ended => .ended,
+        .healthy => .healthy,
+        .unhealthy => .unhealthy,
+    };
+}
+
+/// Answer when the health check that runs now has ended.
+pub fn waitForHealth(index: usize) void {
+    slots[index].waits = .health;
 }
 
 pub fn answerWaiting(epoll: epolls.Epoll, exit_code: u32) void {
+    answerAll(epoll, .ended, exit_code);
+}
+
+/// `exit_code`: 0 when it is well, otherwise 1.
+pub fn answerHealth(epoll: epolls.Epoll, exit_code: u32) void {
+    answerAll(epoll, .health, exit_code);
+}
+
+pub fn answerCondition(epoll: epolls.Epoll, is_healthy: bool) void {
+    if (is_healthy) answerAll(epoll, .healthy, 0) else answerAll(epoll, .unhealthy, 0);
+}
+
+fn answerAll(epoll: epolls.Epoll, what: Waiting, exit_code: u32) void {
     for (&slots, 0..) |*slot, i| {
-        if (slot.fd >= 0 and slot.waits) answer(epoll, i, "{{\"ok\":true,\"exitCode\":{d}}}\n", .{exit_code});
+        if (slot.fd < 0 or slot.waits != what) continue;
+        answer(epoll, i, "{{\"ok\":true,\"exitCode\":{d}}}\n", .{exit_code});
+    }
+}
+
+/// The container has ended for good: whoever waits for something else waits in vain.
+pub fn refuseWaiting(epoll: epolls.Epoll) void {
+    for (&slots, 0..) |*slot, i| {
+        if (slot.fd >= 0 and slot.waits != null) refuse(epoll, i, .SRCH);
     }
 }
 

@@ -2,7 +2,7 @@
 const sys = @import("../sys.zig");
 const linux = sys.linux;
 
-pub const Kind = enum(u8) { signal, timer, child, stdin, stdout, stderr, attach, control, client, request };
+pub const Kind = enum(u8) { signal, timer, child, stdin, stdout, stderr, attach, control, client, request, health };
 
 pub const Ref = packed struct(u64) { kind: Kind, index: u24 = 0, fd: linux.fd_t };
 

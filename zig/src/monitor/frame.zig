@@ -9,7 +9,8 @@ pub const Type = enum(u8) {
     resize = 2,
     stdout = 3,
     stderr = 4,
-    /// exit code (lowest byte of a u32), number of the signal that ended it or 0 (next byte)
+    /// exit code (lowest byte of a u32), number of the signal that ended it or 0 (next byte), in the third 1 when memory
+    /// ran out, in the fourth 1 when it is to be started again
     ended = 5,
     /// 1 (stdout) or 2 (stderr), u32: who read it is gone. Only the client that came with the container may say so.
     output_closed = 6,

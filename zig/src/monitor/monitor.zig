@@ -25,6 +25,10 @@ const frame = @import("frame.zig");
 const footprint = @import("footprint.zig");
 const launch = @import("launch.zig");
 const stragglers = @import("stragglers.zig");
+const timers = @import("timers.zig");
+const restart = @import("restart.zig");
+const eventlog = @import("events.zig");
+const healths = @import("health.zig");
 const cgroups = @import("../cgroup/cgroup.zig");
 const Repeats = @import("../client/repeats.zig").Repeats;
 const linux = sys.linux;
@@ -44,6 +48,9 @@ pub const Config = struct {
     forwards_signals: bool = false,
     /// Of its cgroup; empty when it has none.
     cgroup: record.Path = .{},
+    stop_timeout_ms: u32 = 0,
+    /// 0: it may run for ever.
+    lifetime_ms: u64 = 0,
 
     pub fn set(config: *Config, helper: *const contract.Helper) sys.Error!void {
         if (helper.id.len > config.id_buffer.len) return sys.fail("open", "the container's id is too long");
@@ -55,6 +62,8 @@ pub const Config = struct {
         config.auto_remove = helper.autoRemove;
         config.has_files = true;
         config.stop_signal = helper.stopSignal;
+        config.stop_timeout_ms = helper.stopTimeoutMs;
+        config.lifetime_ms = helper.lifetimeMs;
     }
 
     fn group(config: *const Config) cgroups.Cgroup {
@@ -68,6 +77,17 @@ pub const Config = struct {
 
 /// How it ended.
 pub const Ending = struct { code: u32, signal: ?u8, oom_killed: bool = false };
+
+/// Of the container as we see it.
+const Phase = enum {
+    running,
+    /// It has ended, and is to be started again after a pause.
+    resting,
+    /// That pause is over.
+    due,
+    /// It has ended for good.
+    over,
+};
 
 const Output = struct { fd: ?linux.fd_t = null, stream: logs.Stream };
 
@@ -85,7 +105,10 @@ pub const Monitor = struct {
     stragglers: stragglers.Stragglers = .{},
     control_fd: ?linux.fd_t = null,
     attach_fd: ?linux.fd_t = null,
-    timer_fd: ?linux.fd_t = null,
+    timers: timers.Timers = .{},
+    restarts: restart.Restarts = .{},
+    health: healths.Health = .{},
+    events: eventlog.Events = .{},
     signal_fd: ?linux.fd_t = null,
     repeats: Repeats = .{},
     log: logs.Log = .{},
@@ -93,13 +116,28 @@ pub const Monitor = struct {
     stdout: Output = .{ .stream = .stdout },
     stderr: Output = .{ .stream = .stderr },
     terminal: ?linux.fd_t = null,
+    terminal_peer: ?linux.fd_t = null,
     is_held_back: bool = false,
     started_at: clock.Text = undefined,
+    finished_at: clock.Text = undefined,
+    started_ms: u64 = 0,
+    pid_start: u64 = 0,
+    phase: Phase = .running,
     ending: ?Ending = null,
+    /// Why it could not be started again: the event `failed`.
+    failure: ?event.Line = null,
     gives_up: bool = false,
 
     /// After the container's end, how long a slow client may take for the rest. The primary takes what it needs.
     const farewell_ms = 2_000;
+
+    /// What helper.json says, again with each start.
+    pub fn set(m: *Monitor, helper: *const contract.Helper) sys.Error!void {
+        try m.config.set(helper);
+        try m.events.set(helper.events orelse "", helper.name, helper.imageName);
+        m.restarts.rule = helper.restart;
+        m.health.set(helper.health);
+    }
 
     /// Sockets and log: made while the container's process is busy.
     pub fn makeFiles(m: *Monitor, log: contract.Log, with_attach: bool) sys.Error!void {
@@ -138,6 +176,10 @@ pub const Monitor = struct {
         try m.config.cgroup.set(running.cgroup.path);
         if (running.cgroup.isNone()) m.stragglers.space = running.space;
         m.started_at = clock.now();
+        m.started_ms = clock.monotonicMs();
+        m.ending = null;
+        m.failure = null;
+        m.phase = .running;
         try m.epoll.add(.{ .kind = .child, .fd = m.childFd() }, epolls.in);
         if (m.terminal) |fd| try m.adoptTerminal(fd);
         for ([_]*const Output{ &m.stdout, &m.stderr }) |output| {
@@ -145,22 +187,44 @@ pub const Monitor = struct {
             const kind: epolls.Kind = if (output.stream == .stdout) .stdout else .stderr;
             try m.epoll.add(.{ .kind = kind, .fd = fd }, epolls.in);
         }
+        if (!m.config.has_files) return;
+        m.pid_start = record.startTime(pid) orelse 0;
+        m.health.begin(m.config.container_dir.get());
+        try m.publishState();
+        if (!m.config.auto_remove) record.writeRun(m.config.container_dir.get(), &m.started_at) catch {}; // a full disk
+        m.events.write(m.config.id(), "start", &.{});
+        if (m.config.lifetime_ms > 0) m.arm(.lifetime, m.config.lifetime_ms);
+        m.armHealth();
+    }
+
+    fn publishState(m: *const Monitor) sys.Error!void {
         const directory = m.runtime_fd orelse return;
         const self = linux.getpid();
-        try record.writeState(directory, .{
+        const rests = m.phase != .running;
+        return record.writeState(directory, .{
             .contract = contract.contract_version,
             .id = m.config.id(),
-            .pid = pid,
-            .pidStart = record.startTime(pid) orelse 0,
+            .status = if (rests) "restarting" else "running",
+            .pid = if (rests) 0 else m.pid,
+            .pidStart = if (rests) 0 else m.pid_start,
             .monitorPid = self,
             .monitorStart = record.startTime(self) orelse 0,
             .startedAt = &m.started_at,
-            .cgroup = m.config.cgroup.get(),
-            .keeper = if (m.keeper) |keeper| .{
+            .cgroup = if (rests) "" else m.config.cgroup.get(),
+            .keeper = if (rests) null else if (m.keeper) |keeper| .{
                 .pid = keeper.pid,
                 .pidStart = record.startTime(keeper.pid) orelse 0,
             } else null,
+            .restartCount = if (m.restarts.count > 0) m.restarts.count else null,
+            .health = if (m.health.is_on) @tagName(m.health.state.status) else null,
+            .exitCode = if (rests) m.ending.?.code else null,
+            .finishedAt = if (rests) &m.finished_at else null,
         });
+    }
+
+    fn arm(m: *Monitor, purpose: timers.Purpose, in_ms: u64) void {
+        if (m.timers.set(m.epoll, purpose, in_ms)) return;
+        m.expire(purpose); // better at once than never
     }
 
     fn childFd(m: *const Monitor) linux.fd_t {
@@ -168,23 +232,25 @@ pub const Monitor = struct {
     }
 
     /// We keep the other end open as well: a terminal that nobody has open right now would report a hangup, over and
-    /// over. Never closed; it is gone with us.
+    /// over.
     fn adoptTerminal(m: *Monitor, master: linux.fd_t) sys.Error!void {
-        _ = try sys.check("TIOCGPTPEER", "the terminal", terminal.openPeer(master));
+        m.terminal_peer = try sys.checkFd("TIOCGPTPEER", "the terminal", terminal.openPeer(master));
         try setNonBlocking(master);
         m.stdout.fd = master;
         m.stdin = .{ .fd = master, .is_terminal = true };
     }
 
-    /// Until the container has ended and everybody who matters has its last byte.
-    pub fn run(m: *Monitor) Ending {
+    /// Until the container has ended and everybody who matters has its last byte: how it ended. Null: it is to be
+    /// started again.
+    pub fn run(m: *Monitor) ?Ending {
         var events: [16]linux.epoll_event = undefined;
         footprint.shrink();
         while (true) {
+            if (m.ending) |ending| if (m.isDone()) {
+                if (m.phase == .over) return ending;
+                if (m.phase == .due) return null;
+            };
             for (m.epoll.wait(&events)) |e| m.handle(@bitCast(e.data.u64), e.events);
-            if (m.ending) |ending| {
-                if (m.isDone()) return ending;
-            }
         }
     }
 
@@ -207,7 +273,8 @@ pub const Monitor = struct {
             .client => m.serveClient(ref.index, events),
             .control => if (!control.accept(m.epoll, ref.fd)) m.epoll.change(ref, 0),
             .request => m.serveRequest(ref.index),
-            .timer => m.timeOut(),
+            .timer => while (m.timers.next()) |purpose| m.expire(purpose),
+            .health => m.takeHealth(),
             .signal => m.forwardSignals(),
         }
     }
@@ -316,56 +383,128 @@ pub const Monitor = struct {
         };
         switch (request.op) {
             .ping => control.answerOk(m.epoll, index, m.pid),
-            .wait => control.wait(index),
+            .wait => control.wait(index, request.condition),
             .resize => {
                 if (m.terminal) |fd| terminal.setSize(fd, .{ .rows = request.rows, .columns = request.columns });
                 control.answerOk(m.epoll, index, m.pid);
             },
             .signal => m.answerSignal(index, request.signal),
-            .stop => {
-                m.signal(request.signal);
-                control.wait(index);
-                m.setTimer(request.timeoutMs);
+            .stop => m.stop(index, &request),
+            .rename => {
+                m.events.rename(request.name);
+                control.answerOk(m.epoll, index, m.pid);
             },
+            .policy => {
+                m.restarts.rule = .{ .policy = request.policy, .retriesMax = request.retriesMax };
+                control.answerOk(m.epoll, index, m.pid);
+            },
+            .health => m.answerHealth(index),
         }
+        m.answerMet();
         if (m.control_fd) |fd| m.epoll.change(.{ .kind = .control, .fd = fd }, epolls.in);
+    }
+
+    /// Asked for by the user: it stays stopped, whatever its policy. One that rests is over at once.
+    fn stop(m: *Monitor, index: usize, request: *const control.Request) void {
+        m.restarts.is_stopped = true;
+        control.wait(index, .ended);
+        if (m.isResting()) return m.endRest();
+        m.signal(request.signal);
+        if (!m.timers.setAtMost(m.epoll, .kill, request.timeoutMs)) m.signal(9);
+    }
+
+    fn isResting(m: *const Monitor) bool {
+        return m.phase == .resting or m.phase == .due;
     }
 
     fn answerSignal(m: *Monitor, index: usize, number: u8) void {
         if (number > 64) return control.refuse(m.epoll, index, .INVAL);
+        const stops = number == @intFromEnum(linux.SIG.KILL) or number == m.config.stop_signal;
+        if (stops) m.restarts.is_stopped = true;
+        if (m.isResting() and stops) {
+            control.answerOk(m.epoll, index, 0);
+            return m.endRest();
+        }
+        if (m.phase != .running) return control.refuse(m.epoll, index, .SRCH);
         const rc = linux.pidfd_send_signal(m.pidfd, @enumFromInt(number), null, 0);
         if (linux.errno(rc) != .SUCCESS) return control.refuse(m.epoll, index, linux.errno(rc));
+        var text: [4]u8 = undefined;
+        const name = std.fmt.bufPrint(&text, "{d}", .{number}) catch unreachable;
+        if (number != 0) m.events.write(m.config.id(), "kill", &.{.{ .name = "signal", .value = name }});
         control.answerOk(m.epoll, index, m.pid);
     }
 
-    /// SIGKILL after that long. A second `stop` may only shorten it.
-    fn setTimer(m: *Monitor, timeout_ms: u32) void {
-        const fd = m.timer_fd orelse new: {
-            const rc = linux.timerfd_create(.MONOTONIC, .{ .CLOEXEC = true, .NONBLOCK = true });
-            if (linux.errno(rc) != .SUCCESS) return m.signal(9);
-            m.timer_fd = @intCast(rc);
-            m.epoll.add(.{ .kind = .timer, .fd = m.timer_fd.? }, epolls.in) catch return m.signal(9);
-            break :new m.timer_fd.?;
-        };
-        const wanted_ms = @max(1, timeout_ms); // 0 would disarm it
-        var current: linux.itimerspec = undefined;
-        _ = linux.timerfd_gettime(fd, &current);
-        const left_ms = @as(i64, current.it_value.sec) * 1000 + @divTrunc(current.it_value.nsec, 1_000_000);
-        const is_armed = current.it_value.sec != 0 or current.it_value.nsec != 0;
-        if (is_armed and left_ms <= wanted_ms) return;
-        const value: linux.itimerspec = .{
-            .it_value = .{ .sec = wanted_ms / 1000, .nsec = @as(i32, @intCast(wanted_ms % 1000)) * 1_000_000 },
-            .it_interval = .{ .sec = 0, .nsec = 0 },
-        };
-        _ = linux.timerfd_settime(fd, .{}, &value, null);
+    fn expire(m: *Monitor, purpose: timers.Purpose) void {
+        switch (purpose) {
+            .kill, .lifetime => m.signal(9),
+            .farewell => {
+                m.gives_up = true;
+                clients.dropSlow(m.epoll);
+            },
+            .restart => if (m.phase == .resting) {
+                m.phase = .due;
+            },
+            .health => m.askHealth(),
+        }
     }
 
-    fn timeOut(m: *Monitor) void {
-        var expirations: u64 = 0;
-        _ = linux.read(m.timer_fd.?, @ptrCast(&expirations), @sizeOf(u64));
-        if (m.ending == null) return m.signal(9);
-        m.gives_up = true;
-        clients.dropSlow(m.epoll);
+    // Health ---------------------------------------------------------------------------------------------------
+
+    fn armHealth(m: *Monitor) void {
+        if (m.health.pause()) |ms| _ = m.timers.set(m.epoll, .health, ms);
+    }
+
+    /// One check at a time: who comes while one runs gets its answer too.
+    fn askHealth(m: *Monitor) void {
+        if (m.health.pidfd != null or m.phase != .running) return;
+        if (!m.health.ask(m.config.container_dir.get())) return m.armHealth();
+        m.epoll.add(.{ .kind = .health, .fd = m.health.pidfd.? }, epolls.in) catch {
+            if (m.health.abandon()) |fd| _ = linux.close(fd);
+            m.armHealth();
+        };
+    }
+
+    fn answerHealth(m: *Monitor, index: usize) void {
+        if (!m.health.is_on) return control.refuse(m.epoll, index, .NOENT);
+        if (m.phase != .running) return control.refuse(m.epoll, index, .SRCH);
+        control.waitForHealth(index);
+        m.askHealth();
+        if (m.health.pidfd == null) control.refuse(m.epoll, index, .AGAIN);
+    }
+
+    fn takeHealth(m: *Monitor) void {
+        const fd = m.health.pidfd orelse return;
+        const before = m.health.state;
+        const answer = m.health.answer();
+        m.epoll.close(fd);
+        m.armHealth();
+        const is_well = answer orelse return control.answerHealth(m.epoll, healths.exit_unasked);
+        const now = m.health.state;
+        if (now.status != before.status) m.publishState() catch {}; // a full disk: the old status stays
+        m.events.write(m.config.id(), "health_status", &.{.{ .name = "health_status", .value = @tagName(now.status) }});
+        control.answerHealth(m.epoll, @intFromBool(!is_well));
+        m.answerMet();
+        if (now.status == .unhealthy and before.status != .unhealthy) m.actOnHealth();
+    }
+
+    /// Whoever waits for a state that is there already.
+    fn answerMet(m: *Monitor) void {
+        switch (m.health.state.status) {
+            .healthy => control.answerCondition(m.epoll, true),
+            .unhealthy => control.answerCondition(m.epoll, false),
+            else => {},
+        }
+    }
+
+    fn actOnHealth(m: *Monitor) void {
+        switch (m.health.on_failure) {
+            .none => return,
+            .kill => return m.signal(9),
+            .stop => m.restarts.is_stopped = true,
+            .restart => m.restarts.is_demanded = true,
+        }
+        m.signal(m.config.stop_signal);
+        if (!m.timers.setAtMost(m.epoll, .kill, m.config.stop_timeout_ms)) m.signal(9);
     }
 
     // Signals --------------------------------------------------------------------------------------------------
@@ -383,6 +522,11 @@ pub const Monitor = struct {
         var info: linux.signalfd_siginfo = undefined;
         while (linux.errno(linux.read(m.signal_fd.?, @ptrCast(&info), @sizeOf(@TypeOf(info)))) == .SUCCESS) {
             if (!m.repeats.isNew(&info)) continue;
+            if (info.signo == @intFromEnum(linux.SIG.TERM)) m.restarts.is_leaving = true;
+            if (m.isResting()) {
+                m.endRest();
+                continue;
+            }
             m.signal(if (m.config.forwards_signals) info.signo else m.config.stop_signal);
         }
     }
@@ -409,32 +553,106 @@ pub const Monitor = struct {
         // What the container wrote before it ended comes first, then the record.
         while (m.pump(&m.stdout)) {}
         while (m.pump(&m.stderr)) {}
-        m.recordEnd();
+        m.finish();
         if (!m.is_held_back) m.sayFarewell();
     }
 
-    fn recordEnd(m: *Monitor) void {
+    /// It has ended: for good, or until it is started again.
+    fn finish(m: *Monitor) void {
+        m.phase = .over;
         if (!m.config.has_files) return;
+        m.timers.cancelAll();
+        if (m.health.abandon()) |fd| m.epoll.close(fd);
+        control.answerHealth(m.epoll, healths.exit_unasked);
         m.config.group().destroy() catch {}; // recovery finds what could not be removed
         m.stragglers.kill();
-        const finished_at = clock.now();
+        m.finished_at = clock.now();
+        const was_stopped = m.restarts.is_stopped;
+        const ran_ms = clock.monotonicMs() -| m.started_ms;
+        const delay = m.restarts.after(m.ending.?.code, if (m.failure == null) ran_ms else 0);
+        m.tellEnd(was_stopped);
+        if (delay) |ms| m.rest(ms) else m.recordEnd();
+    }
+
+    fn tellEnd(m: *const Monitor, was_stopped: bool) void {
+        const ending = m.ending.?;
+        const id = m.config.id();
+        var text: [12]u8 = undefined;
+        const code = std.fmt.bufPrint(&text, "{d}", .{ending.code}) catch unreachable;
+        if (ending.oom_killed) m.events.write(id, "oom", &.{});
+        m.events.write(id, "died", &.{.{ .name = "exitCode", .value = code }});
+        if (was_stopped) m.events.write(id, "stop", &.{});
+    }
+
+    /// The sockets stay; those who wait for an end are answered.
+    fn rest(m: *Monitor, delay_ms: u64) void {
+        m.phase = .resting;
+        m.writeExit();
+        m.publishState() catch {}; // a full disk: it looks as if it ran, for that long
+        control.answerWaiting(m.epoll, m.ending.?.code);
+        m.arm(.restart, delay_ms);
+    }
+
+    /// There will be no further start after all.
+    fn endRest(m: *Monitor) void {
+        m.phase = .over;
+        m.timers.cancel(.restart);
+        if (m.restarts.is_stopped) m.events.write(m.config.id(), "stop", &.{});
+        m.recordEnd();
+    }
+
+    /// It could not be started again: an end like any other.
+    pub fn failAgain(m: *Monitor, failure: event.Line) void {
+        m.failure = failure;
+        m.started_at = clock.now();
+        m.ending = .{ .code = exitCodeOf(failure.bytes()), .signal = null };
+        m.finish();
+    }
+
+    /// What belongs to the last run, before the next.
+    pub fn forget(m: *Monitor) void {
+        if (m.stdout.fd) |fd| m.epoll.close(fd);
+        if (m.stderr.fd) |fd| m.epoll.close(fd);
+        m.stdout.fd = null;
+        m.stderr.fd = null;
+        if (m.terminal_peer) |fd| _ = linux.close(fd);
+        m.terminal_peer = null;
+        m.terminal = null;
+        m.stdin = .{};
+        m.gives_up = false;
+        if (m.keeper) |keeper| for ([_]linux.fd_t{ m.pidfd, keeper.channel }) |fd| {
+            _ = linux.close(fd);
+        };
+        m.keeper = null;
+        m.stragglers = .{};
+        m.events.write(m.config.id(), "restart", &.{});
+    }
+
+    fn writeExit(m: *const Monitor) void {
+        record.writeExit(m.config.container_dir.get(), .{
+            .exitCode = m.ending.?.code,
+            .signal = m.ending.?.signal,
+            .oomKilled = m.ending.?.oom_killed,
+            .startedAt = &m.started_at,
+            .finishedAt = &m.finished_at,
+            .stoppedByUser = if (m.restarts.is_stopped) true else null,
+            .restartCount = if (m.restarts.count > 0) m.restarts.count else null,
+            .failure = if (m.failure) |*line| .{ .text = std.mem.trimEnd(u8, line.bytes(), "\n") } else null,
+        }) catch {}; // a full disk: whoever looks finds a container that runs no more
+    }
+
+    fn recordEnd(m: *Monitor) void {
         if (m.config.auto_remove) {
             m.discardContainer();
-        } else {
-            record.writeExit(m.config.container_dir.get(), .{
-                .exitCode = m.ending.?.code,
-                .signal = m.ending.?.signal,
-                .oomKilled = m.ending.?.oom_killed,
-                .startedAt = &m.started_at,
-                .finishedAt = &finished_at,
-            }) catch {}; // a full disk: whoever looks finds a container that runs no more
-        }
+            m.events.write(m.config.id(), "remove", &.{});
+        } else m.writeExit();
         if (m.control_fd) |fd| m.epoll.close(fd);
         m.control_fd = null;
         if (m.attach_fd) |fd| m.epoll.close(fd);
         m.attach_fd = null;
         record.removeRuntimeDir(m.runtime_fd.?, m.config.runtime_dir.get());
         control.answerWaiting(m.epoll, m.ending.?.code);
+        control.refuseWaiting(m.epoll);
     }
 
     fn discardContainer(m: *Monitor) void {
@@ -452,11 +670,24 @@ pub const Monitor = struct {
         var payload: [4]u8 = undefined;
         const signal_number: u32 = ending.signal orelse 0;
         const oom_killed: u32 = @intFromBool(ending.oom_killed);
-        std.mem.writeInt(u32, &payload, ending.code | signal_number << 8 | oom_killed << 16, .little);
+        const rests: u32 = @intFromBool(m.isResting());
+        std.mem.writeInt(u32, &payload, ending.code | signal_number << 8 | oom_killed << 16 | rests << 24, .little);
         clients.broadcast(m.epoll, .ended, &payload);
-        if (clients.anyPending()) m.setTimer(farewell_ms);
+        if (clients.anyPending()) m.arm(.farewell, farewell_ms);
     }
 };
+
+/// As the command line has it (src/errors.ts).
+fn exitCodeOf(failure: []const u8) u32 {
+    const has = struct {
+        fn has(text: []const u8, part: []const u8) bool {
+            return std.mem.indexOf(u8, text, part) != null;
+        }
+    }.has;
+    if (has(failure, "\"call\":\"lookup\"")) return 127;
+    if (!has(failure, "\"call\":\"execve\"")) return 125;
+    return if (has(failure, "\"errno\":\"ENOENT\"")) 127 else 126;
+}
 
 pub fn setNonBlocking(fd: linux.fd_t) sys.Error!void {
     const flags = try sys.check("fcntl", "", linux.fcntl(fd, linux.F.GETFL, 0));

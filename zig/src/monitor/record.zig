@@ -100,6 +100,22 @@ pub const Exit = struct {
     oomKilled: bool,
     startedAt: []const u8,
     finishedAt: []const u8,
+    /// Somebody asked for it: it is not to be started again by itself.
+    stoppedByUser: ?bool = null,
+    restartCount: ?u32 = null,
+    /// Why it could not be started again: what the event `failed` says.
+    failure: ?Raw = null,
+};
+
+/// Text that is JSON already.
+pub const Raw = struct {
+    text: []const u8,
+
+    pub fn jsonStringify(raw: Raw, writer: *std.json.Stringify) std.json.Stringify.Error!void {
+        try writer.beginWriteRaw();
+        try writer.writer.writeAll(raw.text);
+        writer.endWriteRaw();
+    }
 };
 
 pub fn writeExit(container_dir: [:0]const u8, exit: Exit) sys.Error!void {
@@ -108,9 +124,16 @@ pub fn writeExit(container_dir: [:0]const u8, exit: Exit) sys.Error!void {
     return publish(directory, "exit.json", exit);
 }
 
+/// That it was started, which the runtime directory forgets with a reboot.
+pub fn writeRun(container_dir: [:0]const u8, started_at: []const u8) sys.Error!void {
+    const directory = try sys.checkFd("open", container_dir, linux.open(container_dir, directory_flags, 0));
+    defer _ = linux.close(directory);
+    return publish(directory, "run.json", .{ .startedAt = started_at });
+}
+
 /// Not synchronised to disk: after a crash of the machine a container without exit.json is one that was running.
 fn publish(directory: linux.fd_t, comptime name: [:0]const u8, value: anytype) sys.Error!void {
-    var buffer: [1024 + linux.PATH_MAX]u8 = undefined;
+    var buffer: [4096 + linux.PATH_MAX]u8 = undefined;
     var w: std.Io.Writer = .fixed(&buffer);
     std.json.Stringify.value(value, .{ .emit_null_optional_fields = false }, &w) catch return sys.fail("write", name);
     w.writeByte('\n') catch return sys.fail("write", name);

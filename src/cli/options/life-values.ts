@@ -1,0 +1,118 @@
+/** The values of --restart, --timeout, --health-* and --sdnotify, as docker and podman read them. */
+import { TspodError } from "../../errors.ts";
+import type { RestartRule } from "../../helper/index.ts";
+import { parseDuration } from "../../lib/duration.ts";
+import { type HealthOptions, type LifeOptions, noHealthOptions } from "../../spec/index.ts";
+import { healthActions, type LifeFlags, notifyModes, restartPolicies } from "./life.ts";
+
+/** Throws usage: a value that is none, or flags that contradict one another. */
+export function parseLife(flags: LifeFlags & { rm: boolean }): LifeOptions {
+  const restart = parseRestart(flags.restart ?? "no");
+  if (flags.rm && (restart.policy === "always" || restart.policy === "unless-stopped")) {
+    throw new TspodError("usage", `Cannot combine --rm with --restart=${restart.policy}`, {
+      next: "leave one of them away: what is removed cannot be started again",
+    });
+  }
+  return {
+    restart,
+    lifetimeMs: flags.timeout === null ? 0 : parseWholeNumber("--timeout", flags.timeout) * 1000,
+    health: parseHealth(flags),
+    sdnotify: oneOf("--sdnotify", flags.sdnotify ?? "ignore", notifyModes),
+  };
+}
+
+/** "on-failure:3". Throws usage. */
+export function parseRestart(text: string): RestartRule {
+  const [name = "", count, ...more] = text.split(":");
+  const policy = oneOf("--restart", name === "" ? "no" : name, restartPolicies);
+  if (count === undefined) return { policy, retriesMax: 0 };
+  if (policy === "on-failure" && more.length === 0 && /^\d{1,9}$/.test(count)) {
+    return { policy, retriesMax: Number(count) };
+  }
+  throw new TspodError("usage", `Invalid --restart "${text}"`, {
+    next: "only on-failure takes a number of retries, as in on-failure:3",
+  });
+}
+
+function parseHealth(flags: LifeFlags): HealthOptions | null {
+  const { healthCmd, noHealthcheck } = flags;
+  const given = Object.entries(flags).filter(
+    ([key, value]) => key.startsWith("health") && value !== null,
+  );
+  if (noHealthcheck) {
+    if (given.length === 0) return { ...noHealthOptions, test: ["NONE"] };
+    throw new TspodError("usage", "Cannot combine --no-healthcheck with --health-* flags", {
+      next: "leave one of them away",
+    });
+  }
+  if (given.length === 0) return null;
+  oneOf("--health-log-destination", flags.healthLogDestination ?? "local", ["local"]);
+  const number = (flag: string, text: string | null): number | null =>
+    text === null ? null : parseWholeNumber(flag, text);
+  return {
+    test: healthCmd === null ? null : parseHealthCommand(healthCmd),
+    intervalMs:
+      flags.healthInterval === "disable" ? 0 : parseSpan("--health-interval", flags.healthInterval),
+    timeoutMs: parseSpan("--health-timeout", flags.healthTimeout),
+    startPeriodMs: parseSpan("--health-start-period", flags.healthStartPeriod),
+    startIntervalMs: parseSpan("--health-start-interval", flags.healthStartInterval),
+    retries: parseRetries(flags.healthRetries),
+    onFailure: oneOf("--health-on-failure", flags.healthOnFailure ?? "none", healthActions),
+    logCountMax: number("--health-max-log-count", flags.healthMaxLogCount),
+    logBytesMax: number("--health-max-log-size", flags.healthMaxLogSize),
+  };
+}
+
+/** A line for the shell, a JSON array of words (perhaps with docker's CMD or CMD-SHELL before them), or "none". */
+function parseHealthCommand(text: string): string[] {
+  if (text === "none") return ["NONE"];
+  if (text.trim() === "") {
+    throw new TspodError("usage", "--health-cmd is empty", {
+      next: 'give a command, or "none" to turn the image\'s check off',
+    });
+  }
+  if (!text.startsWith("[")) return ["CMD-SHELL", text];
+  const words = parseWords(text);
+  if (words === null) return ["CMD-SHELL", text]; // the shell has a command called [
+  const [first = ""] = words;
+  return ["CMD", "CMD-SHELL", "NONE"].includes(first) ? words : ["CMD", ...words];
+}
+
+function parseWords(text: string): string[] | null {
+  try {
+    const words: unknown = JSON.parse(text);
+    const isList = Array.isArray(words) && words.every((word) => typeof word === "string");
+    return isList && words.length > 0 ? words : null;
+  } catch {
+    return null;
+  }
+}
+
+function parseSpan(flag: string, text: string | null): number | null {
+  if (text === null) return null;
+  const ms = parseDuration(text, flag);
+  if (ms >= 1 || ms === 0) return Math.round(ms);
+  throw new TspodError("usage", `Invalid ${flag} "${text}"`, {
+    next: "give a time of at least 1ms, such as 10s or 1m30s",
+  });
+}
+
+function parseRetries(text: string | null): number | null {
+  if (text === null) return null;
+  const retries = parseWholeNumber("--health-retries", text);
+  if (retries > 0) return retries;
+  throw new TspodError("usage", 'Invalid --health-retries "0"', { next: "give 1 or more" });
+}
+
+function parseWholeNumber(flag: string, text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new TspodError("usage", `Invalid ${flag} "${text}"`, { next: "give a whole number" });
+}
+
+function oneOf<T extends string>(flag: string, text: string, allowed: readonly T[]): T {
+  const found = allowed.find((word) => word === text);
+  if (found !== undefined) return found;
+  throw new TspodError("usage", `Invalid ${flag} "${text}"`, {
+    next: `use one of: ${allowed.join(", ")}`,
+  });
+}

@@ -1,0 +1,31 @@
+/** Asks a container now how it is: its monitor does, and keeps the answer. */
+import { TspodError } from "../errors.ts";
+import { control } from "../helper/index.ts";
+import { runtimeDirectory } from "../store/containers.ts";
+import type { Container, Store } from "./find.ts";
+
+/** Whether it is well. Errors: container.not_running, container.paused, container.no_healthcheck. */
+export async function checkHealth(context: Store, container: Container): Promise<boolean> {
+  const { name } = container;
+  const reply =
+    container.state.status === "running"
+      ? await control(runtimeDirectory(context.paths, container.id), { op: "health" })
+      : null;
+  if (reply?.ok === true && reply.exitCode !== unasked) return reply.exitCode === 0;
+  if (reply?.ok === false && reply.errno === "ENOENT") {
+    throw new TspodError("container.no_healthcheck", `Container "${name}" has no health check`, {
+      next: "create it with --health-cmd",
+    });
+  }
+  if (reply?.ok === true) {
+    throw new TspodError("container.paused", `Container "${name}" could not be asked how it is`, {
+      next: `see whether it is paused: tspod ps --filter name=${name}`,
+    });
+  }
+  throw new TspodError("container.not_running", `Container "${name}" is not running`, {
+    next: `start it: tspod start ${name}`,
+  });
+}
+
+/** The check's exit status when it could not ask (zig/src/monitor/health.zig). */
+const unasked = 125;

@@ -1,0 +1,86 @@
+/** What --restart, --timeout, --health-* and --sdnotify make of helper.json, and how a container is asked how it is. Pure. */
+import { contractVersion, type ExecConfig, type HelperConfig } from "../helper/contract.ts";
+import { wireProcess } from "../oci/config-json.ts";
+import type { Healthcheck } from "../oci/image-config.ts";
+import type { RuntimeSpec } from "../oci/runtime-spec.ts";
+import type { HealthOptions, LifeOptions } from "./options.ts";
+
+export const defaultLife: LifeOptions = {
+  ...{ restart: { policy: "no", retriesMax: 0 }, lifetimeMs: 0, health: null },
+  sdnotify: "ignore",
+};
+
+export const noHealthOptions: HealthOptions = {
+  ...{ test: null, intervalMs: null, timeoutMs: null, startPeriodMs: null, startIntervalMs: null },
+  ...{ retries: null, onFailure: "none", logCountMax: null, logBytesMax: null },
+};
+
+const nanosecondsPerMs = 1e6;
+
+/** Docker's. */
+const usual = { intervalMs: 30_000, timeoutMs: 30_000, retries: 3, startIntervalMs: 5_000 };
+/** Podman's. */
+const logUsual = { logCountMax: 5, logBytesMax: 500 };
+
+type LifeSettings = Pick<HelperConfig, "restart" | "lifetimeMs" | "health" | "notify">;
+
+/** Empty for most. */
+export function lifeSettings(
+  life: LifeOptions = defaultLife,
+  image: Healthcheck | undefined,
+): LifeSettings {
+  const { restart, lifetimeMs, sdnotify } = life;
+  const asked = life.health ?? noHealthOptions;
+  return {
+    ...(restart.policy === "no" ? {} : { restart }),
+    ...(lifetimeMs === 0 ? {} : { lifetimeMs }),
+    ...(healthCommand(life, image) === null ? {} : { health: healthConfig(asked, image) }),
+    ...(sdnotify === "ignore"
+      ? {}
+      : { notify: sdnotify === "healthy" ? ("healthy" as const) : ("started" as const) }),
+  };
+}
+
+/** Null: it is not asked. */
+export function healthCommand(
+  life: LifeOptions = defaultLife,
+  image: Healthcheck | undefined,
+): string[] | null {
+  const [kind = "NONE", ...words] = life.health?.test ?? image?.test ?? [];
+  if (kind === "CMD-SHELL") return ["/bin/sh", "-c", words.join(" ")];
+  return kind === "CMD" && words.length > 0 ? words : null;
+}
+
+function healthConfig(asked: HealthOptions, image: Healthcheck | undefined) {
+  const fromImage = (ns: number | undefined): number | null =>
+    ns === undefined || ns === 0 ? null : ns / nanosecondsPerMs;
+  return {
+    intervalMs: asked.intervalMs ?? fromImage(image?.intervalNs) ?? usual.intervalMs,
+    timeoutMs: asked.timeoutMs ?? fromImage(image?.timeoutNs) ?? usual.timeoutMs,
+    startPeriodMs: asked.startPeriodMs ?? fromImage(image?.startPeriodNs) ?? 0,
+    startIntervalMs: asked.startIntervalMs ?? usual.startIntervalMs,
+    retries: asked.retries ?? (image?.retries === 0 ? null : image?.retries) ?? usual.retries,
+    onFailure: asked.onFailure,
+    logCountMax: asked.logCountMax ?? logUsual.logCountMax,
+    logBytesMax: asked.logBytesMax ?? logUsual.logBytesMax,
+  };
+}
+
+/** A further process of the container's, as its first one but for the command. */
+export function healthExec(
+  command: string[],
+  process: RuntimeSpec["process"],
+  helper: Pick<HelperConfig, "runtimeDir" | "containerDir"> &
+    Partial<Pick<HelperConfig, "user" | "groups" | "keepGroups" | "seccompCache">>,
+): ExecConfig {
+  const { runtimeDir, containerDir, user, groups, keepGroups, seccompCache } = helper;
+  return {
+    ...{ contract: contractVersion, runtimeDir, containerDir },
+    process: { ...wireProcess(process), terminal: false, args: command },
+    ...(user === undefined ? {} : { user }),
+    ...(groups === undefined ? {} : { groups }),
+    ...(keepGroups === undefined ? {} : { keepGroups }),
+    stdinOpen: false,
+    ...(seccompCache === undefined ? {} : { seccompCache }),
+  };
+}

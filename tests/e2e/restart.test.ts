@@ -1,0 +1,152 @@
+/** What a monitor does when a container ends: restart policies, their pauses, and what is written down about it. */
+import { describe, expect } from "bun:test";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { registryPrograms, testWith } from "../support/requirements.ts";
+import { sharedWorld } from "../support/shared-world.ts";
+import { until } from "../support/wait.ts";
+
+const test = testWith(...registryPrograms);
+const shared = sharedWorld({ images: ["tiny"] });
+const ok = (...words: string[]) => shared.world.ok(...words);
+const tspod = (...words: string[]) => shared.world.tspod(words);
+
+interface Box extends AsyncDisposable {
+  id: string;
+}
+
+async function box(flags: string[], script: string): Promise<Box> {
+  const id = await ok("run", "-d", ...flags, "tiny", "sh", "-c", script);
+  return { id, [Symbol.asyncDispose]: async () => void (await tspod("rm", "-f", id)) };
+}
+
+const inspect = async (id: string) => JSON.parse(await ok("inspect", id))[0];
+
+/** What was written down about one container, in order: "died 1". */
+function events(id: string): string[] {
+  const text = readFileSync(join(shared.world.root, "data/events.jsonl"), "utf8");
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line))
+    .filter((event) => event.id === id)
+    .map(({ status, attributes }) => [status, attributes.exitCode].filter(Boolean).join(" "));
+}
+
+const running = (id: string) =>
+  until("it runs", async () => (await inspect(id)).State.Status === "running");
+
+describe("--restart", () => {
+  test("on-failure:2 starts it again twice, then its end is one", async () => {
+    await using it = await box(["--restart", "on-failure:2"], "echo again; exit 3");
+    const ended = await until("it has ended", async () => {
+      const { State, RestartCount } = await inspect(it.id);
+      return State.Status === "exited" && { ...State, RestartCount };
+    });
+    expect(ended).toMatchObject({ ExitCode: 3, RestartCount: 2, Restarting: false, Error: "" });
+    expect((await tspod("logs", it.id)).stdout).toBe("again\nagain\nagain\n");
+    expect(events(it.id)).toEqual([
+      "create",
+      ...["start", "died 3", "restart", "start", "died 3", "restart", "start", "died 3"],
+    ]);
+  });
+
+  test("on-failure leaves one that ended well", async () => {
+    await using it = await box(["--restart", "on-failure"], "exit 0");
+    await ok("wait", it.id);
+    await until("it is over", async () => (await inspect(it.id)).State.Status === "exited");
+    expect((await inspect(it.id)).RestartCount).toBe(0);
+  });
+
+  test("always: between two runs it is restarting, and stop ends that at once", async () => {
+    await using it = await box(["--restart", "always"], "exit 1");
+    const status = await until("the pause is long", async () => {
+      const { RestartCount, State } = await inspect(it.id);
+      return RestartCount >= 4 && State.Status === "restarting" && State;
+    });
+    expect(status).toMatchObject({ Running: true, Restarting: true, Pid: 0, ExitCode: 1 });
+    expect(await ok("ps", "--format", "{{.State}} {{.Status}}", "-f", `id=${it.id}`)).toMatch(
+      /^restarting Restarting \(1\) .* ago$/,
+    );
+    const exec = await tspod("exec", it.id, "true");
+    expect(exec.exitCode).toBe(125);
+    await ok("stop", it.id);
+    expect((await inspect(it.id)).State).toMatchObject({ Status: "exited", Running: false });
+    expect(events(it.id).at(-1)).toBe("stop");
+  });
+
+  test("a container that was stopped stays stopped; kill with another signal is no stop", async () => {
+    const script = "trap 'exit 5' USR1; echo ready; while :; do sleep 0.05; done";
+    await using it = await box(["--restart=always"], script);
+    const starts = (count: number) =>
+      until("it hears", async () => (await ok("logs", it.id)).split("\n").length === count);
+    await starts(1);
+    await ok("kill", "-s", "USR1", it.id);
+    await starts(2);
+    await ok("stop", "-t", "0", it.id);
+    const { State, RestartCount } = await inspect(it.id);
+    expect(State).toMatchObject({ Status: "exited", ExitCode: 137 });
+    expect(RestartCount).toBe(1);
+    await ok("start", it.id);
+    await running(it.id);
+    await ok("kill", it.id);
+    await until("it is over", async () => (await inspect(it.id)).State.Status === "exited");
+  });
+
+  test("rm -f takes one that rests, and --rm goes with the last end", async () => {
+    await using it = await box(["--restart", "always", "--name", "resting"], "exit 1");
+    await until("it rests", async () => (await inspect(it.id)).State.Status === "restarting");
+    expect((await tspod("rm", "resting")).exitCode).toBe(125);
+    await ok("rm", "-f", "resting");
+    expect((await tspod("inspect", it.id)).exitCode).toBe(125);
+    const gone = await ok("run", "-d", "--rm", "--restart=on-failure:1", "tiny", "false");
+    const directory = join(shared.world.root, "data/containers", gone);
+    await until("it is gone", () => !existsSync(directory));
+    expect(events(gone)).toEqual([
+      ...["create", "start", "died 1", "restart", "start", "died 1", "remove"],
+    ]);
+  });
+
+  test("in the foreground the first end is the command's", async () => {
+    const result = await tspod(
+      "run",
+      "--name",
+      "front",
+      "--restart=always",
+      "tiny",
+      "sh",
+      "-c",
+      "exit 4",
+    );
+    expect(result.exitCode).toBe(4);
+    await ok("rm", "-f", "front");
+  });
+
+  test("a terminal is made anew each time", async () => {
+    await using it = await box(["-t", "--restart=on-failure:3"], "tty; exit 1");
+    await until("it is over", async () => (await inspect(it.id)).State.Status === "exited");
+    expect((await tspod("logs", it.id)).stdout).toBe("/dev/pts/0\r\n".repeat(4));
+  });
+
+  test("what cannot be started again says why, and is tried again", async () => {
+    await using it = await box(["--restart=on-failure:2"], "rm /bin/sh; exit 1");
+    const { State, RestartCount } = await until("it has given up", async () => {
+      const all = await inspect(it.id);
+      return all.State.Status === "exited" && all;
+    });
+    expect(State).toMatchObject({ ExitCode: 127 });
+    expect(State.Error).toContain('Cannot find "sh"');
+    expect(RestartCount).toBe(2);
+  });
+
+  test.each([
+    [["--rm", "--restart=always"], "Cannot combine --rm with --restart=always"],
+    [["--restart=sometimes"], 'Invalid --restart "sometimes"'],
+    [["--restart=always:3"], 'Invalid --restart "always:3"'],
+    [["--restart=on-failure:x"], 'Invalid --restart "on-failure:x"'],
+  ])("%j is refused", async (flags, message) => {
+    const result = await tspod("run", ...flags, "tiny", "true");
+    expect(result.exitCode).toBe(125);
+    expect(result.stderr).toContain(message);
+  });
+});
