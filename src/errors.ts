@@ -29,6 +29,7 @@ const exitCodes = {
   "container.paused": 125,
   "container.start_failed": 125,
   "container.no_healthcheck": 125,
+  "autostart.unavailable": 125,
   "runtime.not_found": 125,
   "runtime.failed": 125,
   "command.not_executable": 126,

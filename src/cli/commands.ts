@@ -53,7 +53,10 @@ const groups: Readonly<Record<string, Group>> = {
     summary: "How containers are",
     commands: { run: () => import("./healthcheck/run.ts") },
   },
-  system: { summary: "This host and the store", commands: { info: loaders.info } },
+  system: {
+    summary: "This host and the store",
+    commands: { info: loaders.info, autostart: () => import("./system/autostart.ts") },
+  },
 };
 
 /** Not for people: in no list. */

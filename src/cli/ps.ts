@@ -55,7 +55,8 @@ export default defineCommand({
   },
 });
 
-function parseFilter(text: string): (container: Container) => boolean {
+/** Throws usage. */
+export function parseFilter(text: string): (container: Container) => boolean {
   const equals = text.indexOf("=");
   const key = equals < 0 ? text : text.slice(0, equals);
   const wanted = equals < 0 ? "" : text.slice(equals + 1);

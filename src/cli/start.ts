@@ -1,51 +1,101 @@
 /** `tspod start`. */
-import { discardContainer, getContainer, startContainer } from "../container/index.ts";
+import {
+  type Container,
+  discardContainer,
+  getContainer,
+  isRestartable,
+  isUp,
+  listContainers,
+  startContainer,
+} from "../container/index.ts";
 import { TspodError } from "../errors.ts";
 import type { CreateOptions } from "../spec/index.ts";
-import { defineCommand } from "./command.ts";
+import { type CliContext, defineCommand } from "./command.ts";
 import { forEachArgument } from "./each.ts";
-import { boolean, value } from "./flags.ts";
-import { forwardSignals } from "./foreground.ts";
+import { boolean, type FlagValues, list, value } from "./flags.ts";
+import { forwardSignals, signalFlag } from "./foreground.ts";
 import { defaultDetachKeys, parseDetachKeys } from "./options/detach-keys.ts";
+
+const flags = {
+  attach: boolean("-a,--attach", "Stay with it until it ends"),
+  interactive: boolean("-i,--interactive", "Forward standard input; implies -a"),
+  all: boolean("--all", "Every container that does not run"),
+  allRestartable: boolean(
+    "--all-restartable",
+    "Those that should run by their --restart, as after a reboot",
+  ),
+  filter: list("-f,--filter", "KEY=VALUE", "Of all: name, id, label, status, ancestor..."),
+  latest: boolean("-l,--latest", "The one that was created last"),
+  detachKeys: value("--detach-keys", "KEYS", `Keys that leave it running (${defaultDetachKeys})`),
+  sigProxy: signalFlag,
+} as const;
+
+type Flags = FlagValues<typeof flags>;
 
 export default defineCommand({
   path: ["start"],
-  usage: "CONTAINER [CONTAINER...]",
+  usage: "[CONTAINER...]",
   summary: "Start containers that have been created or have ended",
-  flags: {
-    attach: boolean("-a,--attach", "Stay with it until it ends"),
-    interactive: boolean("-i,--interactive", "Forward standard input; implies -a"),
-    detachKeys: value("--detach-keys", "KEYS", `Keys that leave it running (${defaultDetachKeys})`),
-  },
-  args: { min: 1, max: Infinity, completes: "container" },
+  flags,
+  args: { min: 0, max: Infinity, completes: "container" },
   async run(context, flags, args) {
-    if (!flags.attach && !flags.interactive) {
-      return forEachArgument(context, args, async (name) => {
-        const container = getContainer(context, name);
-        if (container.state.status !== "running") {
-          await startContainer(context, container, null).started;
-        }
-        return name;
-      });
-    }
-    const [name = "", other] = args;
-    if (other !== undefined) {
-      throw new TspodError("usage", "Cannot stay with more than one container", {
-        next: "start one with -a, the others without",
-      });
-    }
-    const container = getContainer(context, name);
-    const options = container.options as CreateOptions; // create recorded it
-    const helper = startContainer(context, container, {
-      stdin: flags.interactive && options.interactive,
-      detachKeys: parseDetachKeys(flags.detachKeys ?? defaultDetachKeys),
-      sigProxy: true,
-      passthrough: false,
+    const names = await chosen(context, flags, args);
+    if (flags.attach || flags.interactive) return stayWith(context, flags, names);
+    return forEachArgument(context, names, async (name) => {
+      const container = getContainer(context, name);
+      if (!isUp(container.state)) await startContainer(context, container, null).started;
+      return name;
     });
-    forwardSignals(helper);
-    await helper.started;
-    const code = await helper.ended;
-    if (code !== null && container.autoRemove) await discardContainer(context, container);
-    return code ?? 0;
   },
 });
+
+/** Names, or what the flags choose: oldest first, for a later one may share what an earlier one has. */
+async function chosen(context: CliContext, flags: Flags, args: string[]): Promise<string[]> {
+  const { all, allRestartable, filter, latest } = flags;
+  const isChoosing = all || allRestartable || filter.length > 0 || latest;
+  if (isChoosing === args.length > 0) {
+    throw new TspodError(
+      "usage",
+      isChoosing
+        ? "Cannot name containers and choose them by flags"
+        : '"tspod start" needs a container',
+      { next: "name some, or use --all, --all-restartable, --filter or --latest" },
+    );
+  }
+  if (!isChoosing) return args;
+  const matches = await parseFilters(filter);
+  const found = listContainers(context).filter(matches);
+  const wanted = latest
+    ? found.slice(0, 1)
+    : found.filter((one) => (allRestartable ? isRestartable(one) : !isUp(one.state)));
+  return wanted.map(({ id }) => id).reverse();
+}
+
+async function parseFilters(texts: readonly string[]): Promise<(container: Container) => boolean> {
+  if (texts.length === 0) return () => true;
+  const { parseFilter } = await import("./ps.ts");
+  const filters = texts.map(parseFilter);
+  return (container) => filters.every((matches) => matches(container));
+}
+
+async function stayWith(context: CliContext, flags: Flags, names: string[]): Promise<number> {
+  const [name = "", other] = names;
+  if (other !== undefined) {
+    throw new TspodError("usage", "Cannot stay with more than one container", {
+      next: "start one with -a, the others without",
+    });
+  }
+  const container = getContainer(context, name);
+  const options = container.options as CreateOptions; // create recorded it
+  const helper = startContainer(context, container, {
+    stdin: flags.interactive && options.interactive,
+    detachKeys: parseDetachKeys(flags.detachKeys ?? defaultDetachKeys),
+    sigProxy: flags.sigProxy,
+    passthrough: false,
+  });
+  if (flags.sigProxy) forwardSignals(helper);
+  await helper.started;
+  const code = await helper.ended;
+  if (code !== null && container.autoRemove) await discardContainer(context, container);
+  return code ?? 0;
+}

@@ -1,5 +1,7 @@
 /** The door of container. What only some commands need is loaded when it is first called. */
 export { attachContainer } from "./attach.ts";
+export type { AutostartHost } from "./autostart.ts";
+export const loadAutostart = () => import("./autostart.ts");
 export type { ContainerContext } from "./context.ts";
 export { createContainer } from "./create.ts";
 export { execInContainer, type ExecOptions } from "./exec.ts";
@@ -11,5 +13,6 @@ export { type LogEntry, readLog } from "./logs.ts";
 export { parseContainerName } from "./names.ts";
 export { recoverContainers } from "./recover.ts";
 export { discardFiles, discardContainer, removeContainer } from "./remove.ts";
+export { isRestartable } from "./restartable.ts";
 export { startContainer } from "./start.ts";
 export { killContainer, stopContainer, waitContainer } from "./stop.ts";
