@@ -1,6 +1,6 @@
 /** Errors and warnings on standard error: a sentence, and what to do next. */
 import { writeSync } from "node:fs";
-import { isatty } from "node:tty";
+import { isTerminal } from "./terminal.ts";
 import { TspodError } from "../../errors.ts";
 import { safe } from "./safe.ts";
 
@@ -40,7 +40,7 @@ const colours = { Error: 31, Warning: 33 };
 
 /** https://no-color.org: set and not empty means no colour. */
 function wantsColour(environment: Environment): boolean {
-  return !isSet(environment.NO_COLOR) && environment.TERM !== "dumb" && isatty(2);
+  return !isSet(environment.NO_COLOR) && environment.TERM !== "dumb" && isTerminal(2);
 }
 
 function isSet(value: string | undefined): boolean {

@@ -1,5 +1,5 @@
 /** `--format`: json, table, or a Go template, for lists and for single things. */
-import { isatty } from "node:tty";
+import { isTerminal } from "./terminal.ts";
 import { safeJson } from "./safe.ts";
 import { type Column, formatTable } from "./table.ts";
 
@@ -12,7 +12,7 @@ export async function formatRows<Row extends object>(
   if (format === "json") return rows.map((row) => `${safeJson(JSON.stringify(row))}\n`).join("");
   if (format.trim() === "table" || format === "") return formatTable(columns, rows);
   const { renderRows, renderTable } = await import("./template/render.ts");
-  if (!/^\s*table\s/.test(format)) return renderRows(format, rows, { isTerminal: isatty(1) });
+  if (!/^\s*table\s/.test(format)) return renderRows(format, rows, { isTerminal: isTerminal(1) });
   const headers = columns.flatMap(({ field, header }) =>
     field === undefined ? [] : [[field, header] as const],
   );
@@ -28,5 +28,5 @@ export async function formatObjects(
     return `${safeJson(JSON.stringify(objects, null, 4))}\n`;
   }
   const { renderRows } = await import("./template/render.ts");
-  return renderRows(format, objects, { isTerminal: isatty(1) });
+  return renderRows(format, objects, { isTerminal: isTerminal(1) });
 }

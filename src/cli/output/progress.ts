@@ -3,7 +3,7 @@
  * TERM=dumb). What the pictures are is progress-model.ts's.
  */
 import { writeSync } from "node:fs";
-import { isatty } from "node:tty";
+import { isTerminal } from "./terminal.ts";
 import type { PullEvent } from "../../image/index.ts";
 import { advance, emptyProgress, headlineOf, plainLine, pullLines } from "./progress-model.ts";
 import { safe } from "./safe.ts";
@@ -16,7 +16,7 @@ type Environment = Record<string, string | undefined>;
 /** A function for a pull's events. After "end" it has let go of everything and can begin again. */
 export function createProgress(environment: Environment): (event: PullEvent) => void {
   const isDumb = environment.TERM === "dumb" || Boolean(environment.NO_COLOR);
-  return isatty(2) && !isDumb ? drawing() : plain();
+  return isTerminal(2) && !isDumb ? drawing() : plain();
 }
 
 function plain(): (event: PullEvent) => void {
