@@ -9,7 +9,7 @@ import { projectFiles, readProjectFile } from "./support/tree.ts";
 const floors: Record<string, number> = {
   ...{ errors: 0, version: 0, lib: 0, oci: 0 },
   ...{ registry: 1, store: 1, spec: 1, helper: 1, host: 1 },
-  ...{ image: 2, network: 2, container: 2 },
+  ...{ image: 2, network: 2, volume: 2, container: 2 },
   ...{ build: 3, compose: 3, kube: 3 },
   ...{ engine: 4 },
   ...{ cli: 5, api: 5 },
@@ -17,7 +17,7 @@ const floors: Record<string, number> = {
 };
 
 const neighbours: Record<string, string[]> = {
-  container: ["image", "network"],
+  container: ["image", "network", "volume"],
   oci: ["errors"],
   lib: ["errors"],
 };

@@ -49,6 +49,19 @@ const groups: Readonly<Record<string, Group>> = {
       ...{ ls: loaders.images, list: loaders.images },
     },
   },
+  volume: {
+    summary: "Volumes",
+    commands: {
+      create: () => import("./volume/create.ts"),
+      ls: () => import("./volume/ls.ts"),
+      list: () => import("./volume/ls.ts"),
+      inspect: () => import("./volume/inspect.ts"),
+      exists: () => import("./volume/exists.ts"),
+      rm: () => import("./volume/rm.ts"),
+      remove: () => import("./volume/rm.ts"),
+      prune: () => import("./volume/prune.ts"),
+    },
+  },
   healthcheck: {
     summary: "How containers are",
     commands: { run: () => import("./healthcheck/run.ts") },

@@ -5,6 +5,8 @@
 import { existsSync } from "node:fs";
 import { listContainers } from "../container/index.ts";
 import { listImages } from "../image/index.ts";
+import { listSecretRecords } from "../store/secrets.ts";
+import { listVolumeRecords } from "../store/volumes.ts";
 import { familiarReference, parseReference } from "../oci/index.ts";
 import { type CliContext, defineCommand } from "./command.ts";
 import { commandNames, findGroup, groupNames, loadCommand, splitCommand } from "./commands.ts";
@@ -62,7 +64,11 @@ function namesOf(context: CliContext): Names {
     (isThere ? listContainers(context) : [])
       .filter(({ state }) => isWanted(state.status))
       .map(({ name, imageName }) => [name, imageName]);
+  const recorded = (list: (database: CliContext["database"]) => { name: string }[]): Candidate[] =>
+    (isThere ? list(context.database) : []).map(({ name }) => [name, ""]);
   return {
+    volumes: () => recorded(listVolumeRecords),
+    secrets: () => recorded(listSecretRecords),
     containers: () => containers(() => true),
     running: () => containers((status) => status === "running"),
     images: () =>

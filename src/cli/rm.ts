@@ -24,7 +24,10 @@ export default defineCommand({
     const names = flags.all ? listContainers(context).map(({ id }) => id) : args;
     return forEachArgument(context, names, async (name) => {
       try {
-        await removeContainer(context, getContainer(context, name), { force: flags.force });
+        await removeContainer(context, getContainer(context, name), {
+          force: flags.force,
+          ...(flags.volumes ? { volumes: true } : {}),
+        });
       } catch (error) {
         const isGone = error instanceof TspodError && error.code === "container.not_found";
         if (!(flags.force && isGone)) throw error;

@@ -11,7 +11,14 @@ import { builtinName, type EnsureOptions, ensureImage, type StoredImage } from "
 import { syncDirectory } from "../lib/atomic-file.ts";
 import { formatRuntimeSpec } from "../oci/config-json.ts";
 import { ownIdentity } from "../lib/process-identity.ts";
-import { buildSpec, type BuiltSpec, type CreateOptions } from "../spec/index.ts";
+import {
+  buildSpec,
+  type BuiltSpec,
+  type CreateOptions,
+  needsOverlay,
+  overlayName,
+  type VolumeMount,
+} from "../spec/index.ts";
 import {
   containerDirectory,
   type ContainerRecord,
@@ -21,10 +28,11 @@ import {
 import { transact } from "../store/database.ts";
 import { layerTree } from "../store/layers.ts";
 import type { Paths } from "../store/paths.ts";
-import { ensureVolume, volumeDirectory } from "../store/volumes.ts";
+import { volumeDirectory, volumeHome } from "../store/volumes.ts";
 import type { ContainerContext } from "./context.ts";
 import { recordContainerEvent } from "./events.ts";
 import { generateId, generateName } from "./names.ts";
+import type { SettledMounts } from "./mounts.ts";
 import { emptyTrash } from "./remove.ts";
 import { type Setting, usualSetting } from "./setting.ts";
 
@@ -39,16 +47,20 @@ export async function createContainer(
 ): Promise<ContainerRecord> {
   const { rootfs } = context; // first: where no container can run, nothing need be downloaded
   const image = await ensureImage(context, options.image, ensure);
-  using kept = new DisposableStack();
+  await using kept = new AsyncDisposableStack();
   const setting =
     options.namespaces === undefined
       ? usualSetting(context, options, image)
-      : await settled(context, options, image, kept);
+      : await settled(context, options, image, kept.use(new DisposableStack()));
+  const mounts = hasMounts(options, image)
+    ? await settleMounts(context, setting, image, kept)
+    : null;
+  if (mounts !== null) setting.options = { ...setting.options, mounts: mounts.mounts };
   const id = generateId();
   for (let draw = 1; ; draw++) {
     const name = options.name ?? generateName();
     try {
-      return await place(context, setting, image, { id, name, rootfs });
+      return await place(context, setting, image, { id, name, rootfs, mounts });
     } catch (error) {
       if (!isNameTaken(error)) throw error;
       if (options.name === null && draw < nameDrawsMax) continue;
@@ -69,6 +81,19 @@ async function settled(
   return settleNamespaces(context, options, image, kept);
 }
 
+function hasMounts({ mounts, volumesFrom }: CreateOptions, { config }: StoredImage): boolean {
+  return mounts.length > 0 || volumesFrom !== undefined || config.volumes.length > 0;
+}
+
+async function settleMounts(
+  context: ContainerContext,
+  setting: Setting,
+  image: StoredImage,
+  kept: AsyncDisposableStack,
+): Promise<SettledMounts> {
+  return (await import("./mounts.ts")).settleMounts(context, setting, image, kept);
+}
+
 function isNameTaken(error: unknown): boolean {
   return error instanceof SQLiteError && (error.code ?? "").startsWith("SQLITE_CONSTRAINT");
 }
@@ -77,9 +102,10 @@ async function place(
   context: ContainerContext,
   setting: Setting,
   image: StoredImage,
-  { id, name, rootfs }: { id: string; name: string; rootfs: RootfsChoice },
+  what: { id: string; name: string; rootfs: RootfsChoice; mounts: SettledMounts | null },
 ): Promise<ContainerRecord> {
   const { paths } = context;
+  const { id, name, rootfs, mounts } = what;
   const { options, host, layers, user, files, joined } = setting;
   const containerDir = containerDirectory(paths, id);
   const sentences = [...(options.limits?.ignored ?? []), ...(options.setup?.warnings ?? [])];
@@ -97,6 +123,7 @@ async function place(
     ...(files === undefined ? {} : { files }),
     ...(joined === undefined ? {} : { joined }),
     volumeDirectory: (volume) => volumeDirectory(paths, volume),
+    ...(mounts === null ? {} : ownVolumes(paths, mounts)),
   });
   const record: ContainerRecord = {
     id,
@@ -110,21 +137,23 @@ async function place(
     createdAt: context.now(),
     creator: ownIdentity(),
   };
-  const newVolumes = options.mounts
-    .filter((mount) => mount.kind === "volume")
-    .filter(({ source }) => ensureVolume(context, source))
-    .map(({ source }) => volumeDirectory(paths, source));
   const temporary = `${paths.containers}/.tmp.${record.creator}.${id.slice(0, 12)}`;
   // a container that dies with its command need not survive a power cut
   const durable = !options.autoRemove;
   try {
     writeFiles(temporary, built, { durable, rootMode: topMode(image, paths) });
-    if (setting.root !== undefined) await giveAway(context, setting.root, temporary, newVolumes);
+    const overlays = mounts === null ? [] : makeOverlays(temporary, mounts.mounts);
+    if (setting.root !== undefined) {
+      const fresh = [...(mounts?.claimed.fresh ?? [])].map((one) => volumeDirectory(paths, one));
+      await giveAway(context, setting.root, temporary, { overlays, volumes: fresh });
+    }
+    if (mounts !== null) await finishMounts(context, mounts, setting, image);
     transact(
       context.database,
       () => {
         requireImage(context, image, options.image); // rmi may have been faster
         insertContainer(context.database, record);
+        mounts?.claimed.insert(id);
         renameSync(temporary, containerDir);
       },
       { durable },
@@ -146,14 +175,55 @@ async function giveAway(
   { helper: command, mapping, signal }: ContainerContext,
   root: NonNullable<Setting["root"]>,
   directory: string,
-  volumes: readonly string[],
+  { overlays, volumes }: { overlays: readonly string[]; volumes: readonly string[] },
 ): Promise<void> {
-  const own = rootDirectories.map((name) => `${directory}/${name}`);
+  const own = [...rootDirectories.map((name) => `${directory}/${name}`), ...overlays];
   const directories = [...own, ...(root.isCallerMapped ? [] : volumes)];
   await ownDirectories({ command, mapping, signal }, root, directories);
 }
 
 const rootDirectories = ["rootfs", "upper", "work"];
+
+async function finishMounts(
+  context: ContainerContext,
+  mounts: SettledMounts,
+  setting: Setting,
+  image: StoredImage,
+): Promise<void> {
+  const { fillVolumes } = await import("./mounts.ts");
+  await fillVolumes(context, mounts, setting);
+  if (!mounts.mounts.some((mount) => "givesAway" in mount)) return;
+  await (await import("./given-mounts.ts")).giveMounts(context, mounts.mounts, setting, image);
+}
+
+/** Those that go with a container that removes itself. */
+function ownVolumes(paths: Paths, { mounts, claimed }: SettledMounts) {
+  const anonymousVolumes = mounts
+    .filter((mount) => mount.kind === "volume" && mount.isAnonymous === true)
+    .flatMap((mount) => (mount.kind === "volume" ? [mount.source] : []))
+    .filter((name) => claimed.fresh.has(name))
+    .map((name) => volumeHome(paths, name));
+  return anonymousVolumes.length === 0 ? {} : { anonymousVolumes };
+}
+
+/** Directories that overlays of the user's need, made in the container's. */
+function makeOverlays(directory: string, mounts: readonly VolumeMount[]): string[] {
+  return mounts.flatMap((mount, index) => {
+    if (!needsOverlay(mount)) return [];
+    const source =
+      mount.kind === "overlay"
+        ? mount.source
+        : mount.kind === "image"
+          ? mount.layers?.[0]
+          : undefined;
+    const mode = source === undefined ? 0o755 : statSync(source).mode & 0o7777;
+    const own = `${directory}/${overlayName(index)}`;
+    const made = ["upper", "work", "empty"].map((name) => `${own}/${name}`);
+    for (const path of made) mkdirSync(path, { recursive: true, mode: 0o755 });
+    chmodSync(`${own}/upper`, mode);
+    return [own, ...made];
+  });
+}
 
 /** The built-in image's program tells how long all of it took: this process began then (ms since 1970). */
 function withStartTime(options: CreateOptions, image: StoredImage): CreateOptions {

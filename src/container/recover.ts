@@ -5,12 +5,12 @@
 import { readdirSync } from "node:fs";
 import { listGroups, removeGroup } from "../host/index.ts";
 import { isAlive } from "../lib/process-identity.ts";
-import { deleteContainer, isUp, listAutoRemove, listIds, readState } from "../store/containers.ts";
+import { isUp, listAutoRemove, listIds, readState } from "../store/containers.ts";
 import { requirePrivateRuntime } from "../store/runtime-directory.ts";
 import { transact } from "../store/database.ts";
 import { rotateEvents } from "../store/events.ts";
 import type { ContainerContext } from "./context.ts";
-import { discardFiles, discardGroup, emptyTrash } from "./remove.ts";
+import { discardContainer, discardFiles, discardGroup, emptyTrash } from "./remove.ts";
 
 /** Leftovers dealt with by one command; the next takes more. */
 const leftoversMax = 64;
@@ -25,8 +25,7 @@ export async function recoverContainers(context: ContainerContext): Promise<void
   );
   for (const name of list(context.paths.runtime)) await discardGroup(context, name);
   for (const { id } of abandoned.slice(0, leftoversMax)) {
-    transact(context.database, () => deleteContainer(context.database, id), { durable: false });
-    await discardFiles(context, id);
+    await discardContainer(context, { id });
   }
   for (const path of orphanedGroups(context)) removeGroup(path);
   for (const id of orphans(context).slice(0, leftoversMax)) await discardFiles(context, id);

@@ -13,6 +13,7 @@ import {
   runtimeDirectory,
 } from "../store/containers.ts";
 import { transact } from "../store/database.ts";
+import { deleteVolume, listOwnAnonymous } from "../store/volumes.ts";
 import type { ContainerContext } from "./context.ts";
 import { recordContainerEvent } from "./events.ts";
 import { type Container, getContainer } from "./find.ts";
@@ -21,6 +22,8 @@ import { stopContainer } from "./stop.ts";
 export interface RemoveOptions {
   /** Kill it first when it runs. */
   force: boolean;
+  /** Its anonymous volumes go too, unless another container has them; absent: as it was made, with --rm. */
+  volumes?: boolean;
 }
 
 /** Errors: container.running without `force`. */
@@ -37,43 +40,73 @@ export async function removeContainer(
     }
     await stopContainer(context, getContainer(context, container.id), { timeoutMs: 0 });
   }
-  transact(context.database, () => deleteContainer(context.database, container.id), {
-    durable: !container.autoRemove,
-  });
+  const hasVolumesToo = options.volumes ?? container.autoRemove;
+  const volumes = transact(
+    context.database,
+    () => {
+      const trees = hasVolumesToo ? deleteOwnVolumes(context, container.id) : [];
+      deleteContainer(context.database, container.id);
+      return trees;
+    },
+    { durable: !container.autoRemove },
+  );
   recordContainerEvent(context, "remove", container);
-  await discardFiles(context, container.id);
+  await discardFiles(context, container.id, volumes);
 }
 
 /**
- * Row and files of a container that is over, or never began. Idempotent: its monitor may have taken the files. One that
- * its monitor starts again is left alone.
+ * Row, files and anonymous volumes of a container that is over, or never began. Idempotent: its monitor may have taken
+ * the files. One that its monitor starts again is left alone.
  */
 export async function discardContainer(
   context: ContainerContext,
   { id }: { id: string },
 ): Promise<void> {
   if (isUp(readState(context.paths, id))) return;
-  transact(context.database, () => deleteContainer(context.database, id), { durable: false });
-  await discardFiles(context, id);
+  const volumes = transact(
+    context.database,
+    () => {
+      const trees = deleteOwnVolumes(context, id);
+      deleteContainer(context.database, id);
+      return trees;
+    },
+    { durable: false },
+  );
+  await discardFiles(context, id, volumes);
 }
 
-/** Delete what belongs to a container without a row. Idempotent. */
-export async function discardFiles(context: ContainerContext, id: string): Promise<void> {
+/** Inside the transaction that deletes the container. Where they lie now. */
+function deleteOwnVolumes({ database, paths }: ContainerContext, id: string): string[] {
+  return listOwnAnonymous(database, id).flatMap(
+    (name) => deleteVolume(database, paths, name) ?? [],
+  );
+}
+
+/** Delete what belongs to a container without a row, and further trees in the trash. Idempotent. */
+export async function discardFiles(
+  context: ContainerContext,
+  id: string,
+  more: readonly string[] = [],
+): Promise<void> {
   const runtime = runtimeDirectory(context.paths, id);
   await discardGroup(context, basename(runtime));
   rmSync(runtime, { recursive: true, force: true });
   const directory = containerDirectory(context.paths, id);
-  if (!existsSync(directory)) return; // its monitor has done it
+  const trees = existsSync(directory) ? [...moveAway(context, id, directory), ...more] : more; // or its monitor has done it
+  if (trees.length > 0) await emptyTrash(context, [...trees]);
+}
+
+function moveAway(context: ContainerContext, id: string, directory: string): string[] {
   const trash = `${context.paths.trash}/${id}`;
   mkdirSync(context.paths.trash, { recursive: true, mode: 0o700 });
   try {
     renameSync(directory, trash);
   } catch (error) {
     // somebody else has done it meanwhile
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw error;
   }
-  await emptyTrash(context, [trash]);
+  return [trash];
 }
 
 /** The cgroup of a container whose monitor was killed, with whom it left in there. */

@@ -121,6 +121,15 @@ export interface HelperConfig {
   attach?: Attach;
   /** Delete the container directory when it ends, whoever is watching (`--rm`). */
   autoRemove: boolean;
+  /** Directories that go with it then. Absolute. */
+  anonymousVolumes?: string[];
+  /**
+   * Destination of a mount -> the path, relative to its source or the file system, of what is really mounted: found
+   * without following a link out of there.
+   */
+  mountSubpaths?: Record<string, string>;
+  /** More variables for the program, each ended by a NUL: what may lie nowhere else. */
+  environmentFile?: string;
   stopSignal: number;
   stopTimeoutMs: number;
   /** Where compiled seccomp filters are kept, by their profile; made when missing. Absent: every start compiles. */
@@ -272,6 +281,11 @@ export const attachFrame = {
  *   Owner options (`--owner-uid C:H:N --owner-gid C:H:N`, repeated, after the map options) say what the archive's ids
  *   are called in the map: for containers that map them otherwise.
  * - `native own [map options] UID:GID DIR...`: gives directories, and nothing in them, to an id inside the map.
+ * - `native give [map options] UID:GID PATH...`: the same for all that is in them, and for single files; no link is
+ *   followed, no mount entered.
+ * - `native seed [map options] [--sync] HOME PATH LOWER...`: fills HOME/_data, if it is empty, with what the layers
+ *   (topmost first) have at PATH. A copy that was whole when its maker was killed is taken over first, even without
+ *   layers.
  * - `native remove [map options] DIR...`: deletes trees whose owners are only expressible inside the map. A missing
  *   DIR is fine, so it can be killed and run again.
  * Map options come first: `--uid-map C:H:N --gid-map C:H:N` (repeated), `--newuidmap PATH --newgidmap PATH`. With none

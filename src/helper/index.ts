@@ -25,10 +25,12 @@ export { helperCommand } from "./executable.ts";
 export { becomeRuntime, runtimeWords } from "./runtime.ts";
 export {
   applyLayer,
+  giveTrees,
   type LayerMapping,
   type LayerVerb,
   ownDirectories,
   type OwnerMapping,
   removeTrees,
+  seedVolume,
 } from "./layer.ts";
 export { type RunningHelper, startHelper } from "./start.ts";

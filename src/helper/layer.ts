@@ -64,6 +64,30 @@ export async function ownDirectories(
   await runVerb(options, args, "give a directory to the container");
 }
 
+/** Give whole trees to an id inside the mapping; a single file is one too. Links are given, not followed. */
+export async function giveTrees(
+  options: LayerVerb,
+  owner: { uid: number; gid: number },
+  trees: readonly string[],
+): Promise<void> {
+  const who = `${owner.uid}:${owner.gid}`;
+  const args = ["give", ...mapOptions(options.mapping), who, ...trees];
+  await runVerb(options, args, "give a tree to the container");
+}
+
+/**
+ * Fill `_data` in the volume's directory `home`, if it is empty, with what the layers (topmost first) have at `path`.
+ * Can be killed and done again: a half-made copy is never taken for a whole one.
+ */
+export async function seedVolume(
+  options: LayerVerb,
+  what: { home: string; path: string; layers: readonly string[]; isDurable: boolean },
+): Promise<LayerDone> {
+  const sync = what.isDurable ? ["--sync"] : [];
+  const args = ["seed", ...mapOptions(options.mapping), ...sync, what.home, what.path];
+  return runVerb(options, [...args, ...what.layers], "fill the volume");
+}
+
 /** Delete trees whose owners are only expressible inside the mapping. Missing ones are fine; symbolic links stay links. */
 export async function removeTrees(
   options: LayerVerb,

@@ -1,14 +1,22 @@
 /**
- * What killed pulls and removals left behind: half-unpacked layers, layers and blobs without a row, dead leases, old
- * beginnings of downloads. Bounded and idempotent; safe beside running pulls, for it takes a lease on what it touches.
+ * What killed pulls and removals left behind, and volumes of containers that were never made: half-unpacked layers,
+ * layers and blobs without a row, dead leases, old beginnings of downloads. Bounded and idempotent; safe beside running
+ * pulls, for it takes a lease on what it touches.
  */
 import { readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { removeTrees } from "../helper/index.ts";
 import { processStart } from "../lib/process-identity.ts";
 import { transact } from "../store/database.ts";
-import { dropLeases, hasLivingOwner, listDeadLeases, tryLeaseInside } from "../store/leases.ts";
+import {
+  deadResources,
+  dropLeases,
+  hasLivingOwner,
+  listDeadLeases,
+  tryLeaseInside,
+} from "../store/leases.ts";
 import { hasLayer, stagePrefix, trashName } from "../store/layers.ts";
+import { discardUnborn } from "../store/volumes.ts";
 import type { ImageContext } from "./context.ts";
 
 /** Leftovers dealt with by one command; the next takes more. */
@@ -37,6 +45,7 @@ export async function recoverContent(context: ImageContext): Promise<void> {
     moved++;
   }
   removeOldDownloads(paths.ingest);
+  discardUnborn(database, paths, deadResources(database, dead, "keep:volume:"));
   const doomed = list(paths.trash).map((name) => join(paths.trash, name));
   // the helper of a killed pull may still be writing there: the leases stay, and the next command tries again
   const isEmptied = await removeTrees(

@@ -16,7 +16,7 @@ import { containerFiles } from "./files.ts";
 import { healthCommand, healthExec, lifeSettings } from "./life.ts";
 import { defaultMounts } from "./mounts.ts";
 import { defaultNamespaces, isJoined, joinedContainer, namespaceList } from "./namespaces.ts";
-import type { CreateOptions, VolumeMount } from "./options.ts";
+import type { CreateOptions } from "./options.ts";
 import { type LimitOptions, linuxResources, noLimits } from "./resources.ts";
 import { confinement, defaultSecurity, securedMounts } from "./security.ts";
 import {
@@ -33,6 +33,7 @@ import {
 } from "./setup.ts";
 import { requireOwn } from "./sysctls.ts";
 import { parseSignal } from "./signals.ts";
+import { mountSubpaths, withUserMounts } from "./user-mounts.ts";
 
 /** The part of an image config that a container is made from. */
 export type ImageSettings = Pick<
@@ -73,6 +74,8 @@ export interface SpecPlace {
   rootfs: "overlay" | "copy" | { fuseOverlayfs: string };
   /** Directory of each named volume that is mounted. */
   volumeDirectory: (name: string) => string;
+  /** Directories of those that end with a container that removes itself. */
+  anonymousVolumes?: string[];
   /** Who runs where neither the image nor the caller names somebody; absent: root. */
   user?: string;
   /** Texts over the image's own files in /etc, by name. */
@@ -183,20 +186,23 @@ function runtimeSpec(
     },
     root: { path: `${place.containerDir}/rootfs`, readonly: options.isReadOnly },
     ...(namespaces.uts === "private" ? { hostname } : {}),
-    mounts: [
-      ...securedMounts(
-        security,
-        defaultMounts({
-          ...{ ownNetwork, ipc: namespaces.ipc, joinedPid: place.joined?.pid ?? 0 },
-          shmSizeBytes: shmSize(options),
-          hasTtyGroup: isMapped(host.mapping.gid, ttyGroup),
-        }),
-      ),
-      ...deviceMounts(setup),
-      ...(options.isReadOnly ? readOnlyTmpfs() : []),
-      ...fileNames.map((name) => fileMount(place.containerDir, name)),
-      ...options.mounts.map((mount) => volumeMount(mount, place)),
-    ],
+    mounts: withUserMounts(
+      [
+        ...securedMounts(
+          security,
+          defaultMounts({
+            ...{ ownNetwork, ipc: namespaces.ipc, joinedPid: place.joined?.pid ?? 0 },
+            shmSizeBytes: shmSize(options),
+            hasTtyGroup: isMapped(host.mapping.gid, ttyGroup),
+          }),
+        ),
+        ...deviceMounts(setup),
+        ...(options.isReadOnly ? readOnlyTmpfs() : []),
+        ...fileNames.map((name) => fileMount(place.containerDir, name)),
+      ],
+      options.mounts,
+      place,
+    ),
     annotations: { ...image.labels, ...options.labels, ...setupAnnotations(setup) },
     linux: {
       namespaces: namespaceList(options, place.joined?.pid ?? 0),
@@ -277,26 +283,6 @@ function fileMount(containerDir: string, name: string): Mount {
   };
 }
 
-function volumeMount(mount: VolumeMount, place: SpecPlace): Mount {
-  if (mount.kind === "tmpfs") {
-    return {
-      destination: mount.destination,
-      type: "tmpfs",
-      source: "tmpfs",
-      options: ["nosuid", "nodev", "noexec", ...mount.options],
-    };
-  }
-  const source = mount.kind === "bind" ? mount.source : place.volumeDirectory(mount.source);
-  const propagation = mount.options.some((option) => /^r?(private|shared|slave)$/.test(option));
-  const options = ["rbind", ...(propagation ? [] : ["rprivate"]), "nosuid", "nodev"];
-  return {
-    destination: mount.destination,
-    type: "bind",
-    source,
-    options: [...options, ...mount.options],
-  };
-}
-
 function helperSettings(
   image: ImageSettings,
   options: CreateOptions,
@@ -327,6 +313,8 @@ function helperSettings(
     imageName: options.image,
     ...lifeSettings(options.life, image.healthcheck),
     cgroup: cgroupSettings(options.limits ?? noLimits, host),
+    ...mountSubpaths(options.mounts),
+    ...(place.anonymousVolumes === undefined ? {} : { anonymousVolumes: place.anonymousVolumes }),
   };
 }
 

@@ -19,12 +19,17 @@ export { mergeEnvironment } from "./environment.ts";
 export type {
   CreateOptions,
   AskedIdLine,
+  BindMount,
   DeviceOption,
   HealthOptions,
+  ImageMount,
   Joined,
   LifeOptions,
+  NamedVolumeMount,
   NamespaceOptions,
   NetworkMode,
+  OverlayMount,
+  PlainMount,
   SeccompChoice,
   SecurityOptions,
   SetupOptions,
@@ -52,4 +57,5 @@ export {
 } from "./resources.ts";
 export { defaultSetup, helperGroups } from "./setup.ts";
 export { sysctlOwner } from "./sysctls.ts";
+export { needsOverlay, overlayName } from "./user-mounts.ts";
 export { formatSignal, parseSignal, signalNames } from "./signals.ts";

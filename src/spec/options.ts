@@ -5,12 +5,64 @@ import type { LimitOptions } from "./resources.ts";
 
 export type NetworkMode = "private" | "host" | "none";
 
-export type VolumeMount =
+interface MountPlace {
+  /** Absolute and normal: no "..", no "/" at the end. */
+  destination: string;
+  /** Words of mount(8), as far as they are left to whoever mounts. */
+  options: string[];
+}
+
+/** What can be asked of a directory that is mounted. */
+interface MountedDirectory extends MountPlace {
+  source: string;
+  /** All of it is given to whoever the container runs as, when it is created. */
+  givesAway?: true;
+}
+
+export interface BindMount extends MountedDirectory {
   /** `source` is an absolute path on the host. */
-  | { kind: "bind"; source: string; destination: string; options: string[] }
-  /** `source` is a volume's name, made when missing. */
-  | { kind: "volume"; source: string; destination: string; options: string[] }
-  | { kind: "tmpfs"; destination: string; options: string[] };
+  kind: "bind";
+}
+
+export interface NamedVolumeMount extends MountedDirectory {
+  /** `source` is a volume's name, made when missing; "" of an anonymous one that is yet to be made. */
+  kind: "volume";
+  isAnonymous?: true;
+  /** An empty volume stays so, whatever the image has there. */
+  isNotSeeded?: true;
+  /** Relative, of something in it. */
+  subpath?: string;
+  /** Of a volume that is made for this mount. */
+  labels?: Record<string, string>;
+  driverOptions?: Record<string, string>;
+  /** Settled when created: the volume is a directory elsewhere, or memory with these options. */
+  device?: string;
+  memory?: string[];
+}
+
+/** A directory of the host whose changes are kept elsewhere, or nowhere. */
+export interface OverlayMount extends MountedDirectory {
+  kind: "overlay";
+  /** Both or none; none: thrown away with the container. */
+  upper?: string;
+  work?: string;
+}
+
+export interface ImageMount extends MountPlace {
+  kind: "image";
+  /** As the user wrote it. */
+  source: string;
+  isWritable: boolean;
+  subpath?: string;
+  /** Settled when created: its layers, topmost first. */
+  layers?: string[];
+}
+
+export interface PlainMount extends MountPlace {
+  kind: "tmpfs" | "devpts" | "ramfs";
+}
+
+export type VolumeMount = BindMount | NamedVolumeMount | OverlayMount | ImageMount | PlainMount;
 
 /** One line of --uidmap or --gidmap. */
 export interface AskedIdLine {
@@ -154,7 +206,12 @@ export interface CreateOptions {
   user: string | null;
   hostname: string | null;
   network: NetworkMode;
+  /** One a destination. */
   mounts: VolumeMount[];
+  /** Of other containers, "NAME[:OPTIONS]"; `mounts` go before them. */
+  volumesFrom?: string[];
+  /** Where the image says that a volume should be, and nothing else is mounted. Absent: anonymous. */
+  imageVolume?: "anonymous" | "tmpfs" | "ignore";
   isReadOnly: boolean;
   interactive: boolean;
   tty: boolean;

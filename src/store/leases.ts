@@ -9,9 +9,11 @@ import { transact } from "./database.ts";
 
 /**
  * "make:blob:<hex>", "make:layer:<chain>": one owner. "keep:layer:<chain>", "keep:blob:<hex>": any number.
- * "keep:ids:<offset>+<size>": subordinate ids of a container that is being made.
+ * "keep:ids:<offset>+<size>": subordinate ids of a container that is being made. "keep:volume:<name>": one that it is to
+ * have.
  */
-export type Resource = `${"make" | "keep"}:${"blob" | "layer"}:${string}` | `keep:ids:${string}`;
+export type Resource =
+  `${"make" | "keep"}:${"blob" | "layer"}:${string}` | `keep:${"ids" | "volume"}:${string}`;
 
 /** Ends with `using`, with `release`, or with the process. */
 export interface Lease extends Disposable {
@@ -58,6 +60,21 @@ export function listDeadLeases(database: Database): number[] {
     .query<{ id: number; owner: string }, []>("SELECT id, owner FROM lease")
     .all();
   return rows.filter(({ owner }) => !isAlive(owner)).map(({ id }) => id);
+}
+
+/** What these rows of dead processes are about, of those that begin with `prefix`: the rest of each. */
+export function deadResources(
+  database: Database,
+  ids: readonly number[],
+  prefix: `${string}:`,
+): string[] {
+  const query = database.query<{ resource: string }, [number]>(
+    "SELECT resource FROM lease WHERE id = ?",
+  );
+  const resources = ids.flatMap((id) => query.all(id).map(({ resource }) => resource));
+  return resources
+    .filter((resource) => resource.startsWith(prefix))
+    .map((resource) => resource.slice(prefix.length));
 }
 
 /** What they left has been seen to. */

@@ -14,6 +14,8 @@ const names: Names = {
     ["alpine", ""],
     ["localhost/hello", ""],
   ],
+  volumes: () => [["data", ""]],
+  secrets: () => [["token", ""]],
 };
 
 /** The words offered at the end of the line, or what kind of path is. */

@@ -57,6 +57,35 @@ function variations(base: Entry[]): Record<string, ImageSource[]> {
         config: { Env: [path], Cmd: ["sh"] },
       },
     ],
+    /** Volumes that the image has something for, nothing for, and a link to; and one that leads out. */
+    volumes: [
+      {
+        layers: [
+          [
+            ...base,
+            { path: "data/", mode: 0o750, uid: 1000, gid: 50 },
+            { path: "data/mine", content: "app's\n", mode: 0o640, uid: 1000, gid: 50 },
+            { path: "data/gone", content: "gone" },
+            { path: "data/deep/", uid: 1000 },
+            { path: "data/deep/file", content: "one" },
+            { path: "data/link", linkTo: "../../../../etc/passwd" },
+            { path: "var/link", linkTo: "../data" },
+            { path: "out", linkTo: "../../../../../../../../etc" },
+          ],
+          [
+            { path: "data/", mode: 0o2770, uid: 1000, gid: 50 },
+            { path: "data/.wh.gone" },
+            { path: "data/deep/", uid: 1000 },
+            { path: "data/deep/file", content: "two" },
+          ],
+        ],
+        config: {
+          Env: [path],
+          Cmd: ["sh"],
+          Volumes: { "/data": {}, "/nothing/there": {}, "/out": {} },
+        },
+      },
+    ],
     /** No platform of this machine. */
     elsewhere: [
       { ...plain, architecture: "s390x" },

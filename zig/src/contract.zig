@@ -110,6 +110,10 @@ pub const Helper = struct {
     log: Log = .{ .driver = .none },
     attach: ?Attach = null,
     autoRemove: bool = false,
+    /// Destination of a mount -> what of its source or file system is mounted: relative to that.
+    mountSubpaths: Map(Text) = .{},
+    /// More of the program's variables, each ended by a NUL.
+    environmentFile: ?Text = null,
     /// Where compiled seccomp filters are kept; made when missing.
     seccompCache: ?Text = null,
     cgroup: struct { manager: cgroup.Manager = .none, parent: ?Text = null, isSplit: bool = false } = .{},

@@ -22,6 +22,8 @@ const verbs = [_]Verb{
     .{ .name = "apply", .run = @import("layer/layer.zig").apply.run },
     .{ .name = "remove", .run = @import("layer/layer.zig").remove.run },
     .{ .name = "own", .run = @import("layer/layer.zig").own.run },
+    .{ .name = "give", .run = @import("layer/layer.zig").give.run },
+    .{ .name = "seed", .run = @import("layer/layer.zig").seed.run },
     .{ .name = "copy", .run = @import("layer/layer.zig").copy.run },
     .{ .name = "run", .run = @import("run.zig").run },
     .{ .name = "exec", .run = @import("exec.zig").run },

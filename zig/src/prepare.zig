@@ -6,6 +6,7 @@ const contract = @import("contract.zig");
 const userns = @import("userns.zig");
 const cgroup = @import("cgroup/cgroup.zig");
 const rootfs = @import("rootfs/root.zig");
+const mounts = @import("rootfs/mounts.zig");
 const child = @import("process/child.zig");
 const namespaces = @import("process/namespaces.zig");
 const scheduling = @import("process/scheduling.zig");
@@ -18,9 +19,47 @@ pub fn load(arena: std.mem.Allocator, directory: [:0]const u8) sys.Error!Contain
     try contract.expectVersion(helper.contract);
     const spec = arena.create(contract.Spec) catch return outOfMemory();
     spec.* = try contract.load(contract.Spec, arena, directory, "config.json");
+    if (helper.environmentFile) |path| try addVariables(arena, &spec.process, path);
     var container: Container = .{ .helper = helper, .plan = try planOf(arena, spec, &helper) };
     container.plan.cgroup.has_monitor = true;
     return container;
+}
+
+/// In the stead of those that have the same names.
+fn addVariables(arena: std.mem.Allocator, process: *contract.Process, path: [:0]const u8) sys.Error!void {
+    const text = try contract.readFile(arena, path);
+    process.env = withVariables(arena, process.env, text) catch return outOfMemory();
+}
+
+fn withVariables(
+    arena: std.mem.Allocator,
+    env: []const [:0]const u8,
+    text: []const u8,
+) error{OutOfMemory}![]const [:0]const u8 {
+    var result: std.ArrayList([:0]const u8) = .empty;
+    var rest = text;
+    while (std.mem.indexOfScalar(u8, rest, 0)) |end| : (rest = rest[end + 1 ..]) {
+        try result.append(arena, rest[0..end :0]);
+    }
+    const added = result.items.len;
+    for (env) |variable| {
+        for (result.items[0..added]) |other| {
+            if (std.mem.eql(u8, nameOf(variable), nameOf(other))) break;
+        } else try result.append(arena, variable);
+    }
+    return result.items;
+}
+
+fn nameOf(variable: []const u8) []const u8 {
+    return variable[0 .. std.mem.indexOfScalar(u8, variable, '=') orelse variable.len];
+}
+
+test "withVariables() replaces those of the same name" {
+    var arena_state: std.heap.ArenaAllocator = .init(std.testing.allocator);
+    defer arena_state.deinit();
+    const env = try withVariables(arena_state.allocator(), &.{ "A=1", "AB=2", "C" }, "A=3\x00C=4\x00half");
+    try std.testing.expectEqual(@as(usize, 3), env.len);
+    for ([_][]const u8{ "A=3", "C=4", "AB=2" }, env) |wanted, variable| try std.testing.expectEqualStrings(wanted, variable);
 }
 
 /// `spec` must live as long as the plan.
@@ -53,6 +92,8 @@ pub fn planOf(arena: std.mem.Allocator, spec: *const contract.Spec, helper: *con
     if (spec.process.consoleSize) |size| plan.console_size = .{ .rows = size.height, .columns = size.width };
     // What is started again finds what it has written; overlayfs refuses a second mount of a volatile one.
     plan.root.is_volatile = helper.autoRemove and !helper.isRestarted();
+    const subpaths = &helper.mountSubpaths.map;
+    mounts.addSubpaths(plan.root.operations, subpaths.keys(), subpaths.values());
     if (spaces.joins(.user) or (plan.maps != null and isStranger(config))) try rootfs.prepareEarly(arena, &plan.root);
     plan.program.creates_cwd = helper.createCwd;
     plan.program.group_names = helper.groups;

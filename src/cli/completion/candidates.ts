@@ -13,6 +13,8 @@ export interface Names {
   containers(): Candidate[];
   running(): Candidate[];
   images(): Candidate[];
+  volumes(): Candidate[];
+  secrets(): Candidate[];
 }
 
 const signals = ["HUP", "INT", "QUIT", "KILL", "USR1", "USR2", "TERM", "CONT", "STOP", "WINCH"];
@@ -114,6 +116,10 @@ function completeArgument(command: Command, names: Names): Candidate[] {
       return names.running();
     case "image":
       return names.images();
+    case "volume":
+      return names.volumes();
+    case "secret":
+      return names.secrets();
     case "any":
       return [...names.containers(), ...names.images()];
     case "shell":

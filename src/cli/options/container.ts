@@ -8,10 +8,10 @@ import { resolveEnvironment } from "./environment.ts";
 import { parseLabels } from "./labels.ts";
 import { lifeFlags, lifeOptions } from "./life.ts";
 import { limitFlags, limitOptions } from "./limits.ts";
+import { mountFlags, mountOptions } from "./mounts.ts";
 import { namespaceFlags, namespaceOptions } from "./namespaces.ts";
 import { securityFlags, securityOptions } from "./security.ts";
 import { setupFlags, setupOptions } from "./setup.ts";
-import { parseTmpfs, parseVolume } from "./volume.ts";
 
 export const pullPolicies = ["missing", "always", "never", "newer"] as const;
 export const networkModes = ["private", "host", "none"] as const;
@@ -25,13 +25,6 @@ export const containerFlags = {
   name: value("--name", "NAME", "Name it; otherwise a pleasant one is found"),
   env: list("-e,--env", "KEY[=VALUE]", "Set a variable; without a value it is taken from here"),
   envFile: list("--env-file", "FILE", "Read variables from a file, one KEY=VALUE a line", "file"),
-  volume: list(
-    "-v,--volume",
-    "SOURCE:DESTINATION[:OPTIONS]",
-    "Mount a directory or file of the host, or a named volume",
-    "directory",
-  ),
-  tmpfs: list("--tmpfs", "DESTINATION[:OPTIONS]", "Mount a file system in memory"),
   workdir: value("-w,--workdir", "DIRECTORY", "Working directory in the container"),
   user: value("-u,--user", "NAME|UID[:GROUP|GID]", "Run as this user of the image"),
   entrypoint: value("--entrypoint", "COMMAND", 'Replace the image\'s entrypoint; "" removes it'),
@@ -56,6 +49,7 @@ export const containerFlags = {
   cidfile: value("--cidfile", "FILE", "Write the container's id to a file", "file"),
   stopSignal: value("--stop-signal", "SIGNAL", "Signal that asks it to stop", "signal"),
   stopTimeout: value("--stop-timeout", "SECONDS", "Patience of stop before it kills"),
+  ...mountFlags,
   ...securityFlags,
   ...limitFlags,
   ...namespaceFlags,
@@ -65,7 +59,7 @@ export const containerFlags = {
 
 /** What the other issues bring: limits, security, networks, the rest of a container's life. */
 export const containerFlagsNotYet = `
-  -p --publish -P --publish-all --expose --secret --mount --volumes-from --env-host --label-file
+  -p --publish -P --publish-all --expose --secret --env-host --label-file
   --log-driver --log-opt --annotation --add-host --dns --dns-search --dns-option --ip
   --ip6 --mac-address --network-alias --rootfs --replace --pod --tz --no-hosts
   --http-proxy --domainname --link --gpus --isolation --quiet -q
@@ -96,10 +90,6 @@ export async function createOptions(
     user: flags.user,
     hostname: flags.hostname === null ? null : parseHostname(flags.hostname),
     network: parseNetwork(flags.network),
-    mounts: [
-      ...flags.volume.map((text) => parseVolume(text)),
-      ...flags.tmpfs.map((text) => parseTmpfs(text)),
-    ],
     isReadOnly: flags.readOnly,
     interactive: flags.interactive,
     tty: flags.tty,
@@ -108,6 +98,7 @@ export async function createOptions(
     autoRemove: flags.rm,
     stopSignal: flags.stopSignal === null ? null : parseSignal(flags.stopSignal),
     stopTimeoutMs: parseSeconds("--stop-timeout", flags.stopTimeout, stopTimeoutSecondsDefault),
+    ...(await mountOptions(flags)),
     ...(await securityOptions(flags)),
     ...(await limitOptions(flags)),
     ...(await namespaceOptions(flags)),

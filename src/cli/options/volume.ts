@@ -1,31 +1,72 @@
-/** -v and --tmpfs (docker run, "Mount volume" and "Mount tmpfs"). */
+/** -v and --tmpfs (docker run, "Mount volume" and "Mount tmpfs"; podman run, "--volume"). */
 import { statSync } from "node:fs";
+import { homedir } from "node:os";
 import { resolve } from "node:path";
 import { TspodError } from "../../errors.ts";
 import type { VolumeMount } from "../../spec/index.ts";
 import { parseVolumeName } from "../../store/volumes.ts";
+import { parseDestination, parseWords, type Words } from "./mount-words.ts";
 
-const bindOptions = new Set(
-  "ro rw z Z rbind bind private rprivate shared rshared slave rslave nosuid suid nodev dev noexec exec".split(
-    " ",
-  ),
-);
-
-/** SOURCE:DESTINATION[:OPTIONS]. A source with a slash (or ".") is a path, made absolute here; otherwise a volume. */
+/**
+ * [SOURCE:]DESTINATION[:OPTIONS]. A source with a slash (or ".") is a path, made absolute here; otherwise a volume; none
+ * is a volume that has no name yet.
+ */
 export function parseVolume(text: string): VolumeMount {
-  const [source = "", destination, rest, ...more] = text.split(":");
-  if (destination === undefined) throw invalid(text, "anonymous volumes are not supported yet");
-  if (source === "" || more.length > 0) throw invalid(text, "");
-  if (!destination.startsWith("/")) {
-    throw invalid(text, `"${destination}" is not an absolute path in the container`);
+  const [first = "", second, third, ...more] = text.split(":");
+  const fail = (why: string): TspodError => invalid(text, why);
+  if (more.length > 0) throw fail("");
+  if (second === undefined || (!second.startsWith("/") && third === undefined && isWords(second))) {
+    if (!first.startsWith("/")) throw fail("it has no destination");
+    return volumeMount("", parseDestination(first, fail), words(second, fail), fail);
   }
-  const options = parseOptions(text, rest);
-  if (!/^[./~]/.test(source)) {
-    return { kind: "volume", source: parseVolumeName(source), destination, options };
+  if (first === "") throw fail("");
+  const destination = parseDestination(second, fail);
+  const given = words(third, fail);
+  if (!/^[./~]/.test(first)) {
+    return volumeMount(parseVolumeName(first), destination, given, fail);
   }
-  const path = resolve(source);
-  requireSource(path);
-  return { kind: "bind", source: path, destination, options };
+  return bindMount(resolve(first), destination, given, fail);
+}
+
+/** "-v /data:ro" is an anonymous volume with options, as podman has it. */
+function isWords(text: string): boolean {
+  return /^(ro|rw|z|Z|U|nocopy|copy)(,|$)/.test(text);
+}
+
+function words(text: string | undefined, fail: (why: string) => TspodError): Words {
+  return parseWords((text ?? "").split(",").filter(Boolean), fail);
+}
+
+export function volumeMount(
+  name: string,
+  destination: string,
+  { options, isNotSeeded, givesAway, isOverlay }: Words,
+  fail: (why: string) => TspodError,
+): Extract<VolumeMount, { kind: "volume" }> {
+  if (isOverlay) throw fail('"O" is for directories of the host');
+  return {
+    ...{ kind: "volume", source: name, destination, options },
+    ...(name === "" ? { isAnonymous: true } : {}),
+    ...(isNotSeeded ? { isNotSeeded } : {}),
+    ...(givesAway ? { givesAway } : {}),
+  };
+}
+
+export function bindMount(
+  source: string,
+  destination: string,
+  { options, isNotSeeded, givesAway, isOverlay, upper, work }: Words,
+  fail: (why: string) => TspodError,
+): VolumeMount {
+  if (isNotSeeded) throw fail('"nocopy" is for volumes');
+  requireSource(source);
+  if (givesAway) refuseToGiveAway(source, fail);
+  const base = { source, destination, options };
+  if (!isOverlay) return { kind: "bind", ...base, ...(givesAway ? { givesAway } : {}) };
+  if (!statSync(source).isDirectory()) throw fail('"O" is for directories');
+  if (upper === undefined || work === undefined) return { kind: "overlay", ...base };
+  for (const path of [upper, work]) requireSource(path);
+  return { kind: "overlay", ...base, upper, work };
 }
 
 function requireSource(path: string): void {
@@ -41,33 +82,34 @@ function requireSource(path: string): void {
   }
 }
 
-function parseOptions(text: string, rest: string | undefined): string[] {
-  if (rest === undefined || rest === "") return [];
-  const options = rest.split(",");
-  const wrong = options.find((option) => !bindOptions.has(option));
-  if (wrong !== undefined) throw invalid(text, `"${wrong}" is no mount option`);
-  // z and Z relabel for SELinux, which a user namespace of one's own makes needless where it is off
-  return options.filter((option) => option !== "z" && option !== "Z");
+const hostDirectories =
+  "/ /bin /boot /dev /etc /etc/passwd /etc/pki /home /lib /lib64 /media /opt /proc /root /run /sbin /srv /sys /tmp /usr /usr/bin /usr/lib /usr/local /usr/sbin /var /var/cache /var/lib /var/spool /var/tmp".split(
+    " ",
+  );
+
+/** What podman refuses too: nobody wants that. */
+function refuseToGiveAway(path: string, fail: (why: string) => TspodError): void {
+  if (!hostDirectories.includes(path) && path !== homedir()) return;
+  throw fail(`"U" would give all of ${path} away`);
 }
 
 /** DESTINATION[:OPTIONS], the options being those of mount(8) for tmpfs. */
 export function parseTmpfs(text: string): VolumeMount {
   const colon = text.indexOf(":");
-  const destination = colon < 0 ? text : text.slice(0, colon);
-  if (!destination.startsWith("/")) {
-    throw new TspodError("usage", `Invalid --tmpfs "${text}": not an absolute path`, {
+  const fail = (why: string): TspodError =>
+    new TspodError("usage", `Invalid --tmpfs "${text}": ${why}`, {
       next: "use --tmpfs /run or --tmpfs /run:size=64m",
     });
-  }
-  const options =
-    colon < 0
-      ? []
-      : text
-          .slice(colon + 1)
-          .split(",")
-          .filter(Boolean);
-  const sized = options.some((option) => option.startsWith("mode="));
-  return { kind: "tmpfs", destination, options: sized ? options : ["mode=1777", ...options] };
+  const destination = parseDestination(colon < 0 ? text : text.slice(0, colon), fail);
+  const options = colon < 0 ? [] : text.slice(colon + 1).split(",");
+  return { kind: "tmpfs", destination, options: tmpfsOptions(options.filter(Boolean)) };
+}
+
+/** It is everybody's unless somebody says otherwise. */
+export function tmpfsOptions(options: readonly string[]): string[] {
+  const known = options.filter((option) => option !== "notmpcopyup" && option !== "U");
+  const isSized = known.some((option) => option.startsWith("mode="));
+  return isSized ? known : ["mode=1777", ...known];
 }
 
 function invalid(text: string, why: string): TspodError {

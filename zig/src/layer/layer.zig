@@ -1,10 +1,12 @@
 //! The layer room's door: its verbs, and what the root file system's room needs of them. The rest is its own business.
 pub const apply = @import("apply.zig");
 pub const copy = @import("copy.zig");
+pub const give = @import("give.zig");
 pub const names = @import("names.zig");
 pub const own = @import("own.zig");
 pub const remove = @import("remove.zig");
 pub const reply = @import("reply.zig");
+pub const seed = @import("seed.zig");
 
 test {
     _ = apply;
@@ -12,7 +14,9 @@ test {
     _ = remove;
     _ = @import("archive.zig");
     _ = @import("directories.zig");
+    _ = give;
     _ = @import("kernel.zig");
+    _ = @import("merged.zig");
     _ = @import("metadata.zig");
     _ = names;
     _ = own;
@@ -20,6 +24,7 @@ test {
     _ = @import("path.zig");
     _ = @import("pax.zig");
     _ = reply;
+    _ = seed;
     _ = @import("tar.zig");
     _ = @import("tree.zig");
 }

@@ -14,14 +14,21 @@ const linux = sys.linux;
 const name_bytes_max = 32;
 
 /// Where the new names go: nothing is allocated by the process that opens them.
-pub const Room = struct { names: [][name_bytes_max:0]u8, lower: [][:0]const u8 };
+pub const Room = struct { names: [][name_bytes_max:0]u8, lower: [][:0]const u8, overlays: [][:0]const u8 };
 
 pub fn prepare(arena: std.mem.Allocator, plan: *const root.Plan) error{OutOfMemory}!Room {
     const single = 3; // the mount point, the upper and the work directory
     const lower = try arena.dupe([:0]const u8, plan.rootfs.lower);
+    var overlays: std.ArrayList([:0]const u8) = .empty;
+    var directories: usize = 0;
+    for (plan.operations) |operation| if (operation.overlay) |parts| {
+        try overlays.appendSlice(arena, parts.lower);
+        directories += parts.lower.len + 2;
+    };
     return .{
-        .names = try arena.alloc([name_bytes_max:0]u8, lower.len + plan.operations.len + single),
+        .names = try arena.alloc([name_bytes_max:0]u8, lower.len + plan.operations.len + directories + single),
         .lower = lower,
+        .overlays = overlays.items,
     };
 }
 
@@ -32,7 +39,16 @@ pub fn open(plan: *root.Plan) sys.Error!void {
     for (room.lower) |*path| try openOne(path, &names);
     plan.rootfs.lower = room.lower;
     for ([_]*[:0]const u8{ &plan.root_path, &plan.rootfs.upper, &plan.rootfs.work }) |path| try openOne(path, &names);
-    for (plan.operations) |*operation| if (operation.kind == .bind) try openOne(&operation.source, &names);
+    var overlays = room.overlays;
+    for (plan.operations) |*operation| {
+        if (operation.kind == .bind) try openOne(&operation.source, &names);
+        const parts = if (operation.overlay) |*parts| parts else continue;
+        const own = overlays[0..parts.lower.len];
+        overlays = overlays[own.len..];
+        for (own) |*layer| try openOne(layer, &names);
+        parts.lower = own;
+        for ([_]*[:0]const u8{ &parts.upper, &parts.work }) |path| try openOne(path, &names);
+    }
 }
 
 fn openOne(path: *[:0]const u8, names: *[][name_bytes_max:0]u8) sys.Error!void {

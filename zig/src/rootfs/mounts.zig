@@ -19,6 +19,7 @@ const attributes = @import("attributes.zig");
 const idmap = @import("idmap.zig");
 const labels = @import("../process/labels.zig");
 const copy = @import("copy.zig");
+const overlay = @import("overlay.zig");
 const shared_memory = @import("shared_memory.zig");
 const linux = sys.linux;
 const attr = sys.attr;
@@ -34,6 +35,10 @@ pub const Operation = struct {
     options: options_of.Options,
     parameters: []const Parameter,
     idmap: ?idmap.Plan,
+    /// Of an overlay: its directories.
+    overlay: ?overlay.Parts = null,
+    /// Only this of the source or the file system is mounted: relative, found without a link out of there.
+    subpath: ?[:0]const u8 = null,
 };
 
 /// What later steps need of what was mounted, whatever its place is called by then: who shares the root file system may
@@ -114,7 +119,20 @@ fn prepareOne(arena: std.mem.Allocator, mount: *const contract.Mount, settings: 
     if (operation.idmap != null and kind != .bind) {
         return sys.failFormat("mount", "idmap of {s}: only bind mounts can be mapped", .{destination});
     }
-    return if (settings.label) |label| labelled(arena, operation, label) else operation;
+    const result = if (settings.label) |label| try labelled(arena, operation, label) else operation;
+    if (kind != .other or !std.mem.eql(u8, fs_type, "overlay")) return result;
+    var layered = result;
+    layered.overlay = try overlay.parse(arena, result.parameters);
+    return layered;
+}
+
+/// By destination.
+pub fn addSubpaths(operations: []Operation, destinations: []const []const u8, subpaths: []const [:0]const u8) void {
+    for (operations) |*operation| {
+        for (destinations, subpaths) |destination, subpath| {
+            if (std.mem.eql(u8, operation.destination, destination)) operation.subpath = subpath;
+        }
+    }
 }
 
 /// A relative one is relative to "/" (config.md "Mounts").
@@ -178,10 +196,27 @@ fn mountOne(root: linux.fd_t, operation: *const Operation, is_private: bool) sys
         .devpts, .other => {
             const target = try path.ensureDirectory(root, operation.destination);
             defer _ = linux.close(target.fd);
+            if (operation.overlay) |*parts| return overlaid(operation, parts, target.fd);
             const mount_fd = if (operation.kind == .devpts) try devpts(operation) else try fresh(operation, operation.type, &.{});
             return attach(operation, mount_fd, target.fd);
         },
     }
+}
+
+/// With a subpath that is mounted once more, over all of it: only what is attached can be copied (Linux before 6.15).
+fn overlaid(operation: *const Operation, parts: *const overlay.Parts, target: linux.fd_t) sys.Error!linux.fd_t {
+    const options = &operation.options;
+    const whole = try overlay.make(parts, options.own.set | options.all.set, operation.destination);
+    errdefer _ = linux.close(whole);
+    if (options.propagation != null) try change(operation, .{ .fd = whole, .is_deep = false }, true);
+    const attached = try attach(operation, whole, target);
+    const subpath = operation.subpath orelse return attached;
+    defer _ = linux.close(attached);
+    const part = try sys.checkFd("subpath", subpath, path.find(attached, subpath));
+    defer _ = linux.close(part);
+    const tree = try sys.checkFd("open_tree", subpath, sys.cloneTree(part, "", sys.at_empty_path));
+    errdefer _ = linux.close(tree);
+    return attach(operation, tree, target);
 }
 
 /// A bind mount: of a directory onto a directory, of anything else onto a file.
@@ -190,6 +225,8 @@ fn bind(root: linux.fd_t, operation: *const Operation, is_private: bool) sys.Err
         .{ .fd = plan.fd, .is_deep = true } // copied and mapped where that is allowed
     else if (try shared_memory.clone(operation.source)) |fd|
         .{ .fd = fd, .is_deep = false }
+    else if (operation.subpath) |subpath|
+        try clonePart(operation, subpath)
     else
         try cloneHost(operation.source, operation.options.is_recursive);
     errdefer _ = linux.close(source.fd);
@@ -247,6 +284,25 @@ fn cloneHost(source: [:0]const u8, is_recursive: bool) sys.Error!Source {
     const rc = sys.cloneTree(linux.AT.FDCWD, source, sys.at_recursive);
     return .{ .fd = try sys.checkFd("open_tree", source, rc), .is_deep = true };
 }
+
+/// What is at `subpath` in the source, which is somebody else's data: no link in it leads out of it.
+fn clonePart(operation: *const Operation, subpath: [:0]const u8) sys.Error!Source {
+    const flags: linux.O = .{ .PATH = true, .DIRECTORY = true, .CLOEXEC = true };
+    const whole = try sys.checkFd("open", operation.source, linux.open(operation.source, flags, 0));
+    defer _ = linux.close(whole);
+    const rc = sys.openat2(whole, subpath, .{ .PATH = true, .CLOEXEC = true }, 0, beneath);
+    const part = try sys.checkFd("subpath", subpath, rc);
+    defer _ = linux.close(part);
+    const flat = sys.at_empty_path;
+    if (!operation.options.is_recursive) {
+        const tree = sys.cloneTree(part, "", flat);
+        if (linux.errno(tree) != .INVAL) return .{ .fd = try sys.checkFd("open_tree", subpath, tree), .is_deep = false };
+    }
+    const tree = sys.cloneTree(part, "", flat | sys.at_recursive);
+    return .{ .fd = try sys.checkFd("open_tree", subpath, tree), .is_deep = true };
+}
+
+const beneath = sys.resolve.beneath | sys.resolve.no_magiclinks;
 
 /// /proc and /sys must be real directories of the image: programs trust those paths, so no symlink is followed.
 fn systemMount(root: linux.fd_t, operation: *const Operation) sys.Error!linux.fd_t {

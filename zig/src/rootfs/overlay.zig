@@ -6,6 +6,7 @@
 const std = @import("std");
 const sys = @import("../sys.zig");
 const contract = @import("../contract.zig");
+const superblock = @import("superblock.zig");
 const linux = sys.linux;
 
 /// mount(2) copies one page of data.
@@ -34,42 +35,106 @@ pub fn mount(target: [:0]const u8, rootfs: contract.Rootfs, is_volatile: bool) s
 const value_bytes_max = 255;
 
 /// The same at a `target` that is a descriptor's name, which leads below what is mounted there: so the mount itself is
-/// returned. Its parts are named in few bytes, by their numbers in the working directory /proc/self/fd.
+/// returned.
 pub fn mountAt(target: [:0]const u8, rootfs: contract.Rootfs, is_volatile: bool) sys.Error!linux.fd_t {
-    if (rootfs.lower.len > layers_max) return sys.failFormat("mount", "{d} layers are too many", .{rootfs.lower.len});
-    var opened: Opened = .{};
-    defer opened.close();
-    const fs = try sys.checkFd("mount", target, linux.fsopen("overlay", .{ .CLOEXEC = true }));
-    defer _ = linux.close(fs);
-    const descriptors = "/proc/self/fd";
-    _ = try sys.check("chdir", descriptors, linux.chdir(descriptors));
-    try nameLayers(fs, &opened, rootfs.lower);
-    try set(fs, "upperdir", try opened.add(rootfs.upper));
-    try set(fs, "workdir", try opened.add(rootfs.work));
-    for ([_][:0]const u8{ "userxattr", "volatile" }, 0..) |flag, i| {
-        if (i == 1 and !is_volatile) break;
-        _ = try sys.check("mount", flag, linux.fsconfig(fs, .SET_FLAG, flag, null, 0));
-    }
-    _ = try sys.check("mount", target, linux.fsconfig(fs, .CREATE, null, null, 0));
-    const tree = try sys.checkFd("mount", target, linux.fsmount(fs, .{ .CLOEXEC = true }, @bitCast(@as(u32, 0))));
+    const flags: []const superblock.Parameter = &.{ .{ .key = "userxattr", .value = null }, .{ .key = "volatile", .value = null } };
+    const parts: Parts = .{
+        .lower = rootfs.lower,
+        .upper = rootfs.upper,
+        .work = rootfs.work,
+        .others = flags[0..if (is_volatile) 2 else 1],
+    };
+    const tree = try make(&parts, 0, target);
     errdefer _ = linux.close(tree);
-    const flags: linux.O = .{ .PATH = true, .DIRECTORY = true, .CLOEXEC = true };
-    const place = try sys.checkFd("open", target, linux.open(target, flags, 0));
+    const place_flags: linux.O = .{ .PATH = true, .DIRECTORY = true, .CLOEXEC = true };
+    const place = try sys.checkFd("open", target, linux.open(target, place_flags, 0));
     defer _ = linux.close(place);
     _ = try sys.check("mount", target, sys.moveMount(tree, place));
     return tree;
 }
 
+/// What a mount of type overlay in config.json is made of.
+pub const Parts = struct {
+    /// Topmost first.
+    lower: []const [:0]const u8,
+    /// "": nothing can be written.
+    upper: [:0]const u8 = "",
+    work: [:0]const u8 = "",
+    /// What is left for the file system.
+    others: []const superblock.Parameter = &.{},
+};
+
+/// Null: it names no layers, and is left to the kernel as it stands.
+pub fn parse(arena: std.mem.Allocator, parameters: []const superblock.Parameter) error{OutOfMemory}!?Parts {
+    var parts: Parts = .{ .lower = &.{} };
+    var others: std.ArrayList(superblock.Parameter) = .empty;
+    for (parameters) |parameter| {
+        const value = parameter.value orelse "";
+        if (std.mem.eql(u8, parameter.key, "lowerdir")) {
+            parts.lower = try splitLayers(arena, value);
+        } else if (std.mem.eql(u8, parameter.key, "upperdir")) {
+            parts.upper = value;
+        } else if (std.mem.eql(u8, parameter.key, "workdir")) {
+            parts.work = value;
+        } else try others.append(arena, parameter);
+    }
+    parts.others = others.items;
+    const is_plain = for (parts.lower) |layer| {
+        if (layer.len == 0 or layer[0] != '/') break false; // "lower::data", relative ones
+    } else parts.lower.len > 0 and parts.lower.len <= layers_max;
+    return if (is_plain) parts else null;
+}
+
+/// At colons; a backslash takes the meaning of what follows it.
+fn splitLayers(arena: std.mem.Allocator, text: []const u8) error{OutOfMemory}![]const [:0]const u8 {
+    var layers: std.ArrayList([:0]const u8) = .empty;
+    var layer: std.ArrayList(u8) = .empty;
+    var i: usize = 0;
+    while (i < text.len) : (i += 1) {
+        if (text[i] == ':') {
+            try layers.append(arena, try layer.toOwnedSliceSentinel(arena, 0));
+            continue;
+        }
+        if (text[i] == '\\' and i + 1 < text.len) i += 1;
+        try layer.append(arena, text[i]);
+    }
+    try layers.append(arena, try layer.toOwnedSliceSentinel(arena, 0));
+    return layers.items;
+}
+
+/// A detached mount. Its parts are named in few bytes, by their numbers in the working directory /proc/self/fd.
+pub fn make(parts: *const Parts, flags: u32, detail: []const u8) sys.Error!linux.fd_t {
+    if (parts.lower.len > layers_max) return sys.failFormat("mount", "{d} layers are too many", .{parts.lower.len});
+    var opened: Opened = .{};
+    defer opened.close();
+    const fs = try sys.checkFd("mount", detail, linux.fsopen("overlay", .{ .CLOEXEC = true }));
+    defer _ = linux.close(fs);
+    const before = try sys.checkFd("open", ".", linux.open(".", .{ .PATH = true, .CLOEXEC = true }, 0));
+    defer _ = linux.close(before);
+    // what is opened may be relative to where we are
+    for (parts.lower) |layer| _ = try opened.add(layer);
+    const upper = if (parts.upper.len > 0) try opened.add(parts.upper) else null;
+    const work = if (parts.upper.len > 0) try opened.add(parts.work) else null;
+    const descriptors = "/proc/self/fd";
+    _ = try sys.check("chdir", descriptors, linux.chdir(descriptors));
+    defer _ = linux.fchdir(before);
+    try nameLayers(fs, opened.fds[0..parts.lower.len]);
+    if (upper) |fd| try set(fs, "upperdir", fd);
+    if (work) |fd| try set(fs, "workdir", fd);
+    for (parts.others) |other| try superblock.configure(fs, other, detail);
+    _ = try sys.check("mount", detail, linux.fsconfig(fs, .CREATE, null, null, 0));
+    return sys.checkFd("mount", detail, linux.fsmount(fs, .{ .CLOEXEC = true }, @bitCast(flags)));
+}
+
 /// All in one value where they fit; else one by one, which Linux 6.8 and later know.
-fn nameLayers(fs: linux.fd_t, opened: *Opened, lower: []const [:0]const u8) sys.Error!void {
+fn nameLayers(fs: linux.fd_t, layers: []const linux.fd_t) sys.Error!void {
     var buffer: [value_bytes_max + 1]u8 = undefined;
     var w: std.Io.Writer = .fixed(buffer[0..value_bytes_max]);
-    const fits = for (lower, 0..) |layer, i| {
-        w.print("{s}{d}", .{ if (i == 0) "" else ":", try opened.add(layer) }) catch break false;
+    const fits = for (layers, 0..) |fd, i| {
+        w.print("{s}{d}", .{ if (i == 0) "" else ":", fd }) catch break false;
     } else true;
     if (!fits) {
-        for (opened.fds[0..opened.count]) |fd| try set(fs, "lowerdir+", fd);
-        for (lower[opened.count..]) |layer| try set(fs, "lowerdir+", try opened.add(layer));
+        for (layers) |fd| try set(fs, "lowerdir+", fd);
         return;
     }
     buffer[w.end] = 0;
@@ -108,3 +173,11 @@ const Opened = struct {
         for (self.fds[0..self.count]) |fd| _ = linux.close(fd);
     }
 };
+
+test "splitLayers() splits at colons that nobody escaped" {
+    var arena_state: std.heap.ArenaAllocator = .init(std.testing.allocator);
+    defer arena_state.deinit();
+    const layers = try splitLayers(arena_state.allocator(), "/a:/b\\:c:/d\\\\e");
+    try std.testing.expectEqual(@as(usize, 3), layers.len);
+    for ([_][]const u8{ "/a", "/b:c", "/d\\e" }, layers) |wanted, layer| try std.testing.expectEqualStrings(wanted, layer);
+}

@@ -60,7 +60,7 @@ pub fn reconfigure(target: linux.fd_t, parameters: []const Parameter, detail: []
     _ = try sys.check("remount", detail, linux.fsconfig(fs, .RECONFIGURE, null, null, 0));
 }
 
-fn configure(fs: linux.fd_t, parameter: Parameter, detail: []const u8) sys.Error!void {
+pub fn configure(fs: linux.fd_t, parameter: Parameter, detail: []const u8) sys.Error!void {
     const rc = if (parameter.value) |value|
         linux.fsconfig(fs, .SET_STRING, parameter.key, value, 0)
     else

@@ -1,0 +1,65 @@
+/** Volumes by name, and what there is to know about one. */
+import { TspodError } from "../errors.ts";
+import {
+  countVolumeUses,
+  findVolumeRecord,
+  findVolumesByPrefix,
+  listVolumeRecords,
+  volumeDirectory,
+  type VolumeRecord,
+} from "../store/volumes.ts";
+import type { VolumeContext } from "./context.ts";
+import { parseDriverOptions } from "./options.ts";
+
+type Store = Pick<VolumeContext, "database" | "paths">;
+
+export interface Volume extends VolumeRecord {
+  /** Containers that were made with it. */
+  useCount: number;
+}
+
+/** By its name or the beginning of it. Errors: volume.not_found, volume.ambiguous. */
+export function getVolume({ database }: Store, wanted: string): VolumeRecord {
+  const exact = findVolumeRecord(database, wanted);
+  if (exact !== null) return exact;
+  const [found, other] = wanted === "" ? [] : findVolumesByPrefix(database, wanted);
+  if (found === undefined) {
+    throw new TspodError("volume.not_found", `Cannot find volume "${wanted}"`, {
+      next: "tspod volume ls lists them",
+    });
+  }
+  if (other === undefined) return found;
+  throw new TspodError("volume.ambiguous", `"${wanted}" begins more than one volume's name`, {
+    next: "give more characters of it",
+  });
+}
+
+/** By name. */
+export function listVolumes({ database }: Store): Volume[] {
+  const uses = countVolumeUses(database);
+  return listVolumeRecords(database).map((record) => ({
+    ...record,
+    useCount: uses.get(record.name) ?? 0,
+  }));
+}
+
+/** In docker's shape, with what podman adds. */
+export function inspectVolume({ paths }: Store, volume: VolumeRecord) {
+  return {
+    CreatedAt: volume.createdAt,
+    Driver: "local",
+    Labels: volume.labels,
+    Mountpoint: mountpoint(paths, volume),
+    Name: volume.name,
+    Options: volume.options,
+    Scope: "local",
+    Anonymous: volume.isAnonymous,
+  };
+}
+
+/** Where its files are; "" of one in memory. */
+export function mountpoint(paths: Store["paths"], { name, options }: VolumeRecord): string {
+  const kind = parseDriverOptions(options);
+  if (kind.kind === "tmpfs") return "";
+  return kind.kind === "bind" ? kind.device : volumeDirectory(paths, name);
+}
