@@ -142,8 +142,6 @@ export interface HelperConfig {
   /** Where what happens is written down (src/store/events.ts). */
   events?: string;
   imageName?: string;
-  /** Directories that are deleted with a container that removes itself. */
-  anonymousVolumes?: string[];
   /** When the service manager that $NOTIFY_SOCKET names is told that it is ready: sd_notify(3). */
   notify?: "ignore" | "started" | "healthy";
   cgroup: {
