@@ -4,14 +4,18 @@
  */
 
 const hiddenPrefix = "TSPOD_HIDDEN_";
+/** How the launcher has Bun run short commands: nothing that the user has said. */
+const launchersOwn = "BUN_JSC_useJIT";
 
 type Environment = Record<string, string | undefined>;
 
 /** A copy with the renamed variables under their own names. `process.env` must keep them hidden: Bun reads it. */
 export function userEnvironment(environment: Environment): Environment {
-  const entries = Object.entries(environment).map(([name, value]) => [
-    name.startsWith(hiddenPrefix) ? name.slice(hiddenPrefix.length) : name,
-    value,
-  ]);
+  const entries = Object.entries(environment)
+    .filter(([name]) => name !== launchersOwn)
+    .map(([name, value]) => [
+      name.startsWith(hiddenPrefix) ? name.slice(hiddenPrefix.length) : name,
+      value,
+    ]);
   return Object.fromEntries(entries) as Environment; // fromEntries() forgets the type of its values
 }

@@ -16,6 +16,22 @@ const kept = [_][]const u8{"NODE_EXTRA_CA_CERTS="};
 /// Ours, from a tspod that started this one.
 const own = [_][]const u8{ hidden_prefix, executable_name ++ "=" };
 
+/// Commands that are over before a just-in-time compiler pays: without one Bun starts in a third less (no threads for it,
+/// no memory set aside). Whatever moves or counts much data is not among them.
+const short = [_][]const u8{
+    "run",     "create", "start",  "stop",    "restart", "kill", "wait",    "rm",     "exec",   "attach", "pause",
+    "unpause", "rename", "update", "inspect", "port",    "logs", "version", "exists", "volume", "secret", "__complete",
+};
+const without_jit = "BUN_JSC_useJIT=0";
+
+fn isShort(argv: []const [*:0]const u8) bool {
+    if (argv.len < 2) return true; // help
+    const noun = std.mem.span(argv[1]);
+    const word = if (argv.len > 2 and std.mem.eql(u8, noun, "container")) std.mem.span(argv[2]) else noun;
+    for (short) |each| if (std.mem.eql(u8, each, word)) return true;
+    return false;
+}
+
 /// The value of a variable, or null when it is not set.
 pub fn get(environ: Environment, name: []const u8) ?[:0]const u8 {
     var i: usize = 0;
@@ -29,10 +45,15 @@ pub fn get(environ: Environment, name: []const u8) ?[:0]const u8 {
 }
 
 /// A copy for Bun. `executable` is the file the user started, which Bun cannot find out itself.
-pub fn forBun(arena: std.mem.Allocator, environ: Environment, executable: []const u8) error{OutOfMemory}!Environment {
+pub fn forBun(
+    arena: std.mem.Allocator,
+    environ: Environment,
+    argv: []const [*:0]const u8,
+    executable: []const u8,
+) error{OutOfMemory}!Environment {
     var count: usize = 0;
     while (environ[count] != null) count += 1;
-    var copy: std.ArrayList(?[*:0]const u8) = try .initCapacity(arena, count + 2);
+    var copy: std.ArrayList(?[*:0]const u8) = try .initCapacity(arena, count + 3);
     for (environ[0..count]) |entry| {
         const text = std.mem.span(entry.?);
         if (startsWithAny(text, &own)) continue;
@@ -42,6 +63,7 @@ pub fn forBun(arena: std.mem.Allocator, environ: Environment, executable: []cons
             text);
     }
     copy.appendAssumeCapacity((try std.mem.concatWithSentinel(arena, u8, &.{ executable_name, "=", executable }, 0)).ptr);
+    if (isShort(argv)) copy.appendAssumeCapacity(without_jit);
     copy.appendAssumeCapacity(null);
     return @ptrCast(copy.items.ptr);
 }
@@ -58,7 +80,7 @@ test "forBun() hides what configures Bun and keeps the rest in order" {
         "A=1",                "BUN_OPTIONS=x",         "NODE_EXTRA_CA_CERTS=/ca", "NODE_OPTIONS=y",
         "TSPOD_EXECUTABLE=/", "TSPOD_HIDDEN_BUN_OLD=", "NOT_BUN_=z",
     };
-    const copy = try forBun(arena.allocator(), &environ, "/usr/bin/tspod");
+    const copy = try forBun(arena.allocator(), &environ, &.{ "tspod", "ps" }, "/usr/bin/tspod");
     const expected = [_][]const u8{
         "A=1",                         "TSPOD_HIDDEN_BUN_OPTIONS=x", "NODE_EXTRA_CA_CERTS=/ca",
         "TSPOD_HIDDEN_NODE_OPTIONS=y", "NOT_BUN_=z",                 "TSPOD_EXECUTABLE=/usr/bin/tspod",
@@ -67,4 +89,19 @@ test "forBun() hides what configures Bun and keeps the rest in order" {
     try std.testing.expectEqual(null, copy[expected.len]);
     try std.testing.expectEqualStrings("1", get(&environ, "A").?);
     try std.testing.expectEqual(null, get(&environ, "BUN"));
+}
+
+test "forBun() of short commands switches the compiler off, whatever the user says of it" {
+    var arena: std.heap.ArenaAllocator = .init(std.testing.allocator);
+    defer arena.deinit();
+    const environ = [_:null]?[*:0]const u8{"BUN_JSC_useJIT=1"};
+    for ([_][]const [*:0]const u8{ &.{"tspod"}, &.{ "tspod", "exec", "pull" }, &.{ "tspod", "container", "stop" } }) |argv| {
+        const copy = try forBun(arena.allocator(), &environ, argv, "/x");
+        try std.testing.expectEqualStrings("0", get(copy, "BUN_JSC_useJIT").?);
+        try std.testing.expectEqualStrings("1", get(copy, "TSPOD_HIDDEN_BUN_JSC_useJIT").?);
+    }
+    for ([_][]const [*:0]const u8{ &.{ "tspod", "pull" }, &.{ "tspod", "container", "ls" } }) |argv| {
+        const copy = try forBun(arena.allocator(), &environ, argv, "/x");
+        try std.testing.expectEqual(null, get(copy, "BUN_JSC_useJIT"));
+    }
 }

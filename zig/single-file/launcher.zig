@@ -22,7 +22,7 @@ pub fn main(init: std.process.Init.Minimal) u8 {
 
     var buffer: [linux.PATH_MAX]u8 = undefined;
     var arena: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
-    const copy = environment.forBun(arena.allocator(), environ, ownPath(&buffer)) catch
+    const copy = environment.forBun(arena.allocator(), environ, init.args.vector, ownPath(&buffer)) catch
         return fail("There is no memory left: end another program", .{});
     ensureWorkingDirectory();
     // A limit of file sizes is to be an error, not a signal that ends us (setrlimit(2), RLIMIT_FSIZE).
