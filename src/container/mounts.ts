@@ -105,7 +105,11 @@ async function withLayers(
     }
   };
   transact(database, keep, { durable: false });
-  return { ...mount, layers: image.layers.map((chain) => layerTree(paths, chain)) };
+  return {
+    ...mount,
+    imageId: image.id,
+    layers: image.layers.map((chain) => layerTree(paths, chain)),
+  };
 }
 
 function removedMeanwhile(name: string): TspodError {

@@ -121,8 +121,6 @@ export interface HelperConfig {
   attach?: Attach;
   /** Delete the container directory when it ends, whoever is watching (`--rm`). */
   autoRemove: boolean;
-  /** Directories that go with it then. Absolute. */
-  anonymousVolumes?: string[];
   /**
    * Destination of a mount -> the path, relative to its source or the file system, of what is really mounted: found
    * without following a link out of there.

@@ -54,8 +54,9 @@ export interface ImageMount extends MountPlace {
   source: string;
   isWritable: boolean;
   subpath?: string;
-  /** Settled when created: its layers, topmost first. */
+  /** Settled when created: its layers, topmost first, and whose they are (rmi asks for that). */
   layers?: string[];
+  imageId?: string;
 }
 
 export interface PlainMount extends MountPlace {

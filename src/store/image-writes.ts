@@ -79,11 +79,9 @@ export function deleteName(database: Database, reference: string): void {
 
 /** Containers made from it, running or not, the oldest first. */
 export function containersOfImage(database: Database, id: Digest): { name: string }[] {
-  return database
-    .query<{ name: string }, [string]>(
-      "SELECT name FROM container WHERE image_id = ? ORDER BY created_at",
-    )
-    .all(id);
+  const sql = `SELECT name FROM container WHERE image_id = ?1 OR (options LIKE '%"imageId"%' AND EXISTS
+    (SELECT 1 FROM json_each(options, '$.mounts') WHERE value ->> 'imageId' = ?1)) ORDER BY created_at`;
+  return database.query<{ name: string }, [string]>(sql).all(id);
 }
 
 /** What nothing needs any more, leased to us: whoever wants it again waits until its files are gone. */
