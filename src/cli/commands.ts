@@ -49,6 +49,18 @@ const groups: Readonly<Record<string, Group>> = {
       ...{ ls: loaders.images, list: loaders.images },
     },
   },
+  secret: {
+    summary: "Secrets",
+    commands: {
+      create: () => import("./secret/create.ts"),
+      ls: () => import("./secret/ls.ts"),
+      list: () => import("./secret/ls.ts"),
+      inspect: () => import("./secret/inspect.ts"),
+      exists: () => import("./secret/exists.ts"),
+      rm: () => import("./secret/rm.ts"),
+      remove: () => import("./secret/rm.ts"),
+    },
+  },
   volume: {
     summary: "Volumes",
     commands: {

@@ -33,7 +33,8 @@ import type { ContainerContext } from "./context.ts";
 import { recordContainerEvent } from "./events.ts";
 import { generateId, generateName } from "./names.ts";
 import type { SettledMounts } from "./mounts.ts";
-import { emptyTrash } from "./remove.ts";
+import { discardContainer, emptyTrash } from "./remove.ts";
+import { placeSecrets, secretsPlace, settleSecrets } from "./secrets.ts";
 import { type Setting, usualSetting } from "./setting.ts";
 
 /** Enough draws that only a store full of every name fails. */
@@ -56,6 +57,9 @@ export async function createContainer(
     ? await settleMounts(context, setting, image, kept)
     : null;
   if (mounts !== null) setting.options = { ...setting.options, mounts: mounts.mounts };
+  if (options.secrets !== undefined) {
+    setting.options = { ...setting.options, secrets: settleSecrets(context, options.secrets) };
+  }
   const id = generateId();
   for (let draw = 1; ; draw++) {
     const name = options.name ?? generateName();
@@ -124,6 +128,7 @@ async function place(
     ...(joined === undefined ? {} : { joined }),
     volumeDirectory: (volume) => volumeDirectory(paths, volume),
     ...(mounts === null ? {} : ownVolumes(paths, mounts)),
+    ...(options.secrets === undefined ? {} : { secretsDir: secretsPlace(paths, id) }),
   });
   const record: ContainerRecord = {
     id,
@@ -163,6 +168,12 @@ async function place(
     throw error;
   }
   if (durable) syncDirectory(paths.containers);
+  try {
+    placeSecrets(context, record);
+  } catch (error) {
+    await discardContainer(context, record);
+    throw error;
+  }
   recordContainerEvent(context, "create", record, record.labels);
   return record;
 }

@@ -24,6 +24,7 @@ import type { ContainerContext } from "./context.ts";
 import { readContainerFile } from "./files.ts";
 import type { Container } from "./find.ts";
 import { generateId } from "./names.ts";
+import { secretEnvironment } from "./secrets.ts";
 
 export interface ExecOptions {
   command: string[];
@@ -71,7 +72,12 @@ export function execInContainer(
       ...wireProcess(process),
       terminal: options.tty,
       args: options.command,
-      env: mergeEnvironment(terminal, process.env, options.environment),
+      env: mergeEnvironment(
+        terminal,
+        process.env,
+        secretEnvironment(context, container),
+        options.environment,
+      ),
       cwd: options.workdir ?? process.cwd,
       capabilities: processCapabilities(
         options.isPrivileged ? { ...defaultSecurity, isPrivileged: true } : security,

@@ -14,5 +14,6 @@ export { parseContainerName } from "./names.ts";
 export { recoverContainers } from "./recover.ts";
 export { discardFiles, discardContainer, removeContainer } from "./remove.ts";
 export { isRestartable } from "./restartable.ts";
+export { getSecret } from "./secrets.ts";
 export { startContainer } from "./start.ts";
 export { killContainer, stopContainer, waitContainer } from "./stop.ts";

@@ -10,6 +10,7 @@ import { requirePrivateRuntime } from "../store/runtime-directory.ts";
 import { transact } from "../store/database.ts";
 import { rotateEvents } from "../store/events.ts";
 import type { ContainerContext } from "./context.ts";
+import { recoverSecrets } from "./secrets.ts";
 import { discardContainer, discardFiles, discardGroup, emptyTrash } from "./remove.ts";
 
 /** Leftovers dealt with by one command; the next takes more. */
@@ -27,6 +28,7 @@ export async function recoverContainers(context: ContainerContext): Promise<void
   for (const { id } of abandoned.slice(0, leftoversMax)) {
     await discardContainer(context, { id });
   }
+  recoverSecrets(context);
   for (const path of orphanedGroups(context)) removeGroup(path);
   for (const id of orphans(context).slice(0, leftoversMax)) await discardFiles(context, id);
   const trash = list(context.paths.trash).map((name) => `${context.paths.trash}/${name}`);

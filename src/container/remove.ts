@@ -17,6 +17,7 @@ import { deleteVolume, listOwnAnonymous } from "../store/volumes.ts";
 import type { ContainerContext } from "./context.ts";
 import { recordContainerEvent } from "./events.ts";
 import { type Container, getContainer } from "./find.ts";
+import { discardSecrets } from "./secrets.ts";
 import { stopContainer } from "./stop.ts";
 
 export interface RemoveOptions {
@@ -91,6 +92,7 @@ export async function discardFiles(
   const runtime = runtimeDirectory(context.paths, id);
   await discardGroup(context, basename(runtime));
   rmSync(runtime, { recursive: true, force: true });
+  discardSecrets(context.paths, id);
   const directory = containerDirectory(context.paths, id);
   const trees = existsSync(directory) ? [...moveAway(context, id, directory), ...more] : more; // or its monitor has done it
   if (trees.length > 0) await emptyTrash(context, [...trees]);

@@ -11,6 +11,7 @@ import { writeFileAtomic } from "../lib/atomic-file.ts";
 import { containerDirectory, type ContainerRecord, isUp, readState } from "../store/containers.ts";
 import type { ContainerContext } from "./context.ts";
 import { refreshJoined } from "./joined.ts";
+import { placeSecrets } from "./secrets.ts";
 
 /** `attach` null: detached. `passed`: descriptors that the program gets. Errors: container.running, container.not_running (of one whose namespaces it shares); the helper's come with the promises it returns. */
 export function startContainer(
@@ -25,6 +26,7 @@ export function startContainer(
     });
   }
   refreshJoined(context, record);
+  placeSecrets(context, record);
   const directory = containerDirectory(context.paths, record.id);
   const path = `${directory}/helper.json`;
   const helper = JSON.parse(readFileSync(path, "utf8")) as HelperConfig; // create wrote it

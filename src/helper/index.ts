@@ -26,6 +26,7 @@ export { becomeRuntime, runtimeWords } from "./runtime.ts";
 export {
   applyLayer,
   giveTrees,
+  giveTreesNow,
   type LayerMapping,
   type LayerVerb,
   ownDirectories,

@@ -75,6 +75,20 @@ export async function giveTrees(
   await runVerb(options, args, "give a tree to the container");
 }
 
+/** The same at once: for what is small, where nobody can wait for a promise. */
+export function giveTreesNow(
+  { command, mapping }: LayerVerb,
+  owner: { uid: number; gid: number },
+  trees: readonly string[],
+): void {
+  const args = ["give", ...mapOptions(mapping), `${owner.uid}:${owner.gid}`, ...trees];
+  const intention = "give a file to the container";
+  const child = Bun.spawnSync([...command, ...args], { stderr: "ignore", env: {} });
+  const reply = parseReply(child.stdout.toString());
+  if (reply === undefined) throw lostHelper(intention, child.signalCode ?? child.exitCode);
+  if (!reply.ok) throw describeRefusal(reply, intention);
+}
+
 /**
  * Fill `_data` in the volume's directory `home`, if it is empty, with what the layers (topmost first) have at `path`.
  * Can be killed and done again: a half-made copy is never taken for a whole one.

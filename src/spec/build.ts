@@ -32,6 +32,7 @@ import {
   withSysctls,
 } from "./setup.ts";
 import { requireOwn } from "./sysctls.ts";
+import { secretMounts, secretVariables } from "./secrets.ts";
 import { parseSignal } from "./signals.ts";
 import { mountSubpaths, withUserMounts } from "./user-mounts.ts";
 
@@ -74,6 +75,8 @@ export interface SpecPlace {
   rootfs: "overlay" | "copy" | { fuseOverlayfs: string };
   /** Directory of each named volume that is mounted. */
   volumeDirectory: (name: string) => string;
+  /** Where the secrets will be. */
+  secretsDir?: string;
   /** Directories of those that end with a container that removes itself. */
   anonymousVolumes?: string[];
   /** Who runs where neither the image nor the caller names somebody; absent: root. */
@@ -186,23 +189,26 @@ function runtimeSpec(
     },
     root: { path: `${place.containerDir}/rootfs`, readonly: options.isReadOnly },
     ...(namespaces.uts === "private" ? { hostname } : {}),
-    mounts: withUserMounts(
-      [
-        ...securedMounts(
-          security,
-          defaultMounts({
-            ...{ ownNetwork, ipc: namespaces.ipc, joinedPid: place.joined?.pid ?? 0 },
-            shmSizeBytes: shmSize(options),
-            hasTtyGroup: isMapped(host.mapping.gid, ttyGroup),
-          }),
-        ),
-        ...deviceMounts(setup),
-        ...(options.isReadOnly ? readOnlyTmpfs() : []),
-        ...fileNames.map((name) => fileMount(place.containerDir, name)),
-      ],
-      options.mounts,
-      place,
-    ),
+    mounts: [
+      ...withUserMounts(
+        [
+          ...securedMounts(
+            security,
+            defaultMounts({
+              ...{ ownNetwork, ipc: namespaces.ipc, joinedPid: place.joined?.pid ?? 0 },
+              shmSizeBytes: shmSize(options),
+              hasTtyGroup: isMapped(host.mapping.gid, ttyGroup),
+            }),
+          ),
+          ...deviceMounts(setup),
+          ...(options.isReadOnly ? readOnlyTmpfs() : []),
+          ...fileNames.map((name) => fileMount(place.containerDir, name)),
+        ],
+        options.mounts,
+        place,
+      ),
+      ...secretMounts(options.secrets ?? [], place.secretsDir ?? ""),
+    ],
     annotations: { ...image.labels, ...options.labels, ...setupAnnotations(setup) },
     linux: {
       namespaces: namespaceList(options, place.joined?.pid ?? 0),
@@ -314,6 +320,9 @@ function helperSettings(
     ...lifeSettings(options.life, image.healthcheck),
     cgroup: cgroupSettings(options.limits ?? noLimits, host),
     ...mountSubpaths(options.mounts),
+    ...(options.secrets?.some(({ type }) => type === "env") === true
+      ? { environmentFile: secretVariables(place.secretsDir ?? "") }
+      : {}),
     ...(place.anonymousVolumes === undefined ? {} : { anonymousVolumes: place.anonymousVolumes }),
   };
 }

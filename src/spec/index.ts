@@ -31,6 +31,7 @@ export type {
   OverlayMount,
   PlainMount,
   SeccompChoice,
+  SecretUse,
   SecurityOptions,
   SetupOptions,
   Ulimit,
@@ -57,5 +58,6 @@ export {
 } from "./resources.ts";
 export { defaultSetup, helperGroups } from "./setup.ts";
 export { sysctlOwner } from "./sysctls.ts";
+export { secretFile, secretVariables } from "./secrets.ts";
 export { needsOverlay, overlayName } from "./user-mounts.ts";
 export { formatSignal, parseSignal, signalNames } from "./signals.ts";

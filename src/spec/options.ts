@@ -65,6 +65,15 @@ export interface PlainMount extends MountPlace {
 
 export type VolumeMount = BindMount | NamedVolumeMount | OverlayMount | ImageMount | PlainMount;
 
+/** A secret that a container gets: a file, below /run/secrets unless `target` is absolute, or a variable. */
+export type SecretUse = {
+  /** As the user wrote it, until it is created. */
+  name: string;
+  /** Settled when created. */
+  id?: string;
+  target: string;
+} & ({ type: "env" } | { type: "mount"; uid: number; gid: number; mode: number });
+
 /** One line of --uidmap or --gidmap. */
 export interface AskedIdLine {
   containerID: number;
@@ -211,6 +220,8 @@ export interface CreateOptions {
   mounts: VolumeMount[];
   /** Of other containers, "NAME[:OPTIONS]"; `mounts` go before them. */
   volumesFrom?: string[];
+  /** Absent: none. */
+  secrets?: SecretUse[];
   /** Where the image says that a volume should be, and nothing else is mounted. Absent: anonymous. */
   imageVolume?: "anonymous" | "tmpfs" | "ignore";
   isReadOnly: boolean;

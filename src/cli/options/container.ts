@@ -10,6 +10,7 @@ import { lifeFlags, lifeOptions } from "./life.ts";
 import { limitFlags, limitOptions } from "./limits.ts";
 import { mountFlags, mountOptions } from "./mounts.ts";
 import { namespaceFlags, namespaceOptions } from "./namespaces.ts";
+import { secretFlags, secretOptions } from "./secrets.ts";
 import { securityFlags, securityOptions } from "./security.ts";
 import { setupFlags, setupOptions } from "./setup.ts";
 
@@ -50,6 +51,7 @@ export const containerFlags = {
   stopSignal: value("--stop-signal", "SIGNAL", "Signal that asks it to stop", "signal"),
   stopTimeout: value("--stop-timeout", "SECONDS", "Patience of stop before it kills"),
   ...mountFlags,
+  ...secretFlags,
   ...securityFlags,
   ...limitFlags,
   ...namespaceFlags,
@@ -59,7 +61,7 @@ export const containerFlags = {
 
 /** What the other issues bring: limits, security, networks, the rest of a container's life. */
 export const containerFlagsNotYet = `
-  -p --publish -P --publish-all --expose --secret --env-host --label-file
+  -p --publish -P --publish-all --expose --env-host --label-file
   --log-driver --log-opt --annotation --add-host --dns --dns-search --dns-option --ip
   --ip6 --mac-address --network-alias --rootfs --replace --pod --tz --no-hosts
   --http-proxy --domainname --link --gpus --isolation --quiet -q
@@ -99,6 +101,7 @@ export async function createOptions(
     stopSignal: flags.stopSignal === null ? null : parseSignal(flags.stopSignal),
     stopTimeoutMs: parseSeconds("--stop-timeout", flags.stopTimeout, stopTimeoutSecondsDefault),
     ...(await mountOptions(flags)),
+    ...(await secretOptions(flags)),
     ...(await securityOptions(flags)),
     ...(await limitOptions(flags)),
     ...(await namespaceOptions(flags)),
