@@ -90,6 +90,7 @@ export function placeSecrets(
     renameSync(temporary, place);
   } catch (error) {
     rmSync(temporary, { recursive: true, force: true });
+    removeIfEmpty(allSecrets(context.paths));
     if (existsSync(place)) return; // somebody was faster
     throw error;
   }
@@ -180,8 +181,9 @@ export function recoverSecrets({ database, paths }: ContainerContext): void {
   } catch {
     return; // nobody has any
   }
-  if (names.length === 0) return;
-  const known = new Set(listIds(database).map((id) => basename(runtimeDirectory(paths, id))));
+  const known = new Set(
+    names.length === 0 ? [] : listIds(database).map((id) => basename(runtimeDirectory(paths, id))),
+  );
   for (const name of names) {
     const isTemporary = name.startsWith(temporaryPrefix);
     if (isTemporary ? isAlive(name.slice(temporaryPrefix.length)) : known.has(name)) continue;
