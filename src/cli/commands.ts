@@ -23,6 +23,9 @@ const loaders = {
   kill: () => import("./kill.ts"),
   wait: () => import("./wait.ts"),
   rm: () => import("./rm.ts"),
+  cp: () => import("./cp.ts"),
+  diff: () => import("./diff.ts"),
+  export: () => import("./export.ts"),
   pull: () => import("./pull.ts"),
   images: () => import("./images.ts"),
   rmi: () => import("./rmi.ts"),
@@ -32,13 +35,14 @@ const loaders = {
   completion: () => import("./completion.ts"),
 } satisfies Readonly<Record<string, Loader>>;
 
-const { run, create, start, exec, attach, ps, logs, stop, kill, wait, rm } = loaders;
+const { run, create, start, exec, attach, ps, logs, stop, kill, wait, rm, cp, diff } = loaders;
 
 const groups: Readonly<Record<string, Group>> = {
   container: {
     summary: "Containers",
     commands: {
-      ...{ run, create, start, exec, attach, logs, stop, kill, wait, rm },
+      ...{ run, create, start, exec, attach, logs, stop, kill, wait, rm, cp, diff },
+      export: loaders.export,
       ...{ ls: ps, list: ps, ps },
     },
   },

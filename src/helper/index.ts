@@ -34,4 +34,22 @@ export {
   removeTrees,
   seedVolume,
 } from "./layer.ts";
+export {
+  copyFiles,
+  type FileChange,
+  type FileKind,
+  FilesRefused,
+  type FilesVerb,
+  hostFailure,
+  lookAt,
+  type Looked,
+  type Place,
+  receiveChunks,
+  type ReceiveOptions,
+  sendChunks,
+  sendTo,
+  type SendOptions,
+  treeChanges,
+  treeSizes,
+} from "./files.ts";
 export { type RunningHelper, startHelper } from "./start.ts";

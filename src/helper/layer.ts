@@ -123,7 +123,7 @@ function ownerOptions(owners: OwnerMapping | undefined): string[] {
   ];
 }
 
-function mapOptions({ uid, gid, tools }: LayerMapping): string[] {
+export function mapOptions({ uid, gid, tools }: LayerMapping): string[] {
   return [
     ...uid.flatMap((mapping) => ["--uid-map", line(mapping)]),
     ...gid.flatMap((mapping) => ["--gid-map", line(mapping)]),
@@ -171,7 +171,7 @@ async function runVerb(
  * One chunk at a time: what the helper has not taken is not asked for. When it has ended, its answer says why.
  * A broken pipe is an exception the first time; after that Bun's sink swallows everything and answers `true`.
  */
-async function feed(
+export async function feed(
   stdin: Bun.FileSink,
   input: AsyncIterable<Uint8Array>,
   signal: AbortSignal,

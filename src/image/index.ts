@@ -51,3 +51,11 @@ export async function recoverContent(context: ImageContext): Promise<void> {
   if (context.database.query("SELECT 1 FROM lease LIMIT 1").get() === null) return;
   return (await import("./recover.ts")).recoverContent(context);
 }
+
+/** The tar inside of a compressed stream, or the stream itself. */
+export async function* decompress(
+  source: AsyncIterable<Uint8Array>,
+  what: string,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  yield* (await import("./decompress.ts")).decompress(source, what);
+}

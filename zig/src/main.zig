@@ -25,6 +25,7 @@ const verbs = [_]Verb{
     .{ .name = "give", .run = @import("layer/layer.zig").give.run },
     .{ .name = "seed", .run = @import("layer/layer.zig").seed.run },
     .{ .name = "copy", .run = @import("layer/layer.zig").copy.run },
+    .{ .name = "files", .run = @import("tree/tree.zig").run },
     .{ .name = "run", .run = @import("run.zig").run },
     .{ .name = "exec", .run = @import("exec.zig").run },
     .{ .name = "health", .run = @import("health.zig").run },
@@ -79,6 +80,7 @@ test {
     _ = oci;
     _ = @import("userns.zig");
     _ = @import("layer/layer.zig");
+    _ = @import("tree/tree.zig");
     _ = @import("contract.zig");
     _ = @import("runtime_spec.zig");
     _ = @import("json/reader.zig");

@@ -15,6 +15,7 @@ const passthrough = @import("passthrough.zig");
 const launch = @import("monitor/launch.zig");
 const client = @import("client/client.zig");
 const foreign = @import("foreign/foreign.zig");
+const tree = @import("tree/tree.zig");
 const linux = sys.linux;
 
 const exit_failed = 125;
@@ -35,6 +36,7 @@ fn runIn(args: []const [*:0]const u8) sys.Error!u8 {
     // There others see us execute what may be theirs.
     if (container.plan.namespaces.joins(.pid)) try ourselves.protect();
     try passed.hold();
+    _ = try tree.hold(directory); // until the last process of ours ends: nobody else writes to its upper directory
     container.plan.passed = passed;
     const attach = container.helper.attach;
     if (attach) |options| {

@@ -251,6 +251,22 @@ pub fn runInside(
     context: anytype,
     comptime work: fn (@TypeOf(context)) u8,
 ) sys.Error!u32 {
+    return runPrepared(plan, extra_flags, context, struct {
+        fn nothing(_: @TypeOf(context)) ?u8 {
+            return null;
+        }
+    }.nothing, work);
+}
+
+/// The same, with `before(context)` in the child while it may still go where the caller may: what that returns is its
+/// exit status, null to go on.
+pub fn runPrepared(
+    plan: *const Plan,
+    extra_flags: u64,
+    context: anytype,
+    comptime before: fn (@TypeOf(context)) ?u8,
+    comptime work: fn (@TypeOf(context)) u8,
+) sys.Error!u32 {
     var barrier: [2]linux.fd_t = undefined;
     _ = try sys.check("pipe2", "", linux.pipe2(&barrier, .{ .CLOEXEC = true }));
     const args: sys.CloneArgs = .{ .flags = linux.CLONE.NEWUSER | extra_flags };
@@ -261,9 +277,11 @@ pub fn runInside(
     if (rc == 0) {
         _ = linux.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), @intFromEnum(linux.SIG.KILL), 0, 0, 0);
         _ = linux.close(barrier[1]);
+        const early = before(context);
         var byte: [1]u8 = undefined;
         // The parent died or could not write the maps: it tells what happened, not we.
         if (linux.read(barrier[0], &byte, 1) != 1) linux.exit_group(125);
+        if (early) |status| linux.exit_group(status);
         _ = linux.close(barrier[0]);
         becomeRoot(plan.maps) catch linux.exit_group(125);
         linux.exit_group(work(context));

@@ -7,6 +7,9 @@ const linux = sys.linux;
 
 const exit_failed = 125;
 
+/// Standard output, unless that is where an archive goes.
+pub var descriptor: linux.fd_t = 1;
+
 pub const Done = struct {
     /// Entries of the archive applied, of the tree removed or copied.
     entries: u64 = 0,
@@ -31,7 +34,7 @@ pub fn done(what: Done) u8 {
         what.invented_directories,
         what.opaque_root,
     }) catch unreachable;
-    sys.writeAll(1, line) catch return exit_failed;
+    sys.writeAll(descriptor, line) catch return exit_failed;
     return 0;
 }
 
@@ -47,7 +50,7 @@ pub fn refused(entry: []const u8, err: anyerror) u8 {
     var buffer: [8192]u8 = undefined;
     var writer: std.Io.Writer = .fixed(&buffer);
     writeRefusal(&writer, entry, failure.call, errno, message) catch unreachable;
-    sys.writeAll(1, writer.buffered()) catch {};
+    sys.writeAll(descriptor, writer.buffered()) catch {};
     return exit_failed;
 }
 
@@ -165,6 +168,10 @@ pub fn sentence(err: anyerror) []const u8 {
         error.TooManyDirectories => "the layer has too many directories",
         error.TooManyEntries => "the layer has too many entries",
         error.NotEmpty => "the directory to unpack into is not empty",
+        error.DirectoryInTheWay => "a directory of that name is there",
+        error.FileInTheWay => "something of that name is there that is not a directory",
+        error.NameOfWhiteout => "a name that begins with \".wh.\" means a deleted file in a layer",
+        error.Changed => "it changed while it was read",
         error.OutOfMemory => "out of memory",
         else => @errorName(err),
     };

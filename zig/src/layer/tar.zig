@@ -51,7 +51,8 @@ pub const Header = struct {
 
 pub const Error = error{ BadChecksum, BadNumber, BadSize };
 
-const Fields = extern struct {
+/// As POSIX lays a header out (ustar).
+pub const Fields = extern struct {
     name: [100]u8,
     mode: [8]u8,
     uid: [8]u8,

@@ -35,6 +35,8 @@ pub const Invention = struct {
 pub const Tree = struct {
     root: linux.fd_t,
     inventions: Inventions,
+    /// RESOLVE_* of openat2(2) for every path: a layer has no mounts in it, a container has.
+    resolve: u64 = resolve_inside,
     /// The parent used last, and its path; -1 when there is none.
     cached: linux.fd_t = -1,
     cached_path: paths.Buffer = undefined,
@@ -74,7 +76,7 @@ pub const Tree = struct {
 
     /// openat2 from the root; the caller closes what it gets.
     pub fn open(self: *const Tree, path: [*:0]const u8, flags: linux.O) usize {
-        return kernel.openat2(self.root, path, flags, resolve_inside);
+        return kernel.openat2(self.root, path, flags, self.resolve);
     }
 
     /// Take over a descriptor of a directory just made: its entries usually come next.
@@ -107,7 +109,7 @@ pub const Tree = struct {
     const Made = union(enum) { made: linux.fd_t, redirected: []const u8 };
 
     fn makeOnce(self: *Tree, path: []const u8, other: *paths.Buffer) Error!Made {
-        var at = try sys.checkFd("openat2", "", kernel.openat2(self.root, ".", directory_flags, resolve_inside));
+        var at = try sys.checkFd("openat2", "", kernel.openat2(self.root, ".", directory_flags, self.resolve));
         errdefer _ = linux.close(at);
         var end: usize = 0;
         while (end < path.len) {
@@ -137,7 +139,7 @@ pub const Tree = struct {
         if (linux.errno(seen) == .NOENT) return .{ .directory = try self.invent(at, name, path, false) };
         _ = try sys.check("statx", "", seen);
         switch (stat.mode & linux.S.IFMT) {
-            linux.S.IFDIR => return .{ .directory = try openStep(at, name) },
+            linux.S.IFDIR => return .{ .directory = try self.openStep(at, name) },
             linux.S.IFLNK => return self.followed(at, name, path),
             else => {},
         }
@@ -170,19 +172,19 @@ pub const Tree = struct {
         replaces_whiteout: bool,
     ) Error!linux.fd_t {
         _ = try sys.check("mkdirat", "", linux.mkdirat(at, name, 0o700));
-        const fd = try openStep(at, name);
+        const fd = try self.openStep(at, name);
         errdefer _ = linux.close(fd);
         const what: Invention = .{ .fd = fd, .path = path, .replaces_whiteout = replaces_whiteout };
         try self.inventions.add(self.inventions.context, what);
         return fd;
     }
-};
 
-fn openStep(at: linux.fd_t, name: [:0]const u8) sys.Error!linux.fd_t {
-    const flags: linux.O = .{ .DIRECTORY = true, .NOFOLLOW = true, .CLOEXEC = true };
-    const resolve = kernel.Resolve.beneath | kernel.Resolve.no_xdev;
-    return sys.checkFd("openat2", "", kernel.openat2(at, name, flags, resolve));
-}
+    fn openStep(self: *const Tree, at: linux.fd_t, name: [:0]const u8) sys.Error!linux.fd_t {
+        const flags: linux.O = .{ .DIRECTORY = true, .NOFOLLOW = true, .CLOEXEC = true };
+        const resolve = kernel.Resolve.beneath | (self.resolve & kernel.Resolve.no_xdev);
+        return sys.checkFd("openat2", "", kernel.openat2(at, name, flags, resolve));
+    }
+};
 
 /// Where `path` leads when the component at start..end is a link to `target`. ".." is taken by spelling and cannot
 /// climb above the root, as in the container.

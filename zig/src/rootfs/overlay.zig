@@ -13,12 +13,12 @@ const linux = sys.linux;
 const data_bytes_max = 4096;
 
 /// Layers of one image; overlayfs itself takes 500.
-const layers_max = 250;
+pub const layers_max = 250;
 
-/// Mount the layers at `target`, which exists. `is_volatile` leaves out every sync (Linux 5.10): for an upper layer
+/// Mount the layers at `target`, which exists. Without an upper directory nobody can write to it. `is_volatile` leaves out every sync (Linux 5.10): for an upper layer
 /// that nobody will want after this one mount.
 pub fn mount(target: [:0]const u8, rootfs: contract.Rootfs, is_volatile: bool) sys.Error!void {
-    if (rootfs.lower.len > layers_max) return sys.failFormat("mount", "{d} layers are too many", .{rootfs.lower.len});
+    if (rootfs.lower.len > layers_max + 1) return sys.failFormat("mount", "{d} layers are too many", .{rootfs.lower.len});
     var opened: Opened = .{};
     defer opened.close();
     var buffer: [data_bytes_max]u8 = undefined;
@@ -104,7 +104,8 @@ fn splitLayers(arena: std.mem.Allocator, text: []const u8) error{OutOfMemory}![]
 
 /// A detached mount. Its parts are named in few bytes, by their numbers in the working directory /proc/self/fd.
 pub fn make(parts: *const Parts, flags: u32, detail: []const u8) sys.Error!linux.fd_t {
-    if (parts.lower.len > layers_max) return sys.failFormat("mount", "{d} layers are too many", .{parts.lower.len});
+    // one more: the upper directory of a container, under which nothing may be written
+    if (parts.lower.len > layers_max + 1) return sys.failFormat("mount", "{d} layers are too many", .{parts.lower.len});
     var opened: Opened = .{};
     defer opened.close();
     const fs = try sys.checkFd("mount", detail, linux.fsopen("overlay", .{ .CLOEXEC = true }));
@@ -151,15 +152,18 @@ fn writeOptions(w: *std.Io.Writer, opened: *Opened, rootfs: contract.Rootfs, is_
     for (rootfs.lower, 0..) |layer, i| {
         try w.print("{s}/proc/self/fd/{d}", .{ if (i == 0) "lowerdir=" else ":", try opened.add(layer) });
     }
-    try w.print(",upperdir=/proc/self/fd/{d}", .{try opened.add(rootfs.upper)});
-    try w.print(",workdir=/proc/self/fd/{d},userxattr", .{try opened.add(rootfs.work)});
+    if (rootfs.upper.len > 0) {
+        try w.print(",upperdir=/proc/self/fd/{d}", .{try opened.add(rootfs.upper)});
+        try w.print(",workdir=/proc/self/fd/{d}", .{try opened.add(rootfs.work)});
+    }
+    try w.writeAll(",userxattr");
     if (is_volatile) try w.writeAll(",volatile");
 }
 
 /// Descriptors of the host's directories: closed before anything of the container could reach them
 /// (CVE-2024-21626).
 const Opened = struct {
-    fds: [layers_max + 2]linux.fd_t = undefined,
+    fds: [layers_max + 3]linux.fd_t = undefined,
     count: usize = 0,
 
     fn add(self: *Opened, path: [:0]const u8) sys.Error!linux.fd_t {

@@ -1,0 +1,99 @@
+/** What a container has changed of its image, and what it takes on the disk. */
+import { TspodError } from "../errors.ts";
+import { type FileChange, type Place, treeChanges, treeSizes } from "../helper/index.ts";
+import type { RuntimeSpec } from "../oci/runtime-spec.ts";
+import type { CreateOptions, HelperSettings } from "../spec/index.ts";
+import { containerDirectory } from "../store/containers.ts";
+import { listImageRecords } from "../store/images.ts";
+import type { ContainerContext } from "./context.ts";
+import { tellingWhy, verbOf } from "./copy.ts";
+import { readContainerFile } from "./files.ts";
+import type { Container } from "./find.ts";
+
+/** In order of path. Errors: files.refused where there is nothing to compare with. */
+export async function containerChanges(
+  context: ContainerContext,
+  container: Container,
+): Promise<FileChange[]> {
+  const { rootfs } = readContainerFile<HelperSettings>(context, container.id, "helper.json");
+  const upper = upperOf(context, container);
+  if (rootfs.kind === "copy" || upper === null) {
+    throw new TspodError("files.refused", `Cannot tell what "${container.name}" has changed`, {
+      next: "this host has no overlay, so its root is a copy; tspod export has all of it",
+    });
+  }
+  return tellingWhy({ from: container.name, to: "its image" }, () =>
+    treeChanges(verbOf(context), upper, {
+      lower: rootfs.lower,
+      except: ownMountPoints(context, container),
+    }),
+  );
+}
+
+/** Where its changes lie, seen with its own ids. Null: nothing keeps them apart. */
+export function upperOf(
+  context: ContainerContext,
+  container: Container,
+): Extract<Place, { kind: "tree" }> | null {
+  const { rootfs, idMapTools } = readContainerFile<HelperSettings>(
+    context,
+    container.id,
+    "helper.json",
+  );
+  if (rootfs.kind === "copy") return null;
+  const { linux } = readContainerFile<RuntimeSpec>(context, container.id, "config.json");
+  const { uidMappings = [], gidMappings = [] } = linux;
+  // with another container's ids it has no map of its own: what it wrote was written with the caller's
+  const mapping =
+    uidMappings.length === 0
+      ? context.mapping
+      : { uid: uidMappings, gid: gidMappings, tools: idMapTools };
+  return { kind: "tree", directory: rootfs.upper, mapping };
+}
+
+/** What create and start put into every root: no change of the container's. Relative to it. */
+export function ownMountPoints(context: ContainerContext, { id, options }: Container): string[] {
+  const { mounts } = readContainerFile<RuntimeSpec>(context, id, "config.json");
+  const asked = new Set((options as CreateOptions).mounts.map(({ destination }) => destination)); // create recorded it
+  return mounts
+    .map(({ destination }) => destination)
+    .filter((destination) => !asked.has(destination))
+    .map((destination) => destination.replace(/^\/+/, ""));
+}
+
+export interface ContainerSize {
+  /** What the container itself has written. */
+  writableBytes: number;
+  /** With its image. */
+  virtualBytes: number;
+}
+
+/** By id; one look for all of them. */
+export async function containerSizes(
+  context: ContainerContext,
+  containers: readonly Container[],
+): Promise<Map<string, ContainerSize>> {
+  const trees = containers.map(({ id }) => {
+    const { rootfs } = readContainerFile<HelperSettings>(context, id, "helper.json");
+    const isWhole = rootfs.kind === "copy";
+    return {
+      isWhole,
+      path: isWhole ? `${containerDirectory(context.paths, id)}/rootfs` : rootfs.upper,
+    };
+  });
+  const sizes = await treeSizes(
+    verbOf(context),
+    context.mapping,
+    trees.map(({ path }) => path),
+  );
+  const images = new Map(
+    listImageRecords(context.database).map(({ id, sizeBytes }) => [String(id), sizeBytes]),
+  );
+  return new Map(
+    containers.map(({ id, imageId }, index) => {
+      const writableBytes = sizes[index] ?? 0;
+      const below = trees[index]?.isWhole === true ? 0 : (images.get(imageId) ?? 0);
+      return [id, { writableBytes, virtualBytes: writableBytes + below }];
+    }),
+  );
+}
