@@ -42,6 +42,7 @@ const doors: Record<string, string[]> = {
     "wait.ts",
     "image-writes.ts",
   ],
+  image: ["make.ts"], // what makes images: nobody else should load it
   helper: ["contract.ts"], // the types of the files that TypeScript and Zig exchange
 };
 

@@ -26,6 +26,8 @@ const loaders = {
   cp: () => import("./cp.ts"),
   diff: () => import("./diff.ts"),
   export: () => import("./export.ts"),
+  commit: () => import("./commit.ts"),
+  import: () => import("./import.ts"),
   pull: () => import("./pull.ts"),
   images: () => import("./images.ts"),
   rmi: () => import("./rmi.ts"),
@@ -35,13 +37,14 @@ const loaders = {
   completion: () => import("./completion.ts"),
 } satisfies Readonly<Record<string, Loader>>;
 
-const { run, create, start, exec, attach, ps, logs, stop, kill, wait, rm, cp, diff } = loaders;
+const { run, create, start, exec, attach, ps, logs, stop, kill, wait, rm, cp, diff, commit } =
+  loaders;
 
 const groups: Readonly<Record<string, Group>> = {
   container: {
     summary: "Containers",
     commands: {
-      ...{ run, create, start, exec, attach, logs, stop, kill, wait, rm, cp, diff },
+      ...{ run, create, start, exec, attach, logs, stop, kill, wait, rm, cp, diff, commit },
       export: loaders.export,
       ...{ ls: ps, list: ps, ps },
     },
@@ -49,7 +52,7 @@ const groups: Readonly<Record<string, Group>> = {
   image: {
     summary: "Images",
     commands: {
-      ...{ pull: loaders.pull, rm: loaders.rmi },
+      ...{ pull: loaders.pull, import: loaders.import, rm: loaders.rmi },
       ...{ ls: loaders.images, list: loaders.images },
     },
   },

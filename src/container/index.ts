@@ -3,6 +3,7 @@ export { attachContainer } from "./attach.ts";
 export type { AutostartHost } from "./autostart.ts";
 export const loadAutostart = () => import("./autostart.ts");
 export type { ContainerContext } from "./context.ts";
+export type { CommitOptions } from "./commit.ts";
 export type { CopyEnd, CopyOptions } from "./copy.ts";
 export { createContainer } from "./create.ts";
 export { execInContainer, type ExecOptions } from "./exec.ts";
@@ -53,4 +54,10 @@ export async function containerSizes(
   ...args: Parameters<typeof import("./changes.ts").containerSizes>
 ): ReturnType<typeof import("./changes.ts").containerSizes> {
   return (await import("./changes.ts")).containerSizes(...args);
+}
+
+export async function commitContainer(
+  ...args: Parameters<typeof import("./commit.ts").commitContainer>
+): ReturnType<typeof import("./commit.ts").commitContainer> {
+  return (await import("./commit.ts")).commitContainer(...args);
 }

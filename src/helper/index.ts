@@ -22,6 +22,7 @@ export { control } from "./control.ts";
 export { userEnvironment } from "./environment.ts";
 export { describeFailure } from "./failure.ts";
 export { helperCommand } from "./executable.ts";
+export { pauseGroup } from "./pause.ts";
 export { becomeRuntime, runtimeWords } from "./runtime.ts";
 export {
   applyLayer,

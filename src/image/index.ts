@@ -59,3 +59,11 @@ export async function* decompress(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   yield* (await import("./decompress.ts")).decompress(source, what);
 }
+
+export async function importImage(
+  ...args: Parameters<typeof import("./import.ts").importImage>
+): ReturnType<typeof import("./import.ts").importImage> {
+  return (await import("./import.ts")).importImage(...args);
+}
+
+export type { ImageFormat } from "./make-image.ts";

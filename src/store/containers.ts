@@ -230,6 +230,12 @@ export function isPaused(paths: Paths, id: string): boolean {
   return group !== "" && readJson<number>(`${group}/cgroup.freeze`) === 1;
 }
 
+/** The cgroup of a container that runs. Null: it has none. */
+export function containerCgroup(paths: Paths, id: string): string | null {
+  const running = readJson<RunningFile>(`${runtimeDirectory(paths, id)}/state.json`);
+  return running?.cgroup === undefined || running.cgroup === "" ? null : running.cgroup;
+}
+
 /** The cgroup that a monitor died too early to remove, by the name of its runtime directory. Null: none. */
 export function findLeftCgroup(paths: Paths, runtimeName: string): string | null {
   const running = readJson<StateFile>(`${paths.runtime}/${runtimeName}/state.json`);

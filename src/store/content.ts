@@ -147,6 +147,53 @@ export class IngestFile implements Disposable {
   }
 }
 
+/** A blob that is made here, so that nobody knows its name before its end. What a killed process leaves, recovery removes. */
+export class NewBlob implements Disposable {
+  sizeBytes = 0;
+  readonly #paths: Paths;
+  readonly #path: string;
+  readonly #fd: number;
+  readonly #hash = new Bun.CryptoHasher("sha256");
+
+  constructor(paths: Paths) {
+    this.#paths = paths;
+    const name = crypto.randomUUID().replaceAll("-", "");
+    this.#path = join(paths.ingest, `${name}.${process.pid}`);
+    this.#fd = openSync(this.#path, "wx", 0o600);
+  }
+
+  write(chunk: Uint8Array): void {
+    try {
+      for (let done = 0; done < chunk.length;) done += writeSync(this.#fd, chunk, done);
+    } catch (error) {
+      throw explainWrite(error, this.#paths);
+    }
+    this.#hash.update(chunk);
+    this.sizeBytes += chunk.length;
+  }
+
+  digest(): Digest {
+    return `sha256:${this.#hash.copy().digest("hex")}` as Digest; // a sha256 in hex by construction
+  }
+
+  /** The caller holds the lease "make:blob:<hex>". */
+  commit(): void {
+    const digest = this.digest();
+    if (hasBlob(this.#paths, digest, this.sizeBytes)) return;
+    try {
+      fsyncSync(this.#fd);
+    } catch (error) {
+      throw explainWrite(error, this.#paths);
+    }
+    publish(this.#path, blobPath(this.#paths, digest));
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#fd);
+    rmSync(this.#path, { force: true });
+  }
+}
+
 /** Rename, and make the rename itself durable. */
 function publish(temporary: string, path: string): void {
   renameSync(temporary, path);

@@ -33,6 +33,7 @@ const verbs = [_]Verb{
     .{ .name = "stat", .run = look.run },
     .{ .name = "size", .run = size.run },
     .{ .name = "changes", .run = changes.run },
+    .{ .name = "pause", .run = @import("pause.zig").run },
 };
 
 pub fn run(args: []const [*:0]const u8, _: [*:null]const ?[*:0]const u8) u8 {

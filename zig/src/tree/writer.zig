@@ -259,8 +259,7 @@ test "what is written is what archive.zig reads" {
         .mtime = .{ .seconds = -2, .nanoseconds = 750_000_000 },
     });
     try writer.contentBytes("abc");
-    const time: layer.pax.Timestamp = .{ .seconds = 7 };
-    try writer.begin(.{ .kind = '2', .name = "l", .link = long, .mode = 0o777, .uid = 0, .gid = 0, .mtime = time });
+    try writer.begin(.{ .kind = '2', .name = "l", .link = long, .mode = 0o777, .uid = 0, .gid = 0, .mtime = .{ .seconds = 7 } });
     try writer.zeros(2 * tar.block_size);
     var source: layer.archive.Source = .fromBytes(writer.buffer[0..writer.used]);
     var reader: layer.archive.Reader = try .init(&source, arena);

@@ -1,0 +1,131 @@
+/** Makes an image of what a container is now: its changes become a layer over its image, or all of it becomes one. */
+import { TspodError } from "../errors.ts";
+import { pauseGroup, sendChunks, type SendOptions } from "../helper/index.ts";
+import type { ImageRecord } from "../image/index.ts";
+import {
+  creationTime,
+  type ImageFormat,
+  keepBase,
+  localName,
+  makeImage,
+  makeLayer,
+} from "../image/make.ts";
+import type { Digest } from "../oci/index.ts";
+import { applyInstruction } from "../oci/instructions.ts";
+import type { JsonObject } from "../oci/narrow.ts";
+import { type CreateOptions, formatSignal, mergeEnvironment } from "../spec/index.ts";
+import { containerCgroup, isPaused } from "../store/containers.ts";
+import { explainWrite } from "../store/content.ts";
+import { ownMountPoints, upperOf } from "./changes.ts";
+import type { ContainerContext } from "./context.ts";
+import { placeOf, tellingWhy, verbOf } from "./copy.ts";
+import { recordContainerEvent } from "./events.ts";
+import type { Container } from "./find.ts";
+
+export interface CommitOptions {
+  /** Null: the image gets no name. */
+  name: string | null;
+  author: string;
+  message: string;
+  /** Dockerfile instructions, in order. */
+  changes: readonly string[];
+  format: ImageFormat;
+  /** Let nothing in it go on meanwhile. */
+  pauses: boolean;
+  /** One layer instead of its image's and one more. */
+  squashes: boolean;
+}
+
+/** The image's id. Errors: usage, files.refused, image.invalid, reference.invalid, store.full, host.*. */
+export async function commitContainer(
+  context: ContainerContext,
+  container: Container,
+  options: CommitOptions,
+): Promise<Digest> {
+  if (options.name !== null) localName(options.name); // what is wrong with it is said first
+  using kept = new DisposableStack();
+  const base = keepBase(context, container.imageId, kept);
+  const asked = container.options as CreateOptions; // create recorded it
+  const config = options.changes.reduce(applyInstruction, configOf(base, asked, container));
+  const source = sourceOf(context, container, options.squashes || base === undefined);
+  const below = source.isLayer === true && base !== undefined ? base : undefined;
+  try {
+    await using _paused = options.pauses ? await pause(context, container) : null;
+    const layer = await tellingWhy({ from: container.name, to: "an image" }, () =>
+      makeLayer(
+        context,
+        {
+          bytes: sendChunks(verbOf(context), source),
+          below: below?.config.diffIds ?? [],
+          what: `the changes of "${container.name}"`,
+        },
+        kept,
+      ),
+    );
+    const { name, author, message: comment, format } = options;
+    const image = {
+      ...{ config, layer, name, author, comment, format, how: "commit" },
+      ...(below === undefined ? {} : { base: below }),
+      createdBy: container.command.join(" "),
+      created: creationTime(context.environment, context.now()),
+    };
+    const id = await makeImage(context, image, kept);
+    recordContainerEvent(context, "commit", container, { image: id });
+    return id;
+  } catch (error) {
+    throw explainWrite(error, context.paths);
+  }
+}
+
+/** Its upper directory as a layer; where nothing keeps its changes apart, or all is wanted: its whole root. */
+function sourceOf(context: ContainerContext, container: Container, isWhole: boolean): SendOptions {
+  const except = ownMountPoints(context, container);
+  const upper = isWhole ? null : upperOf(context, container);
+  if (upper !== null) return { place: upper, path: "/", name: "", isLayer: true, except };
+  return { place: placeOf(context, { container }), path: "/", name: "", isBare: true, except };
+}
+
+/** What it was created with, over what its image says. */
+function configOf(
+  base: ImageRecord | undefined,
+  asked: CreateOptions,
+  container: Container,
+): JsonObject {
+  const image = base?.config;
+  const whole = base === undefined ? {} : (JSON.parse(base.configText) as JsonObject); // parsed when it came into the store
+  const before = (whole.config ?? {}) as JsonObject; // an object, or parseImageConfig() had refused it
+  const { entrypoint, command, user, workdir, stopSignal } = asked;
+  const imageCommand = entrypoint === null ? (image?.cmd ?? []) : [];
+  return {
+    ...before,
+    Env: mergeEnvironment(image?.env ?? [], asked.environment),
+    ...(entrypoint === null ? {} : { Entrypoint: entrypoint }),
+    Cmd: command.length > 0 ? command : imageCommand,
+    ...(user === null ? {} : { User: user }),
+    ...(workdir === null ? {} : { WorkingDir: workdir }),
+    ...(stopSignal === null ? {} : { StopSignal: formatSignal(stopSignal) }),
+    Labels: container.labels,
+  };
+}
+
+/** Until it is disposed of. Null: it does not run, is paused already, or has no cgroup to be paused by. */
+async function pause(
+  context: ContainerContext,
+  { id, state }: Container,
+): Promise<AsyncDisposable | null> {
+  if (state.status !== "running" || isPaused(context.paths, id)) return null;
+  const group = containerCgroup(context.paths, id);
+  if (group === null) return null;
+  try {
+    return await pauseGroup(verbOf(context), group);
+  } catch (cause) {
+    throw new TspodError(
+      "container.start_failed",
+      "Cannot pause the container while it is committed",
+      {
+        next: "--pause=false does without",
+        cause,
+      },
+    );
+  }
+}
