@@ -1,6 +1,6 @@
 /** `tspod commit`: an image of what a container is now. */
 import { writeFileSync } from "node:fs";
-import { commitContainer, getContainer } from "../container/index.ts";
+import { getContainer, loadCommit } from "../container/index.ts";
 import { TspodError } from "../errors.ts";
 import { defineCommand } from "./command.ts";
 import { boolean, list, value } from "./flags.ts";
@@ -35,6 +35,7 @@ export default defineCommand({
         next: `use one of: ${formats.join(", ")}`,
       });
     }
+    const { commitContainer } = await loadCommit();
     const id = await commitContainer(context, getContainer(context, name), {
       name: image ?? null,
       author: flags.author ?? "",

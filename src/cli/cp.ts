@@ -1,15 +1,9 @@
 /** `tspod cp`: files between containers and here. */
-import { isatty } from "node:tty";
-import {
-  type CopyEnd,
-  copyBetween,
-  copyFromArchive,
-  copyToDescriptor,
-  getContainer,
-} from "../container/index.ts";
+import { type CopyEnd, getContainer, loadCopy } from "../container/index.ts";
 import { TspodError } from "../errors.ts";
 import { type CliContext, defineCommand } from "./command.ts";
 import { boolean } from "./flags.ts";
+import { isTerminal } from "./output/terminal.ts";
 
 const stdout = 1;
 
@@ -29,6 +23,7 @@ export default defineCommand({
   },
   args: { min: 2, max: 2, completes: "any" },
   async run(context, flags, [from = "", to = ""]) {
+    const { copyBetween, copyFromArchive, copyToDescriptor } = await loadCopy();
     const options = {
       isArchive: flags.archive,
       followsLink: flags.followLink,
@@ -78,7 +73,7 @@ function hostEnd(path: string): CopyEnd {
 }
 
 function refuseTerminal(): void {
-  if (!isatty(stdout)) return;
+  if (!isTerminal(stdout)) return;
   throw new TspodError("usage", "An archive is nothing for a terminal", {
     next: "redirect it: tspod cp ... - > FILE, or pipe it into tar",
   });

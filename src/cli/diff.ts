@@ -1,5 +1,5 @@
 /** `tspod diff`: what a container has changed of its image. */
-import { containerChanges, getContainer } from "../container/index.ts";
+import { getContainer, loadChanges } from "../container/index.ts";
 import { defineCommand } from "./command.ts";
 import { boolean, value } from "./flags.ts";
 import { print } from "./output/print.ts";
@@ -26,6 +26,7 @@ export default defineCommand({
         next: "use json, or leave it away",
       });
     }
+    const { containerChanges } = await loadChanges();
     const changes = await containerChanges(context, getContainer(context, name));
     if (flags.quiet) return changes.length > 0 ? 0 : 1;
     if (flags.format === null) {

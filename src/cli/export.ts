@@ -1,10 +1,10 @@
 /** `tspod export`: a container's root file system as a tar archive. */
 import { closeSync, fsyncSync, lstatSync, openSync, renameSync, rmSync } from "node:fs";
-import { isatty } from "node:tty";
-import { exportContainer, getContainer } from "../container/index.ts";
+import { getContainer, loadExport } from "../container/index.ts";
 import { TspodError } from "../errors.ts";
 import { defineCommand } from "./command.ts";
 import { value } from "./flags.ts";
+import { isTerminal } from "./output/terminal.ts";
 
 const stdout = 1;
 
@@ -18,13 +18,14 @@ export default defineCommand({
   args: { min: 1, max: 1, completes: "container" },
   async run(context, flags, [name = ""]) {
     const container = getContainer(context, name);
+    const { exportContainer } = await loadExport();
     const work = (descriptor: number): Promise<void> =>
       exportContainer(context, container, descriptor);
     if (flags.output !== null) {
       await toFile(flags.output, work);
       return 0;
     }
-    if (isatty(stdout)) {
+    if (isTerminal(stdout)) {
       throw new TspodError("usage", "An archive is nothing for a terminal", {
         next: `write it to a file: tspod export -o FILE ${name}`,
       });

@@ -1,5 +1,5 @@
 /** `tspod import`: an image from an archive of a root file system. */
-import { importImage } from "../image/index.ts";
+import { loadImport } from "../image/index.ts";
 import { defineCommand } from "./command.ts";
 import { boolean, list, value } from "./flags.ts";
 import { print } from "./output/print.ts";
@@ -17,6 +17,7 @@ export default defineCommand({
   args: { min: 1, max: 2, completes: "none" },
   notYet: ["--arch", "--os", "--variant", "--signature-policy", "--platform"],
   async run(context, flags, [source = "", name = null]) {
+    const { importImage } = await loadImport();
     const id = await importImage(context, {
       source: source === "-" ? Bun.stdin.stream() : source,
       name,

@@ -3,6 +3,7 @@ import { TspodError } from "../errors.ts";
 import { pauseGroup, sendChunks, type SendOptions } from "../helper/index.ts";
 import type { ImageRecord } from "../image/index.ts";
 import {
+  applyInstruction,
   creationTime,
   type ImageFormat,
   keepBase,
@@ -11,7 +12,6 @@ import {
   makeLayer,
 } from "../image/make.ts";
 import type { Digest } from "../oci/index.ts";
-import { applyInstruction } from "../oci/instructions.ts";
 import type { JsonObject } from "../oci/narrow.ts";
 import { type CreateOptions, formatSignal, mergeEnvironment } from "../spec/index.ts";
 import { containerCgroup, isPaused } from "../store/containers.ts";

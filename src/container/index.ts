@@ -20,44 +20,7 @@ export { getSecret } from "./secrets.ts";
 export { startContainer } from "./start.ts";
 export { killContainer, stopContainer, waitContainer } from "./stop.ts";
 
-export async function copyBetween(
-  ...args: Parameters<typeof import("./copy.ts").copyBetween>
-): Promise<void> {
-  return (await import("./copy.ts")).copyBetween(...args);
-}
-
-export async function copyToDescriptor(
-  ...args: Parameters<typeof import("./copy.ts").copyToDescriptor>
-): Promise<void> {
-  return (await import("./copy.ts")).copyToDescriptor(...args);
-}
-
-export async function copyFromArchive(
-  ...args: Parameters<typeof import("./copy.ts").copyFromArchive>
-): Promise<void> {
-  return (await import("./copy.ts")).copyFromArchive(...args);
-}
-
-export async function exportContainer(
-  ...args: Parameters<typeof import("./export.ts").exportContainer>
-): Promise<void> {
-  return (await import("./export.ts")).exportContainer(...args);
-}
-
-export async function containerChanges(
-  ...args: Parameters<typeof import("./changes.ts").containerChanges>
-): ReturnType<typeof import("./changes.ts").containerChanges> {
-  return (await import("./changes.ts")).containerChanges(...args);
-}
-
-export async function containerSizes(
-  ...args: Parameters<typeof import("./changes.ts").containerSizes>
-): ReturnType<typeof import("./changes.ts").containerSizes> {
-  return (await import("./changes.ts")).containerSizes(...args);
-}
-
-export async function commitContainer(
-  ...args: Parameters<typeof import("./commit.ts").commitContainer>
-): ReturnType<typeof import("./commit.ts").commitContainer> {
-  return (await import("./commit.ts")).commitContainer(...args);
-}
+export const loadChanges = () => import("./changes.ts");
+export const loadCommit = () => import("./commit.ts");
+export const loadCopy = () => import("./copy.ts");
+export const loadExport = () => import("./export.ts");

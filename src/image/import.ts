@@ -2,7 +2,7 @@
 import { createReadStream } from "node:fs";
 import { TspodError } from "../errors.ts";
 import type { Digest } from "../oci/index.ts";
-import { applyInstruction } from "../oci/instructions.ts";
+import { applyInstruction } from "./instructions.ts";
 import type { JsonObject } from "../oci/narrow.ts";
 import { explainWrite } from "../store/content.ts";
 import type { ImageContext } from "./context.ts";

@@ -60,10 +60,4 @@ export async function* decompress(
   yield* (await import("./decompress.ts")).decompress(source, what);
 }
 
-export async function importImage(
-  ...args: Parameters<typeof import("./import.ts").importImage>
-): ReturnType<typeof import("./import.ts").importImage> {
-  return (await import("./import.ts")).importImage(...args);
-}
-
-export type { ImageFormat } from "./make-image.ts";
+export const loadImport = () => import("./import.ts");

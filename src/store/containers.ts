@@ -232,7 +232,7 @@ export function isPaused(paths: Paths, id: string): boolean {
 
 /** The cgroup of a container that runs. Null: it has none. */
 export function containerCgroup(paths: Paths, id: string): string | null {
-  const running = readJson<RunningFile>(`${runtimeDirectory(paths, id)}/state.json`);
+  const running = readJson<StateFile>(`${runtimeDirectory(paths, id)}/state.json`);
   return running?.cgroup === undefined || running.cgroup === "" ? null : running.cgroup;
 }
 

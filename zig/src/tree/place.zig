@@ -48,8 +48,10 @@ pub fn hold(directory: [:0]const u8) sys.Error!linux.fd_t {
     }
 }
 
-/// How long to wait until a container that is about to run can be found, or one that is written to is free.
-const pause_ns = 5 * std.time.ns_per_ms;
+/// How long to wait until a container that is about to run can be found, or one that is written to is free. Each time is
+/// twice as long as the one before.
+const pause_ns_min = 2 * std.time.ns_per_ms;
+const pause_ns_max = 250 * std.time.ns_per_ms;
 
 /// The work's exit status. What is refused before it begins has been told.
 pub fn visit(
@@ -62,7 +64,7 @@ pub fn visit(
     return switch (options.place) {
         .host => work(context, linux.AT.FDCWD),
         .tree => |tree| visitTree(arena, tree.maps, tree.directory, context, work),
-        .container => |container| visitContainer(arena, options, access, .{
+        .container => |container| visitContainer(options, access, .{
             .directory = container.directory,
             .runtime = container.runtime,
         }, context, work),
@@ -89,18 +91,20 @@ fn visitTree(
 const Container = struct { directory: [:0]const u8, runtime: [:0]const u8 };
 
 fn visitContainer(
-    arena: std.mem.Allocator,
     options: *const words.Options,
     access: Access,
     container: Container,
     context: anytype,
     comptime work: fn (@TypeOf(context), linux.fd_t) u8,
 ) sys.Error!u8 {
-    while (true) {
-        if (exec.findContainer(arena, container.runtime)) |found| {
+    var pause_ns: isize = pause_ns_min;
+    var attempt_state: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
+    const attempt = attempt_state.allocator();
+    while (true) : (_ = attempt_state.reset(.retain_capacity)) {
+        if (exec.findContainer(attempt, container.runtime)) |found| {
             if (try join(found)) return work(context, try joinedRoot(options.is_bare));
         } else |err| if (sys.failure.?.errno != .SUCCESS) return err;
-        var loaded = try prepare.load(arena, container.directory);
+        var loaded = try prepare.load(attempt, container.directory);
         const needs_lock = access == .write or loaded.helper.rootfs.kind == .copy or
             loaded.helper.rootfs.kind == .@"fuse-overlayfs";
         var visitor: Visitor(@TypeOf(context), work) = .{
@@ -108,7 +112,7 @@ fn visitContainer(
             .context = context,
             .access = access,
         };
-        visitor.plan.operations = if (options.is_bare) &.{} else try volumesOf(arena, visitor.plan.operations);
+        visitor.plan.operations = if (options.is_bare) &.{} else try volumesOf(attempt, visitor.plan.operations);
         if (!needs_lock) {
             const status = try visitor.run(&loaded);
             if (!visitor.shared.lacksMountPoint()) return status;
@@ -117,6 +121,7 @@ fn visitContainer(
         const lock = try lockOrNull(container.directory) orelse {
             const pause: linux.timespec = .{ .sec = 0, .nsec = pause_ns };
             _ = linux.nanosleep(&pause, null);
+            pause_ns = @min(2 * pause_ns, pause_ns_max);
             continue; // it runs by now, or soon, or another copy goes into it
         };
         defer _ = linux.close(lock);

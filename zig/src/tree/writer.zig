@@ -287,6 +287,7 @@ test timeText {
         .{ .seconds = 0, .nanoseconds = 1, .text = "0.000000001" },
     };
     for (cases) |case| {
-        try testing.expectEqualStrings(case.text, timeText(&buffer, .{ .seconds = case.seconds, .nanoseconds = case.nanoseconds }));
+        const time: layer.pax.Timestamp = .{ .seconds = case.seconds, .nanoseconds = case.nanoseconds };
+        try testing.expectEqualStrings(case.text, timeText(&buffer, time));
     }
 }

@@ -5,7 +5,7 @@
  */
 import { TspodError } from "../errors.ts";
 import { parseDuration } from "../lib/duration.ts";
-import type { JsonObject } from "./narrow.ts";
+import type { JsonObject } from "../oci/narrow.ts";
 
 /** A new config. `text` is "ENV A=b" or, as podman also takes it, "ENV=A=b". Throws usage. */
 export function applyInstruction(config: JsonObject, text: string): JsonObject {
