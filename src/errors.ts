@@ -27,6 +27,8 @@ const exitCodes = {
   "container.running": 125,
   "container.not_running": 125,
   "container.paused": 125,
+  "container.not_paused": 125,
+  "container.has_dependants": 125,
   "container.start_failed": 125,
   "container.no_healthcheck": 125,
   "autostart.unavailable": 125,

@@ -43,6 +43,25 @@ const doors: Record<string, string[]> = {
     "image-writes.ts",
   ],
   image: ["make.ts"], // what makes images: nobody else should load it
+  // what one command does, loaded with that command
+  container: [
+    "filters.ts",
+    "pause.ts",
+    "restart.ts",
+    "rename.ts",
+    "remove.ts",
+    "wait.ts",
+    "update.ts",
+    "top.ts",
+    "stats.ts",
+    "sizes.ts",
+    "read-events.ts",
+    "event-filters.ts",
+    "prune.ts",
+    "system-prune.ts",
+    "disk-usage.ts",
+    "inspect.ts",
+  ],
   helper: ["contract.ts"], // the types of the files that TypeScript and Zig exchange
 };
 

@@ -1,8 +1,9 @@
 /** `tspod attach`. */
-import { attachContainer, discardContainer, getContainer } from "../container/index.ts";
+import { attachContainer, discardContainer, getContainer, getLatest } from "../container/index.ts";
 import { defineCommand } from "./command.ts";
 import { boolean, value } from "./flags.ts";
 import { forwardSignals, signalFlag } from "./foreground.ts";
+import { latestFlag, refuseRest, takeContainer } from "./options/selection.ts";
 import { defaultDetachKeys, parseDetachKeys } from "./options/detach-keys.ts";
 
 export default defineCommand({
@@ -10,13 +11,17 @@ export default defineCommand({
   usage: "CONTAINER",
   summary: "Stay with a running container: its output here, our input there",
   flags: {
+    latest: latestFlag,
     noStdin: boolean("--no-stdin", "Do not forward standard input"),
     detachKeys: value("--detach-keys", "KEYS", `Keys that leave it running (${defaultDetachKeys})`),
     sigProxy: signalFlag,
   },
-  args: { min: 1, max: 1, completes: "running" },
-  async run(context, flags, [name = ""]) {
-    const container = getContainer(context, name);
+  args: { min: 0, max: 1, completes: "running" },
+  async run(context, flags, args) {
+    const asked = { latest: flags.latest, command: "tspod attach", usage: "CONTAINER" };
+    const { name, rest } = takeContainer(args, asked);
+    refuseRest("tspod attach", rest);
+    const container = name === null ? getLatest(context) : getContainer(context, name);
     const helper = attachContainer(context, container, {
       stdin: !flags.noStdin,
       detachKeys: parseDetachKeys(flags.detachKeys ?? defaultDetachKeys),

@@ -19,9 +19,16 @@ const loaders = {
   attach: () => import("./attach.ts"),
   ps: () => import("./ps.ts"),
   logs: () => import("./logs.ts"),
+  top: () => import("./top.ts"),
+  stats: () => import("./stats.ts"),
   stop: () => import("./stop.ts"),
+  restart: () => import("./restart.ts"),
   kill: () => import("./kill.ts"),
+  pause: () => import("./pause.ts"),
+  unpause: () => import("./unpause.ts"),
   wait: () => import("./wait.ts"),
+  rename: () => import("./rename.ts"),
+  update: () => import("./update.ts"),
   rm: () => import("./rm.ts"),
   cp: () => import("./cp.ts"),
   diff: () => import("./diff.ts"),
@@ -32,21 +39,28 @@ const loaders = {
   images: () => import("./images.ts"),
   rmi: () => import("./rmi.ts"),
   inspect: () => import("./inspect.ts"),
+  port: () => import("./port.ts"),
+  events: () => import("./events.ts"),
   info: () => import("./info.ts"),
   version: () => import("./version.ts"),
   completion: () => import("./completion.ts"),
 } satisfies Readonly<Record<string, Loader>>;
 
-const { run, create, start, exec, attach, ps, logs, stop, kill, wait, rm, cp, diff, commit } =
-  loaders;
+const { run, create, start, exec, attach, ps, logs, top, stats, stop, restart, kill } = loaders;
+const { pause, unpause, wait, rename, update, rm, port, events, info } = loaders;
+const { cp, diff, commit } = loaders;
 
 const groups: Readonly<Record<string, Group>> = {
   container: {
     summary: "Containers",
     commands: {
-      ...{ run, create, start, exec, attach, logs, stop, kill, wait, rm, cp, diff, commit },
-      export: loaders.export,
+      ...{ run, create, start, exec, attach, logs, top, stats, stop, restart, kill },
+      ...{ pause, unpause, wait, rename, update, rm, port },
+      ...{ cp, diff, commit, export: loaders.export },
       ...{ ls: ps, list: ps, ps },
+      inspect: () => import("./container/inspect.ts"),
+      exists: () => import("./container/exists.ts"),
+      prune: () => import("./container/prune.ts"),
     },
   },
   image: {
@@ -87,7 +101,12 @@ const groups: Readonly<Record<string, Group>> = {
   },
   system: {
     summary: "This host and the store",
-    commands: { info: loaders.info, autostart: () => import("./system/autostart.ts") },
+    commands: {
+      ...{ info, events },
+      autostart: () => import("./system/autostart.ts"),
+      df: () => import("./system/df.ts"),
+      prune: () => import("./system/prune.ts"),
+    },
   },
 };
 

@@ -1,10 +1,12 @@
 /** `tspod exec`. */
-import { execInContainer, getContainer } from "../container/index.ts";
+import { execInContainer, getContainer, getLatest } from "../container/index.ts";
+import { TspodError } from "../errors.ts";
 import { defineCommand } from "./command.ts";
 import { boolean, list, value } from "./flags.ts";
 import { forwardSignals, requireTerminal } from "./foreground.ts";
 import { defaultDetachKeys, parseDetachKeys } from "./options/detach-keys.ts";
 import { resolveEnvironment } from "./options/environment.ts";
+import { latestFlag, takeContainer } from "./options/selection.ts";
 import { preservedDescriptors, preservedFlags, requirePreserved } from "./options/preserved.ts";
 
 export default defineCommand({
@@ -23,13 +25,24 @@ export default defineCommand({
     privileged: boolean("--privileged", "All capabilities of the container's user namespace"),
     detachKeys: value("--detach-keys", "KEYS", `Keys that leave it running (${defaultDetachKeys})`),
     ...preservedFlags,
+    latest: latestFlag,
+    cidfile: value("--cidfile", "FILE", "The container whose id is in a file", "file"),
   },
-  args: { min: 2, max: Infinity, completes: "running", stopsAtFirst: true },
+  args: { min: 0, max: Infinity, completes: "running", stopsAtFirst: true },
   check: (flags) => requirePreserved(flags),
-  async run(context, flags, [name = "", ...command]) {
+  async run(context, flags, args) {
+    const { name, rest: command } = takeContainer(args, {
+      ...{ latest: flags.latest, cidfile: flags.cidfile },
+      ...{ command: "tspod exec", usage: "CONTAINER COMMAND [ARG...]" },
+    });
+    if (command.length === 0) {
+      throw new TspodError("usage", '"tspod exec" needs a command to run', {
+        next: `for a shell: tspod exec -it ${name ?? "--latest"} sh`,
+      });
+    }
     if (flags.tty && flags.interactive && !flags.detach) await requireTerminal();
     const passed = preservedDescriptors(flags);
-    const container = getContainer(context, name);
+    const container = name === null ? getLatest(context) : getContainer(context, name);
     const helper = execInContainer(
       context,
       container,

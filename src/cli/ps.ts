@@ -1,87 +1,147 @@
 /** `tspod ps`. */
 import { type Container, isUp, listContainers } from "../container/index.ts";
 import { TspodError } from "../errors.ts";
-import { defineCommand } from "./command.ts";
-import { boolean, list, value } from "./flags.ts";
+import { type CliContext, defineCommand } from "./command.ts";
+import { boolean, type FlagValues, list, value } from "./flags.ts";
 import { formatRows } from "./output/format.ts";
 import { print } from "./output/print.ts";
-import { type PsRow, psRow } from "./output/ps-row.ts";
-import { formatTable } from "./output/table.ts";
+import { psColumns, psTable } from "./output/ps-columns.ts";
+import { psRow } from "./output/ps-row.ts";
+import { formatTable, type TableOptions } from "./output/table.ts";
 
-const columns = (
-  [
-    ["CONTAINER ID", "ID"],
-    ["IMAGE", "Image"],
-    ["COMMAND", "Command"],
-    ["CREATED", "RunningFor"],
-    ["STATUS", "Status"],
-    ["PORTS", "Ports"],
-    ["NAMES", "Names"],
-  ] as const
-).map(([header, key]) => ({ header, field: key, cell: (row: PsRow) => row[key] }));
+const sorts = [
+  "command",
+  "created",
+  "id",
+  "image",
+  "names",
+  "runningfor",
+  "size",
+  "status",
+] as const;
+
+const flags = {
+  all: boolean("-a,--all", "Also those that do not run"),
+  quiet: boolean("-q,--quiet", "Only ids"),
+  noTrunc: boolean("--no-trunc", "Whole ids and commands"),
+  filter: list("-f,--filter", "KEY=VALUE", "Such as name, status, ancestor, label, volume, since"),
+  format: value("--format", "TEMPLATE", "json, table or a Go template", ["json", "table"]),
+  last: value("-n,--last", "NUMBER", "The last created, running or not"),
+  latest: boolean("-l,--latest", "The last created, running or not"),
+  size: boolean("-s,--size", "Show what they have written to the disk"),
+  sort: value("--sort", "COLUMN", "Order by this column", sorts),
+  watch: value("-w,--watch", "SECONDS", "Show it anew, again and again"),
+  namespaces: boolean("--ns,--namespace", "Show their namespaces instead"),
+  pod: boolean("-p,--pod", "Show columns for pods, which are empty"),
+  noHeading: boolean("--noheading", "Without the line of headings"),
+  sync: boolean("--sync", "Accepted: what is shown is always how it is now"),
+  external: boolean("--external", "Accepted: there are only containers of tspod here"),
+} as const;
 
 export default defineCommand({
   path: ["ps"],
   usage: "",
   summary: "List containers",
-  flags: {
-    all: boolean("-a,--all", "Also those that do not run"),
-    quiet: boolean("-q,--quiet", "Only ids"),
-    noTrunc: boolean("--no-trunc", "Whole ids and commands"),
-    filter: list("-f,--filter", "KEY=VALUE", "name, id, label, status, ancestor, exited or health"),
-    format: value("--format", "TEMPLATE", "json, table or a Go template", ["json", "table"]),
-    last: value("-n,--last", "NUMBER", "The last created, running or not"),
-    latest: boolean("-l,--latest", "The last created, running or not"),
-  },
+  flags,
   args: { min: 0, max: 0, completes: "none" },
   async run(context, flags) {
-    const filters = flags.filter.map(parseFilter);
-    const count = flags.latest ? 1 : flags.last === null ? Infinity : Number(flags.last);
-    if (Number.isNaN(count)) {
-      throw new TspodError("usage", `Invalid --last "${flags.last}"`, { next: "give a number" });
+    const show = await preparePs(context, flags);
+    if (flags.watch === null) {
+      await print(await show());
+      return 0;
     }
-    const asksStatus = flags.filter.some((filter) => /^(status|exited)=/.test(filter));
-    const showsAll = flags.all || count !== Infinity || asksStatus;
-    const containers = listContainers(context)
-      .filter(({ state }) => showsAll || isUp(state))
-      .filter((container) => filters.every((matches) => matches(container)))
-      .slice(0, count);
-    const options = { nowMs: Date.now(), isTruncated: !flags.noTrunc };
-    const rows = containers.map((container) => psRow(container, options));
-    if (flags.quiet) await print(rows.map(({ ID }) => `${ID}\n`).join(""));
-    else if (flags.format !== null) await print(await formatRows(flags.format, rows, columns));
-    else await print(formatTable(columns, rows));
-    return 0;
+    const { repeat } = await import("./output/repeat.ts");
+    return repeat(context, seconds(flags.watch), show);
   },
 });
 
-/** Throws usage. */
-export function parseFilter(text: string): (container: Container) => boolean {
-  const equals = text.indexOf("=");
-  const key = equals < 0 ? text : text.slice(0, equals);
-  const wanted = equals < 0 ? "" : text.slice(equals + 1);
-  switch (key) {
-    case "name":
-      return ({ name }) => name.includes(wanted);
-    case "id":
-      return ({ id }) => id.startsWith(wanted);
-    case "status":
-      return ({ state }) => state.status === wanted;
-    case "ancestor":
-      return ({ imageName, imageId }) => imageName === wanted || imageId.includes(wanted);
-    case "health":
-      return ({ state }) =>
-        (state.status === "running" ? (state.health ?? "none") : "none") === wanted;
-    case "exited":
-      return ({ state }) => state.status === "exited" && state.exitCode === Number(wanted);
-    case "label":
-      return ({ labels }) => {
-        const [name = "", value] = wanted.split("=", 2);
-        return value === undefined ? Object.hasOwn(labels, name) : labels[name] === value;
-      };
-    default:
-      throw new TspodError("usage", `Unknown filter "${key}"`, {
-        next: "use name, id, label, status, ancestor, exited or health, e.g. -f status=exited",
-      });
+type Flags = FlagValues<typeof flags>;
+
+/** All that can be wrong is found out here; what it gives makes the text, as often as it is called. */
+async function preparePs(context: CliContext, flags: Flags): Promise<() => Promise<string>> {
+  const matches = await filterOf(context, flags);
+  const count = countOf(flags);
+  const asksStatus = flags.filter.some((filter) => /^(status|exited)!?=/.test(filter));
+  const showsAll = flags.all || count !== Infinity || asksStatus;
+  const order = await orderOf(context, flags);
+  const select = (): Container[] =>
+    order(
+      listContainers(context)
+        .filter(({ state }) => showsAll || isUp(state))
+        .filter(matches)
+        .slice(0, count),
+    );
+  return async () => format(context, flags, select());
+}
+
+async function format(context: CliContext, flags: Flags, found: Container[]): Promise<string> {
+  const isTruncated = !flags.noTrunc;
+  if (flags.quiet) {
+    return found.map(({ id }) => `${isTruncated ? id.slice(0, shortIdLength) : id}\n`).join("");
   }
+  const table = await tableOptions(flags);
+  if (flags.namespaces) {
+    const { namespaceColumns, namespaceRow } = await import("./output/ps-namespaces.ts");
+    const rows = found.map((container) => namespaceRow(container, { isTruncated }));
+    return flags.format === null
+      ? formatTable(namespaceColumns, rows, table)
+      : formatRows(flags.format, rows, namespaceColumns, table);
+  }
+  const wantsSize = flags.size || (flags.format?.includes(".Size") ?? false);
+  const size = wantsSize ? { size: await sizes(context) } : {};
+  const options = { nowMs: Date.now(), isTruncated, ...size };
+  if (flags.format === null) return formatTable(psTable(options, flags), found, table);
+  const rows = found.map((container) => psRow(container, options));
+  return formatRows(flags.format, rows, psColumns(flags), table);
+}
+
+const shortIdLength = 12;
+
+async function filterOf(
+  context: CliContext,
+  { filter }: Flags,
+): Promise<(container: Container) => boolean> {
+  if (filter.length === 0) return () => true;
+  return (await import("../container/filters.ts")).containerFilter(context, filter);
+}
+
+function countOf({ latest, last }: Flags): number {
+  if (latest && last !== null) {
+    throw new TspodError("usage", "Cannot combine --latest with --last", {
+      next: "leave one of them away",
+    });
+  }
+  if (latest) return 1;
+  if (last === null || last === "-1") return Infinity; // docker's word for "not asked"
+  if (/^\d+$/.test(last)) return Number(last);
+  throw new TspodError("usage", `Invalid --last "${last}"`, { next: "give a number" });
+}
+
+async function orderOf(
+  context: CliContext,
+  { sort }: Flags,
+): Promise<(containers: Container[]) => Container[]> {
+  if (sort === null) return (containers) => containers; // the newest first
+  return (await import("./output/ps-sort.ts")).sortBy(sort, context);
+}
+
+async function sizes(context: CliContext): Promise<(container: Container) => string> {
+  const { containerSize } = await import("../container/sizes.ts");
+  const { formatSize } = await import("../lib/size.ts");
+  return (container) => {
+    const { writableBytes, virtualBytes } = containerSize(context, container);
+    const [own, all] = [writableBytes, virtualBytes].map((b) => formatSize(b, { digits: 3 }));
+    return `${own} (virtual ${all})`;
+  };
+}
+
+async function tableOptions({ noHeading, noTrunc }: Flags): Promise<TableOptions> {
+  const { terminalCells } = await import("./output/screen.ts");
+  const cells = noTrunc ? undefined : await terminalCells();
+  return { isHeaderless: noHeading, ...(cells === undefined ? {} : { fitCells: cells }) };
+}
+
+function seconds(text: string): number {
+  if (/^\d+$/.test(text) && Number(text) > 0) return Number(text);
+  throw new TspodError("usage", `Invalid --watch "${text}"`, { next: "give whole seconds" });
 }

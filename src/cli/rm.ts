@@ -1,9 +1,18 @@
 /** `tspod rm`. */
-import { getContainer, listContainers, removeContainer } from "../container/index.ts";
+import { getContainer } from "../container/index.ts";
+import { removeContainer } from "../container/remove.ts";
 import { TspodError } from "../errors.ts";
 import { defineCommand } from "./command.ts";
 import { forEachArgument } from "./each.ts";
-import { boolean } from "./flags.ts";
+import { boolean, value } from "./flags.ts";
+import { parseSeconds } from "./options/container.ts";
+import {
+  cidfileFlag,
+  ignoreFlag,
+  latestFlag,
+  longFilterFlag,
+  selectContainers,
+} from "./options/selection.ts";
 
 export default defineCommand({
   path: ["rm"],
@@ -13,26 +22,49 @@ export default defineCommand({
     force: boolean("-f,--force", "Kill those that run; one that is not there is no error"),
     all: boolean("-a,--all", "Every container"),
     volumes: boolean("-v,--volumes", "Also remove their anonymous volumes"),
+    depend: boolean("--depend", "Also those that live in its namespaces"),
+    time: value(
+      "-t,--time,--timeout",
+      "SECONDS",
+      "With -f: ask it to stop, and kill it after this",
+    ),
+    ignore: ignoreFlag,
+    cidfile: cidfileFlag,
+    filter: longFilterFlag,
+    latest: latestFlag,
   },
   args: { min: 0, max: Infinity, completes: "container" },
   async run(context, flags, args) {
-    if (args.length === 0 && !flags.all) {
-      throw new TspodError("usage", '"tspod rm" needs a container', {
-        next: "name one, or -a for all; tspod ps -a lists them",
+    if (flags.time !== null && !flags.force) {
+      throw new TspodError("usage", "--time says how long to wait before the kill of --force", {
+        next: "add --force, or stop it first: tspod stop -t SECONDS CONTAINER",
       });
     }
-    const names = flags.all ? listContainers(context).map(({ id }) => id) : args;
-    return forEachArgument(context, names, async (name) => {
-      try {
-        await removeContainer(context, getContainer(context, name), {
-          force: flags.force,
-          ...(flags.volumes ? { volumes: true } : {}),
-        });
-      } catch (error) {
-        const isGone = error instanceof TspodError && error.code === "container.not_found";
-        if (!(flags.force && isGone)) throw error;
-      }
-      return name;
-    });
+    const names = selectContainers(context, { ...flags, args, command: "tspod rm" });
+    const patience =
+      flags.time === null ? {} : { timeoutMs: parseSeconds("--time", flags.time, 0) };
+    const volumes = flags.volumes ? { volumes: true } : {};
+    const options = { force: flags.force, withDependants: flags.depend, ...volumes, ...patience };
+    const mayBeGone = flags.force || flags.ignore || flags.all || flags.filter.length > 0;
+    const gone = new Set<string>();
+    return forEachArgument(
+      context,
+      names,
+      async (name) => {
+        if (gone.has(name)) return name; // it went with another one
+        try {
+          const container = getContainer(context, name);
+          for (const id of await removeContainer(context, container, options)) gone.add(id);
+        } catch (error) {
+          const isGone = error instanceof TspodError && error.code === "container.not_found";
+          if (!(mayBeGone && isGone)) throw error;
+        }
+        return name;
+      },
+      exitCodes,
+    );
   },
 });
+
+/** Podman's: which of the two it was, when it was nothing else. */
+const exitCodes = { "container.not_found": 1, "container.running": 2 } as const;

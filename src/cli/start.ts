@@ -63,7 +63,7 @@ async function chosen(context: CliContext, flags: Flags, args: string[]): Promis
     );
   }
   if (!isChoosing) return args;
-  const matches = await parseFilters(filter);
+  const matches = await filterOf(context, filter);
   const found = listContainers(context).filter(matches);
   const wanted = latest
     ? found.slice(0, 1)
@@ -71,11 +71,12 @@ async function chosen(context: CliContext, flags: Flags, args: string[]): Promis
   return wanted.map(({ id }) => id).reverse();
 }
 
-async function parseFilters(texts: readonly string[]): Promise<(container: Container) => boolean> {
+async function filterOf(
+  context: CliContext,
+  texts: readonly string[],
+): Promise<(container: Container) => boolean> {
   if (texts.length === 0) return () => true;
-  const { parseFilter } = await import("./ps.ts");
-  const filters = texts.map(parseFilter);
-  return (container) => filters.every((matches) => matches(container));
+  return (await import("../container/filters.ts")).containerFilter(context, texts);
 }
 
 async function stayWith(context: CliContext, flags: Flags, names: string[]): Promise<number> {

@@ -1,9 +1,18 @@
 /** `tspod stop`. */
-import { getContainer, isUp, listContainers, stopContainer } from "../container/index.ts";
+import { getContainer, isUp, stopContainer } from "../container/index.ts";
+import { TspodError } from "../errors.ts";
+import { parseSignal } from "../spec/index.ts";
 import { defineCommand } from "./command.ts";
 import { forEachArgument } from "./each.ts";
 import { boolean, value } from "./flags.ts";
 import { parseSeconds } from "./options/container.ts";
+import {
+  cidfileFlag,
+  filterFlag,
+  ignoreFlag,
+  latestFlag,
+  selectContainers,
+} from "./options/selection.ts";
 
 export default defineCommand({
   path: ["stop"],
@@ -11,18 +20,33 @@ export default defineCommand({
   summary: "Ask containers to stop, and kill those that do not in time",
   flags: {
     time: value("-t,--time,--timeout", "SECONDS", "Patience before the kill; 0 kills at once"),
+    signal: value("-s,--signal", "SIGNAL", "Ask with this signal instead of its own", "signal"),
     all: boolean("-a,--all", "Every running container"),
+    ignore: ignoreFlag,
+    cidfile: cidfileFlag,
+    filter: filterFlag,
+    latest: latestFlag,
   },
   args: { min: 0, max: Infinity, completes: "running" },
   async run(context, flags, args) {
-    const names = flags.all
-      ? listContainers(context)
-          .filter(({ state }) => isUp(state))
-          .map(({ id }) => id)
-      : args;
-    const options = flags.time === null ? {} : { timeoutMs: parseSeconds("--time", flags.time, 0) };
+    const options = {
+      ...(flags.time === null ? {} : { timeoutMs: parseSeconds("--time", flags.time, 0) }),
+      ...(flags.signal === null ? {} : { signal: parseSignal(flags.signal) }),
+    };
+    const names = selectContainers(context, {
+      ...flags,
+      args,
+      isAll: ({ state }) => isUp(state),
+      command: "tspod stop",
+    });
     return forEachArgument(context, names, async (name) => {
-      await stopContainer(context, getContainer(context, name), options);
+      try {
+        await stopContainer(context, getContainer(context, name), options);
+      } catch (error) {
+        const isGone = error instanceof TspodError && error.code === "container.not_found";
+        if (!(isGone && flags.ignore)) throw error;
+        return null;
+      }
       return name;
     });
   },

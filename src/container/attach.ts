@@ -1,10 +1,9 @@
 /** Stays with a container that runs already. */
-import { TspodError } from "../errors.ts";
 import { type Attach, type RunningHelper, startHelper } from "../helper/index.ts";
 import type { CreateOptions } from "../spec/index.ts";
 import { runtimeDirectory } from "../store/containers.ts";
 import type { ContainerContext } from "./context.ts";
-import type { Container } from "./find.ts";
+import { type Container, notRunning } from "./find.ts";
 
 /** Errors: container.not_running; the helper's come with the promises it returns. */
 export function attachContainer(
@@ -13,9 +12,7 @@ export function attachContainer(
   attach: Attach,
 ): RunningHelper {
   if (container.state.status !== "running") {
-    throw new TspodError("container.not_running", `Container "${container.name}" is not running`, {
-      next: `start it: tspod start -ai ${container.name}`,
-    });
+    throw notRunning(container.name, `start it: tspod start -ai ${container.name}`);
   }
   const { tty, interactive } = container.options as CreateOptions; // create recorded it
   return startHelper({

@@ -14,7 +14,7 @@ import {
 import type { Digest } from "../oci/index.ts";
 import type { JsonObject } from "../oci/narrow.ts";
 import { type CreateOptions, formatSignal, mergeEnvironment } from "../spec/index.ts";
-import { containerCgroup, isPaused } from "../store/containers.ts";
+import { isFrozen } from "../store/containers.ts";
 import { explainWrite } from "../store/content.ts";
 import { ownMountPoints, upperOf } from "./changes.ts";
 import type { ContainerContext } from "./context.ts";
@@ -111,13 +111,11 @@ function configOf(
 /** Until it is disposed of. Null: it does not run, is paused already, or has no cgroup to be paused by. */
 async function pause(
   context: ContainerContext,
-  { id, state }: Container,
+  { state }: Container,
 ): Promise<AsyncDisposable | null> {
-  if (state.status !== "running" || isPaused(context.paths, id)) return null;
-  const group = containerCgroup(context.paths, id);
-  if (group === null) return null;
+  if (state.status !== "running" || state.cgroup === "" || isFrozen(state.cgroup)) return null;
   try {
-    return await pauseGroup(verbOf(context), group);
+    return await pauseGroup(verbOf(context), state.cgroup);
   } catch (cause) {
     throw new TspodError(
       "container.start_failed",

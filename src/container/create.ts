@@ -31,7 +31,7 @@ import type { Paths } from "../store/paths.ts";
 import { volumeDirectory, volumeHome } from "../store/volumes.ts";
 import type { ContainerContext } from "./context.ts";
 import { recordContainerEvent } from "./events.ts";
-import { generateId, generateName } from "./names.ts";
+import { generateId, generateName, nameInUse } from "./names.ts";
 import type { SettledMounts } from "./mounts.ts";
 import { discardContainer, emptyTrash } from "./remove.ts";
 import { placeSecrets, secretsPlace, settleSecrets } from "./secrets.ts";
@@ -68,9 +68,7 @@ export async function createContainer(
     } catch (error) {
       if (!isNameTaken(error)) throw error;
       if (options.name === null && draw < nameDrawsMax) continue;
-      throw new TspodError("container.name_in_use", `The name "${name}" is in use`, {
-        next: `remove that container: tspod rm ${name}, or use another name`,
-      });
+      throw nameInUse(name);
     }
   }
 }

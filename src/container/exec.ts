@@ -19,10 +19,10 @@ import {
   mergeEnvironment,
   processCapabilities,
 } from "../spec/index.ts";
-import { containerDirectory, isPaused, runtimeDirectory } from "../store/containers.ts";
+import { containerDirectory, isFrozen, runtimeDirectory } from "../store/containers.ts";
 import type { ContainerContext } from "./context.ts";
 import { readContainerFile } from "./files.ts";
-import type { Container } from "./find.ts";
+import { type Container, notRunning } from "./find.ts";
 import { generateId } from "./names.ts";
 import { secretEnvironment } from "./secrets.ts";
 
@@ -49,11 +49,9 @@ export function execInContainer(
   attach: Attach | null,
 ): RunningHelper {
   if (container.state.status !== "running") {
-    throw new TspodError("container.not_running", `Container "${container.name}" is not running`, {
-      next: `start it: tspod start ${container.name}`,
-    });
+    throw notRunning(container.name);
   }
-  if (isPaused(context.paths, container.id)) {
+  if (isFrozen(container.state.cgroup)) {
     throw new TspodError("container.paused", `Container "${container.name}" is paused`, {
       next: `let it go on first: tspod unpause ${container.name}`,
     });

@@ -6,6 +6,7 @@ import {
   findContainers,
   listContainers as listRecords,
   readState,
+  stateReader,
 } from "../store/containers.ts";
 import type { ContainerContext } from "./context.ts";
 
@@ -31,10 +32,29 @@ export function getContainer(context: Store, wanted: string): Container {
   return { ...found, state: readState(context.paths, found.id) };
 }
 
+/** By its whole id; null when it has been removed. */
+export function findContainer(context: Store, id: string): Container | null {
+  const [found] = findContainers(context.database, id);
+  return found === undefined ? null : { ...found, state: readState(context.paths, found.id) };
+}
+
 /** Newest first. */
 export function listContainers(context: Store): Container[] {
-  return listRecords(context.database).map((record) => ({
-    ...record,
-    state: readState(context.paths, record.id),
-  }));
+  const records = listRecords(context.database);
+  const stateOf = stateReader(context.paths);
+  return records.map((record) => ({ ...record, state: stateOf(record.id) }));
+}
+
+/** The one that was created last. Errors: container.not_found when there is none. */
+export function getLatest(context: Store): Container {
+  const [latest] = listRecords(context.database, 1);
+  if (latest !== undefined) return { ...latest, state: readState(context.paths, latest.id) };
+  throw new TspodError("container.not_found", "There is no container, so none is the latest", {
+    next: "tspod run creates one",
+  });
+}
+
+/** A refusal of what only a running container can do. */
+export function notRunning(name: string, next = `start it: tspod start ${name}`): TspodError {
+  return new TspodError("container.not_running", `Container "${name}" is not running`, { next });
 }

@@ -1,4 +1,7 @@
-/** The door of container. What only some commands need is loaded when it is first called. */
+/**
+ * The door of container. What only one command needs has a door of its own, the file it is in, so that no other command
+ * loads it (tests/layering.test.ts knows which).
+ */
 export { attachContainer } from "./attach.ts";
 export type { AutostartHost } from "./autostart.ts";
 export const loadAutostart = () => import("./autostart.ts");
@@ -8,7 +11,7 @@ export type { CopyEnd, CopyOptions } from "./copy.ts";
 export { createContainer } from "./create.ts";
 export { execInContainer, type ExecOptions } from "./exec.ts";
 export { isUp } from "../store/containers.ts";
-export { type Container, getContainer, listContainers } from "./find.ts";
+export { type Container, findContainer, getContainer, getLatest, listContainers } from "./find.ts";
 export { checkHealth } from "./health.ts";
 export { inspectContainer } from "./inspect.ts";
 export { type LogEntry, readLog } from "./logs.ts";
@@ -18,6 +21,7 @@ export { discardFiles, discardContainer, removeContainer } from "./remove.ts";
 export { isRestartable } from "./restartable.ts";
 export { getSecret } from "./secrets.ts";
 export { startContainer } from "./start.ts";
+export { type ContainerStatus, restartCountOf, statusOf } from "./status.ts";
 export { killContainer, stopContainer, waitContainer } from "./stop.ts";
 
 export const loadChanges = () => import("./changes.ts");

@@ -26,6 +26,12 @@ export function parseContainerName(text: string): string {
   });
 }
 
+export function nameInUse(name: string): TspodError {
+  return new TspodError("container.name_in_use", `The name "${name}" is in use`, {
+    next: `remove that container: tspod rm ${name}, or use another name`,
+  });
+}
+
 /** 64 hex characters of randomness. */
 export function generateId(): string {
   return Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("hex");

@@ -29,41 +29,41 @@ export async function recoverContainers(context: ContainerContext): Promise<void
     await discardContainer(context, { id });
   }
   recoverSecrets(context);
-  for (const path of orphanedGroups(context)) removeGroup(path);
-  for (const id of orphans(context).slice(0, leftoversMax)) await discardFiles(context, id);
+  // before the rows: whoever has a group or a directory has had a row all along
+  const groups = listGroups(context.environment);
+  const names = list(context.paths.containers);
+  const known = new Set(listIds(context.database));
+  for (const { path } of groups.filter(({ id }) => !known.has(id))) removeGroup(path);
+  for (const id of orphans(context, names, known).slice(0, leftoversMax)) {
+    await discardFiles(context, id);
+  }
   const trash = list(context.paths.trash).map((name) => `${context.paths.trash}/${name}`);
-  const doomed = [...unfinished(context), ...trash];
+  const doomed = [...unfinished(context, names), ...trash];
   if (doomed.length === 0) return;
   // what cannot be deleted now (its owner may be at it) lies there for the next command
   await emptyTrash(context, doomed.slice(0, leftoversMax)).catch(() => undefined);
 }
 
 /** Directories whose creator died before it could publish them: `.tmp.<identity>.<id>`. */
-function unfinished({ paths }: ContainerContext): string[] {
-  return list(paths.containers)
+function unfinished({ paths }: ContainerContext, names: readonly string[]): string[] {
+  return names
     .filter((name) => name.startsWith(temporaryPrefix))
     .filter((name) => !isAlive(name.slice(temporaryPrefix.length, name.lastIndexOf("."))))
     .map((name) => `${paths.containers}/${name}`);
 }
 
 /** Directories without a row. Looked at again under the write lock, where nobody can be between the two. */
-function orphans(context: ContainerContext): string[] {
-  const find = (): string[] => {
-    const known = new Set(listIds(context.database));
-    return list(context.paths.containers).filter(
-      (name) => !name.startsWith(temporaryPrefix) && !known.has(name),
-    );
-  };
-  if (find().length === 0) return [];
+function orphans(
+  context: ContainerContext,
+  names: readonly string[],
+  known: ReadonlySet<string>,
+): string[] {
+  const without = (all: readonly string[], ids: ReadonlySet<string>): string[] =>
+    all.filter((name) => !ids.has(name) && !name.startsWith(temporaryPrefix));
+  if (without(names, known).length === 0) return [];
+  const find = (): string[] =>
+    without(list(context.paths.containers), new Set(listIds(context.database)));
   return transact(context.database, find, { durable: false });
-}
-
-/** Of containers without a row: their monitor was killed before it could write down that they have one. */
-function orphanedGroups(context: ContainerContext): string[] {
-  const groups = listGroups(context.environment);
-  if (groups.length === 0) return [];
-  const known = new Set(listIds(context.database));
-  return groups.filter(({ id }) => !known.has(id)).map(({ path }) => path);
 }
 
 function list(directory: string): string[] {

@@ -15,8 +15,9 @@ import {
 import { transact } from "../store/database.ts";
 import { deleteVolume, listOwnAnonymous } from "../store/volumes.ts";
 import type { ContainerContext } from "./context.ts";
+import { listDependants } from "./dependants.ts";
+import { type Container, findContainer, getContainer, type Store } from "./find.ts";
 import { recordContainerEvent } from "./events.ts";
-import { type Container, getContainer } from "./find.ts";
 import { discardSecrets } from "./secrets.ts";
 import { stopContainer } from "./stop.ts";
 
@@ -25,34 +26,60 @@ export interface RemoveOptions {
   force: boolean;
   /** Its anonymous volumes go too, unless another container has them; absent: as it was made, with --rm. */
   volumes?: boolean;
+  /** With `force`, how long it may take to stop when it is asked to; absent: it is not asked. */
+  timeoutMs?: number;
+  /** Also those that live in its namespaces, before it. */
+  withDependants?: boolean;
 }
 
-/** Errors: container.running without `force`. */
+/**
+ * The ids of what was removed, itself last. Errors: container.running without `force`, container.has_dependants without
+ * either.
+ */
 export async function removeContainer(
   context: ContainerContext,
   container: Container,
   options: RemoveOptions,
-): Promise<void> {
+): Promise<string[]> {
+  const removed: string[] = [];
+  if (options.withDependants === true) {
+    for (const { id } of listDependants(context, container.id)) {
+      const dependant = findContainer(context, id); // another of them may have taken it along
+      if (dependant !== null) removed.push(...(await removeContainer(context, dependant, options)));
+    }
+  }
   if (isUp(container.state)) {
     if (!options.force) {
       throw new TspodError("container.running", `Container "${container.name}" is running`, {
         next: `stop it first: tspod stop ${container.name}, or remove it with -f`,
       });
     }
-    await stopContainer(context, getContainer(context, container.id), { timeoutMs: 0 });
+    const { timeoutMs = 0 } = options;
+    await stopContainer(context, getContainer(context, container.id), { timeoutMs });
   }
   const hasVolumesToo = options.volumes ?? container.autoRemove;
-  const volumes = transact(
-    context.database,
-    () => {
-      const trees = hasVolumesToo ? deleteOwnVolumes(context, container.id) : [];
-      deleteContainer(context.database, container.id);
-      return trees;
-    },
-    { durable: !container.autoRemove },
-  );
-  recordContainerEvent(context, "remove", container);
+  const work = (): { isOurs: boolean; volumes: string[] } => {
+    if (!options.force) refuseDependedOn(context, container);
+    const volumes = hasVolumesToo ? deleteOwnVolumes(context, container.id) : [];
+    return { isOurs: deleteContainer(context.database, container.id), volumes };
+  };
+  const { isOurs, volumes } = transact(context.database, work, {
+    durable: !container.autoRemove,
+  });
+  if (isOurs) recordContainerEvent(context, "remove", container);
   await discardFiles(context, container.id, volumes);
+  return [...removed, container.id];
+}
+
+function refuseDependedOn(context: Store, { id, name }: Container): void {
+  const others = listDependants(context, id).map((dependant) => `"${dependant.name}"`);
+  if (others.length === 0) return;
+  const plural = others.length > 1;
+  throw new TspodError(
+    "container.has_dependants",
+    `Cannot remove "${name}": ${others.join(", ")} ${plural ? "live" : "lives"} in its namespaces`,
+    { next: `tspod rm --depend ${name} removes ${plural ? "them" : "it"} as well` },
+  );
 }
 
 /**

@@ -31,8 +31,10 @@ export function startContainer(
   const path = `${directory}/helper.json`;
   const helper = JSON.parse(readFileSync(path, "utf8")) as HelperConfig; // create wrote it
   const { attach: before, ...rest } = helper;
-  if (attach !== null || before !== undefined) {
-    writeFileAtomic(path, JSON.stringify(attach === null ? rest : { ...rest, attach }));
+  const { name } = record;
+  if (attach !== null || before !== undefined || helper.name !== name) {
+    const next = { ...rest, name, ...(attach === null ? {} : { attach }) };
+    writeFileAtomic(path, JSON.stringify(next));
   }
   return startHelper({
     command: context.helper,

@@ -1,11 +1,11 @@
 /** Asks a container's monitor to signal, stop or wait. */
-import { TspodError } from "../errors.ts";
 import { control, type ControlReply, type ControlRequest } from "../helper/index.ts";
 import { isUp, runtimeDirectory } from "../store/containers.ts";
 import type { HelperSettings } from "../spec/index.ts";
 import type { ContainerContext } from "./context.ts";
 import { readContainerFile } from "./files.ts";
-import { type Container, type Store } from "./find.ts";
+import { type Container, notRunning, type Store } from "./find.ts";
+import { thaw } from "./pause.ts";
 
 /** Send one signal. Errors: container.not_running. */
 export async function killContainer(
@@ -14,11 +14,17 @@ export async function killContainer(
   signal: number,
 ): Promise<void> {
   await ask(context, container, { op: "signal", signal });
+  if (signal === sigkill) return; // which reaches also what stands still
+  const helper = readContainerFile<HelperSettings>(context, container.id, "helper.json");
+  // docker: what is paused stays so, unless it is asked to end
+  if (signal === helper.stopSignal) await thaw(container);
 }
 
 export interface StopOptions {
   /** Until SIGKILL; the container's own when absent. */
   timeoutMs?: number;
+  /** The container's own when absent. */
+  signal?: number;
 }
 
 const sigkill = 9;
@@ -32,9 +38,11 @@ export async function stopContainer(
   if (!isUp(container.state)) return;
   const helper = readContainerFile<HelperSettings>(context, container.id, "helper.json");
   const timeoutMs = options.timeoutMs ?? helper.stopTimeoutMs;
-  const signal = timeoutMs === 0 ? sigkill : helper.stopSignal;
+  const signal = timeoutMs === 0 ? sigkill : (options.signal ?? helper.stopSignal);
   const request: ControlRequest = { op: "stop", signal, timeoutMs };
-  await control(runtimeDirectory(context.paths, container.id), request);
+  const ended = control(runtimeDirectory(context.paths, container.id), request);
+  if (signal !== sigkill) await thaw(container);
+  await ended;
 }
 
 /** The exit code, once it has ended. Null: no monitor answered. */
@@ -56,7 +64,5 @@ async function ask(
     ? await control(runtimeDirectory(context.paths, container.id), request)
     : null;
   if (reply?.ok) return reply;
-  throw new TspodError("container.not_running", `Container "${container.name}" is not running`, {
-    next: `start it: tspod start ${container.name}`,
-  });
+  throw notRunning(container.name);
 }

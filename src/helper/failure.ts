@@ -13,9 +13,13 @@ interface Meaning {
   next?: string;
 }
 
-export function describeFailure(failure: Failure): TspodError {
+const starting = "Cannot start the container: ";
+
+/** `doing`: what could not be done, where it was not the start. */
+export function describeFailure(failure: Failure, doing?: string): TspodError {
   const { code, message, next } = meaning(failure);
-  return new TspodError(code, message, next === undefined ? {} : { next });
+  const sentence = doing === undefined ? message : message.replace(starting, `Cannot ${doing}: `);
+  return new TspodError(code, sentence, next === undefined ? {} : { next });
 }
 
 function meaning(failure: Failure): Meaning {
@@ -102,10 +106,7 @@ function otherwise({ call, detail, errno }: Failure): Meaning {
   const what = [call, detail === "" ? "" : `"${detail}"`].filter(Boolean).join(" ");
   return {
     code: isFull ? "store.full" : "container.start_failed",
-    message:
-      errno === ""
-        ? `Cannot start the container: ${detail}`
-        : `Cannot start the container: ${what} failed with ${errno}`,
+    message: errno === "" ? `${starting}${detail}` : `${starting}${what} failed with ${errno}`,
     next: isFull
       ? "free some space, or set TSPOD_ROOT to a directory with room"
       : "tspod info shows what this host offers",
@@ -117,7 +118,7 @@ function cgroupMeaning(failure: Failure): Meaning {
   if (failure.errno !== "") return otherwise(failure);
   const [reason = "", next = "tspod info shows what this host offers"] =
     failure.detail.split("; to fix it: ");
-  return { code: "host.no_cgroup", message: `Cannot start the container: ${reason}`, next };
+  return { code: "host.no_cgroup", message: `${starting}${reason}`, next };
 }
 
 /** `path` is one below /proc. */

@@ -28,6 +28,8 @@ export interface StartOptions {
   /** Descriptors of ours that the program gets, under the same numbers: from 3 on, ascending. They are closed here. */
   passed?: readonly number[];
   onWarning: (code: string, detail: string) => void;
+  /** For errors, "start the container" when absent. */
+  doing?: string;
 }
 
 /** One spawn. Errors: container.start_failed, command.not_found, command.not_executable, host.*. */
@@ -54,7 +56,7 @@ export function startHelper(options: StartOptions): RunningHelper {
       case "detached":
         return ended.resolve(null);
       case "failed": {
-        const error = describeFailure(event);
+        const error = describeFailure(event, options.doing);
         started.reject(error);
         return ended.reject(error);
       }

@@ -7,6 +7,7 @@ export {
   listGroups,
   removeGroup,
 } from "./cgroup.ts";
+export { setFrozen } from "./freezer.ts";
 export { type HostTexts, readHostTexts } from "./facts.ts";
 export {
   countIds,

@@ -1,6 +1,7 @@
 /** Rows of containers, and the state that lies beside them in files. Knows what is recorded, not how to start one. */
 import type { Database } from "bun:sqlite";
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { basename } from "node:path";
 import { isSameProcess, type ProcessIdentity } from "../lib/process-identity.ts";
 import type { Paths } from "./paths.ts";
 
@@ -67,14 +68,32 @@ export function insertContainer(database: Database, record: ContainerRecord): vo
     });
 }
 
-export function deleteContainer(database: Database, id: string): void {
-  database.query("DELETE FROM container WHERE id = ?").run(id);
+/** Throws SQLiteError SQLITE_CONSTRAINT_UNIQUE when the name is taken. */
+export function renameContainer(database: Database, id: string, name: string): void {
+  database.query("UPDATE container SET name = ? WHERE id = ?").run(name, id);
+}
+
+/** CreateOptions as they are from now on. */
+export function updateOptions(database: Database, id: string, options: unknown): void {
+  database.query("UPDATE container SET options = ? WHERE id = ?").run(JSON.stringify(options), id);
+}
+
+/** False: somebody else had done it. */
+export function deleteContainer(database: Database, id: string): boolean {
+  return database.query("DELETE FROM container WHERE id = ?").run(id).changes > 0;
+}
+
+/** Those made in the namespaces of another one: which, is in their options. */
+export function listJoined(database: Database, id: string): ContainerRecord[] {
+  // a text search finds all of them and perhaps more: the caller looks closer
+  const sql = `SELECT ${columns} FROM container WHERE instr(options, ?1) > 0 AND id != ?1`;
+  return database.query<Row, [string]>(sql).all(id).map(fromRow);
 }
 
 /** Newest first. */
-export function listContainers(database: Database): ContainerRecord[] {
-  const sql = `SELECT ${columns} FROM container ORDER BY created_at DESC, rowid DESC`;
-  return database.query<Row, []>(sql).all().map(fromRow);
+export function listContainers(database: Database, countMax = -1): ContainerRecord[] {
+  const sql = `SELECT ${columns} FROM container ORDER BY created_at DESC, rowid DESC LIMIT ?`;
+  return database.query<Row, [number]>(sql).all(countMax).map(fromRow);
 }
 
 export function listIds(database: Database): string[] {
@@ -119,6 +138,8 @@ export type ContainerState =
       pid: number;
       pidStart: number;
       startedAt: string;
+      /** The directory of its cgroup; "" when it has none. */
+      cgroup: string;
       /** Absent: 0. */
       restartCount?: number;
       /** Absent: it has no health check. */
@@ -194,10 +215,29 @@ export function readState(paths: Paths, id: string): ContainerState {
   if (running !== null && isSameProcess(running.monitorPid, running.monitorStart)) {
     return livingState(running);
   }
+  return stateOfEnded(paths, id, running);
+}
+
+/** The states of many: one look at the runtime directory tells which of them may run. */
+export function stateReader(paths: Paths): (id: string) => ContainerState {
+  let names: Set<string>;
+  try {
+    names = new Set(readdirSync(paths.runtime));
+  } catch {
+    names = new Set(); // nothing has run since the host was started
+  }
+  return (id) =>
+    names.has(basename(runtimeDirectory(paths, id)))
+      ? readState(paths, id)
+      : stateOfEnded(paths, id, null);
+}
+
+/** `running`: what a monitor that is gone has left. */
+function stateOfEnded(paths: Paths, id: string, running: StateFile | null): ContainerState {
   const directory = containerDirectory(paths, id);
-  const exited = readJson<ExitFile>(`${directory}/exit.json`);
-  // the runtime directory is gone after a reboot; that it ran is not
-  const lastStart = running ?? readJson<RunFile>(`${directory}/run.json`);
+  const exited = readIfThere<ExitFile>(`${directory}/exit.json`);
+  // the runtime directory is gone after a reboot; that it ran is not, until it is told how it ended
+  const lastStart = running ?? readIfThere<RunFile>(`${directory}/run.json`);
   if (exited !== null && (lastStart === null || exited.startedAt >= lastStart.startedAt)) {
     return { ...exited, status: "exited" };
   }
@@ -212,28 +252,20 @@ export function readState(paths: Paths, id: string): ContainerState {
 }
 
 function livingState(file: StateFile): ContainerState {
-  const { pid, pidStart, startedAt, restartCount = 0, health } = file;
+  const { pid, pidStart, startedAt, cgroup = "", restartCount = 0, health } = file;
   if (file.status === "restarting") {
     const { exitCode = 0, finishedAt = startedAt } = file;
     return { status: "restarting", exitCode, startedAt, finishedAt, restartCount };
   }
   return {
-    ...{ status: "running", pid, pidStart, startedAt, restartCount },
+    ...{ status: "running", pid, pidStart, startedAt, cgroup, restartCount },
     ...(health === undefined ? {} : { health }),
   };
 }
 
-/** Whether somebody has frozen the cgroup of a container that runs (cgroup-v2.rst, "cgroup.freeze"). */
-export function isPaused(paths: Paths, id: string): boolean {
-  const running = readJson<StateFile>(`${runtimeDirectory(paths, id)}/state.json`);
-  const group = running?.cgroup ?? "";
-  return group !== "" && readJson<number>(`${group}/cgroup.freeze`) === 1;
-}
-
-/** The cgroup of a container that runs. Null: it has none. */
-export function containerCgroup(paths: Paths, id: string): string | null {
-  const running = readJson<StateFile>(`${runtimeDirectory(paths, id)}/state.json`);
-  return running?.cgroup === undefined || running.cgroup === "" ? null : running.cgroup;
+/** Whether somebody has frozen this cgroup (cgroup-v2.rst, "cgroup.freeze"). */
+export function isFrozen(cgroup: string): boolean {
+  return cgroup !== "" && readJson<number>(`${cgroup}/cgroup.freeze`) === 1;
 }
 
 /** The cgroup that a monitor died too early to remove, by the name of its runtime directory. Null: none. */
@@ -241,6 +273,11 @@ export function findLeftCgroup(paths: Paths, runtimeName: string): string | null
   const running = readJson<StateFile>(`${paths.runtime}/${runtimeName}/state.json`);
   if (running?.cgroup === undefined || running.cgroup === "") return null;
   return isSameProcess(running.monitorPid, running.monitorStart) ? null : running.cgroup;
+}
+
+/** Of most containers there is no such file, and a look is cheaper than a failed read. */
+function readIfThere<T>(path: string): T | null {
+  return existsSync(path) ? readJson<T>(path) : null;
 }
 
 /** Null when the file is not there or (a power cut) not whole. */

@@ -96,7 +96,7 @@ describe("--restart", () => {
   test("rm -f takes one that rests, and --rm goes with the last end", async () => {
     await using it = await box(["--restart", "always", "--name", "resting"], "exit 1");
     await until("it rests", async () => (await inspect(it.id)).State.Status === "restarting");
-    expect((await tspod("rm", "resting")).exitCode).toBe(125);
+    expect((await tspod("rm", "resting")).exitCode).toBe(2);
     await ok("rm", "-f", "resting");
     expect((await tspod("inspect", it.id)).exitCode).toBe(125);
     const gone = await ok("run", "-d", "--rm", "--restart=on-failure:1", "tiny", "false");

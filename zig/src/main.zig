@@ -30,6 +30,7 @@ const verbs = [_]Verb{
     .{ .name = "exec", .run = @import("exec.zig").run },
     .{ .name = "health", .run = @import("health.zig").run },
     .{ .name = "attach", .run = @import("attach.zig").run },
+    .{ .name = "update", .run = @import("update.zig").run },
     .{ .name = "probe", .run = @import("probe.zig").run },
     .{ .name = "init", .run = @import("process/init.zig").run },
 };
@@ -123,6 +124,7 @@ test {
     _ = @import("client/repeats.zig");
     _ = @import("prepare.zig");
     _ = @import("attach.zig");
+    _ = @import("update.zig");
     _ = @import("foreign/bundle.zig");
     _ = @import("foreign/command.zig");
     _ = @import("foreign/execution.zig");

@@ -12,7 +12,10 @@ import {
 import type { LimitFlags } from "./limits.ts";
 
 /** Throws usage. */
-export function parseLimits(flags: LimitFlags): LimitOptions {
+export function parseLimits(
+  flags: LimitFlags,
+  { isPartial }: { isPartial: boolean } = { isPartial: false },
+): LimitOptions {
   refuseImpossible(flags);
   const limits: LimitOptions = {
     memory: size("--memory", flags.memory),
@@ -40,7 +43,7 @@ export function parseLimits(flags: LimitFlags): LimitOptions {
     cgroups: oneOf("--cgroups", flags.cgroups, ["enabled", "disabled", "no-conmon", "split"]),
     ignored: ignoredOf(flags),
   };
-  linuxResources(limits); // contradictions are refused before anything is downloaded
+  if (!isPartial) linuxResources(limits); // contradictions are refused before anything is downloaded
   return limits;
 }
 

@@ -61,8 +61,11 @@ export const limitFlags = {
 
 export type LimitFlags = FlagValues<typeof limitFlags>;
 
-/** Empty when nothing was asked for. Throws usage. */
-export async function limitOptions(flags: LimitFlags): Promise<{ limits?: LimitOptions }> {
+/** Empty when nothing was asked for. `isPartial`: other limits hold already. Throws usage. */
+export async function limitOptions(
+  flags: LimitFlags,
+  options: { isPartial: boolean } = { isPartial: false },
+): Promise<{ limits?: LimitOptions }> {
   const names = Object.keys(limitFlags) as (keyof LimitFlags)[]; // their own table
   const isAsked = names.some((name) => {
     const asked = flags[name];
@@ -70,5 +73,5 @@ export async function limitOptions(flags: LimitFlags): Promise<{ limits?: LimitO
   });
   if (!isAsked) return {};
   const { parseLimits } = await import("./limit-values.ts");
-  return { limits: parseLimits(flags) };
+  return { limits: parseLimits(flags, options) };
 }

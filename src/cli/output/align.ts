@@ -17,23 +17,34 @@ export const dockerAlign = { paddingCells: 3, columnCellsMin: 10 } satisfies Ali
 /** Lines as cells -> lines padded. */
 export function alignCells(lines: string[][], options: AlignOptions = {}): string[] {
   const { paddingCells, columnCellsMin } = { ...dockerAlign, ...options };
-  const widths = lines.map((cells) => cells.map((cell) => Bun.stringWidth(cell)));
-  const columns = lines.reduce((most, cells) => Math.max(most, cells.length - 1), 0);
   const padded = lines.map(() => "");
-  for (let column = 0; column < columns; column++) {
-    for (let first = 0; first < lines.length; first++) {
-      const hasColumn = (line: number): boolean => column < (lines[line]?.length ?? 0) - 1;
+  const count = lines.length;
+  for (let column = 0, isLast = false; !isLast; column++) {
+    isLast = true;
+    for (let first = 0; first < count; first++) {
       let end = first;
-      let width = columnCellsMin;
-      for (; hasColumn(end); end++) {
-        width = Math.max(width, (widths[end]?.[column] ?? 0) + paddingCells);
+      let width = columnCellsMin - paddingCells;
+      for (let cells = lines[end]; cells !== undefined && column < cells.length - 1;) {
+        width = Math.max(width, cellsOf(cells[column] ?? ""));
+        cells = lines[++end];
       }
+      if (end > first) isLast = false;
       for (let line = first; line < end; line++) {
-        const cell = lines[line]?.[column] ?? "";
-        padded[line] += cell + " ".repeat(width - (widths[line]?.[column] ?? 0));
+        padded[line] += pad(lines[line]?.[column] ?? "", width + paddingCells);
       }
       first = Math.max(first, end);
     }
   }
-  return lines.map((cells, line) => padded[line] + (cells.at(-1) ?? ""));
+  return lines.map((cells, line) => (padded[line] ?? "") + (cells[cells.length - 1] ?? ""));
+}
+
+/** What nearly every text is: a character, a cell. */
+const plain = /^[ -~]*$/;
+
+export function cellsOf(text: string): number {
+  return plain.test(text) ? text.length : Bun.stringWidth(text);
+}
+
+function pad(text: string, cells: number): string {
+  return text + " ".repeat(Math.max(0, cells - cellsOf(text)));
 }

@@ -1,68 +1,96 @@
-/** A container as `ps` shows it: docker's words and fields. Pure but for the clock handed in. */
-import type { Container } from "../../container/index.ts";
+/** A container as `ps` shows it: docker's words and fields, and podman's besides. Pure but for the clock handed in. */
+import { type Container, restartCountOf, statusOf } from "../../container/index.ts";
 import { formatDuration } from "../../lib/duration.ts";
 import type { CreateOptions } from "../../spec/index.ts";
 
-export interface PsRow {
-  ID: string;
-  Image: string;
-  Command: string;
-  CreatedAt: string;
-  RunningFor: string;
-  Status: string;
-  State: string;
-  Ports: string;
-  Names: string;
-  Labels: string;
-  Networks: string;
-  Mounts: string;
-  Size: string;
-  LocalVolumes: string;
-  /** `{{.Label "com.example.owner"}}`; JSON leaves it away. */
-  Label(name: string): string;
+export interface PsRowOptions {
+  nowMs: number;
+  isTruncated: boolean;
+  /** Where somebody asked for it. */
+  size?: (container: Container) => string;
 }
 
 const shortIdLength = 12;
 const commandLength = 20;
 
-export function psRow(
-  container: Container,
-  options: { nowMs: number; isTruncated: boolean },
-): PsRow {
-  const asked = container.options as CreateOptions; // create recorded it
-  const since = (time: string): string => formatDuration(options.nowMs - Date.parse(time));
-  const command = container.command.join(" ");
-  return {
-    ID: options.isTruncated ? container.id.slice(0, shortIdLength) : container.id,
-    Image: container.imageName,
-    Command: quote(options.isTruncated ? shorten(command) : command),
-    CreatedAt: container.createdAt,
-    RunningFor: `${since(container.createdAt)} ago`,
-    Status: statusWords(container, since),
-    State: container.state.status,
-    Ports: "",
-    Names: container.name,
-    Labels: Object.entries(container.labels)
+const asked = ({ options }: Container): CreateOptions => options as CreateOptions; // create recorded it
+
+const textFields = {
+  ID: ({ id }, { isTruncated }) => (isTruncated ? id.slice(0, shortIdLength) : id),
+  Image: ({ imageName }) => imageName,
+  ImageID: ({ imageId }) => imageId,
+  Command: ({ command }, { isTruncated }) => {
+    const text = command.join(" ");
+    return `"${isTruncated ? shorten(text) : text}"`;
+  },
+  CreatedAt: ({ createdAt }) => formatCreatedAt(createdAt),
+  RunningFor: ({ createdAt }, options) => `${since(createdAt, options)} ago`,
+  CreatedHuman: ({ createdAt }, options) => `${since(createdAt, options)} ago`,
+  Status: statusWords,
+  State: (container) => statusOf(container),
+  Ports: () => "",
+  Names: ({ name }) => name,
+  Labels: ({ labels }) =>
+    Object.entries(labels)
       .map(([key, value]) => `${key}=${value}`)
       .join(","),
-    Networks: asked.network,
-    Mounts: asked.mounts.map(({ destination }) => destination).join(","),
-    Size: "",
-    LocalVolumes: String(asked.mounts.filter(({ kind }) => kind === "volume").length),
-    Label: (name) => (Object.hasOwn(container.labels, name) ? (container.labels[name] ?? "") : ""),
+  Networks: (container) => asked(container).network,
+  Mounts: (container) =>
+    asked(container)
+      .mounts.map(({ destination }) => destination)
+      .join(","),
+  Size: (container, { size }) => size?.(container) ?? "",
+  LocalVolumes: (container) =>
+    String(asked(container).mounts.filter(({ kind }) => kind === "volume").length),
+  Pod: () => "",
+  PodName: () => "",
+} satisfies Record<string, (container: Container, options: PsRowOptions) => string>;
+
+export type PsTextField = keyof typeof textFields;
+
+export function psField(field: PsTextField, container: Container, options: PsRowOptions): string {
+  return textFields[field](container, options);
+}
+
+export type PsRow = Record<PsTextField, string> & ReturnType<typeof otherFields>;
+
+/** Every field, for templates and JSON. */
+export function psRow(container: Container, options: PsRowOptions): PsRow {
+  const texts = Object.entries(textFields).map(([field, of]) => [field, of(container, options)]);
+  const all = Object.fromEntries(texts) as Record<PsTextField, string>; // one of each
+  return { ...all, ...otherFields(container) };
+}
+
+/** Times are seconds since 1970, 0 when it has not been. */
+function otherFields(container: Container) {
+  const { state, createdAt, autoRemove, labels } = container;
+  return {
+    Created: seconds(createdAt),
+    StartedAt: state.status === "created" ? 0 : seconds(state.startedAt),
+    ExitedAt: state.status === "exited" ? seconds(state.finishedAt) : 0,
+    Exited: state.status === "exited",
+    ExitCode: state.status === "exited" ? state.exitCode : 0,
+    Pid: state.status === "running" ? state.pid : 0,
+    AutoRemove: autoRemove,
+    Restarts: restartCountOf(container),
+    /** `{{.Label "com.example.owner"}}`; JSON leaves it away. */
+    Label: (name: string): string => (Object.hasOwn(labels, name) ? (labels[name] ?? "") : ""),
   };
 }
 
-function statusWords({ state }: Container, since: (time: string) => string): string {
+function statusWords(container: Container, options: PsRowOptions): string {
+  const { state } = container;
   switch (state.status) {
     case "created":
       return "Created";
-    case "running":
-      return `Up ${since(state.startedAt)}${healthWords(state.health)}`;
+    case "running": {
+      const paused = statusOf(container) === "paused" ? " (Paused)" : "";
+      return `Up ${since(state.startedAt, options)}${paused}${healthWords(state.health)}`;
+    }
     case "restarting":
-      return `Restarting (${state.exitCode}) ${since(state.finishedAt)} ago`;
+      return `Restarting (${state.exitCode}) ${since(state.finishedAt, options)} ago`;
     case "exited":
-      return `Exited (${state.exitCode}) ${since(state.finishedAt)} ago`;
+      return `Exited (${state.exitCode}) ${since(state.finishedAt, options)} ago`;
   }
 }
 
@@ -72,8 +100,16 @@ function healthWords(health: string | undefined): string {
   return health === "starting" ? " (health: starting)" : ` (${health})`;
 }
 
+const since = (time: string, { nowMs }: PsRowOptions): string =>
+  formatDuration(nowMs - Date.parse(time));
+
+/** Docker's way of writing it, in UTC: the name of another zone would cost more than the rest of the list. */
+function formatCreatedAt(time: string): string {
+  return `${time.slice(0, "2026-01-01".length)} ${time.slice(11, 19)} +0000 UTC`;
+}
+
+const seconds = (time: string): number => Math.floor(Date.parse(time) / 1000);
+
 function shorten(text: string): string {
   return text.length > commandLength ? `${text.slice(0, commandLength - 1)}…` : text;
 }
-
-const quote = (text: string): string => `"${text}"`;

@@ -9,8 +9,11 @@ const unsafe =
 
 /** "a\x1b[2Jb" -> "a\\x1b[2Jb": escapes are visible and cannot be mistaken for layout. Newlines and tabs included. */
 export function safe(text: string): string {
-  return text.replace(unsafe, escapeCharacter);
+  return plain.test(text) ? text : text.replace(unsafe, escapeCharacter);
 }
+
+/** What nearly every cell of a table is, found out in a tenth of the time. */
+const plain = /^[ -~]*$/;
 
 /** The same for text of several lines: newlines and tabs stay. */
 export function safeLines(text: string): string {

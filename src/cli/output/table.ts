@@ -1,5 +1,5 @@
 /** Tables as docker prints them. Returns text; whoever calls prints it. */
-import { alignCells, dockerAlign, type AlignOptions } from "./align.ts";
+import { alignCells, cellsOf, dockerAlign, type AlignOptions } from "./align.ts";
 import { safe } from "./safe.ts";
 
 export interface Column<Row> {
@@ -41,7 +41,7 @@ export function formatTable<Row>(
 function shrink<Row>(lines: string[][], columns: Column<Row>[], options: TableOptions): void {
   const { paddingCells, columnCellsMin } = { ...dockerAlign, ...options };
   const widths = columns.map((_, index) =>
-    lines.reduce((widest, line) => Math.max(widest, Bun.stringWidth(line[index] ?? "")), 0),
+    lines.reduce((widest, line) => Math.max(widest, cellsOf(line[index] ?? "")), 0),
   );
   const occupied = (width: number, index: number): number =>
     index < widths.length - 1 ? Math.max(width + paddingCells, columnCellsMin) : width;

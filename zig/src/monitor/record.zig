@@ -121,7 +121,8 @@ pub const Raw = struct {
 pub fn writeExit(container_dir: [:0]const u8, exit: Exit) sys.Error!void {
     const directory = try sys.checkFd("open", container_dir, linux.open(container_dir, directory_flags, 0));
     defer _ = linux.close(directory);
-    return publish(directory, "exit.json", exit);
+    try publish(directory, "exit.json", exit);
+    _ = linux.unlinkat(directory, "run.json", 0); // exit.json says when it was started, too
 }
 
 /// That it was started, which the runtime directory forgets with a reboot.

@@ -32,11 +32,12 @@ export function renderTable(
   source: string,
   rows: readonly unknown[],
   headers: Readonly<Record<string, string>>,
+  options: { isHeaderless?: boolean } = {},
 ): string {
   const template = parseTemplate(source.trim(), functionNames);
   const line = (row: unknown): string => execute(template, row, { clean: cleanCell });
   const header = line(new Header("", headers)).trimEnd().replaceAll("\n", " ");
-  const lines = [header, ...rows.map(line)];
+  const lines = [...(options.isHeaderless === true ? [] : [header]), ...rows.map(line)];
   const cells = lines.flatMap((text) => text.split("\n").map((part) => part.split("\t")));
   return alignCells(cells)
     .map((text) => `${text.trimEnd()}\n`)

@@ -1,0 +1,75 @@
+/** `Config` of `inspect`: what the container runs, and how. What the caller left open is the image's. */
+import type { RuntimeSpec } from "../oci/runtime-spec.ts";
+import { type CreateOptions, formatSignal, type HelperSettings } from "../spec/index.ts";
+import { findImage, type StoredImage } from "../image/index.ts";
+import { readContainerFile } from "./files.ts";
+import type { Container, Store } from "./find.ts";
+import { inspectHealthcheck } from "./inspect-health.ts";
+
+export interface InspectedFiles {
+  /** Undefined: it has been removed by force. */
+  image: StoredImage | undefined;
+  config: RuntimeSpec;
+  helper: HelperSettings;
+}
+
+export function inspectConfig(
+  context: Store,
+  container: Container,
+  { image, config, helper }: InspectedFiles,
+) {
+  const options = container.options as CreateOptions; // create recorded it
+  const { command, entrypoint } = commandOf(options, image);
+  return {
+    Hostname: config.hostname ?? "",
+    Domainname: config.domainname ?? "",
+    User: helper.user,
+    AttachStdin: options.interactive,
+    AttachStdout: true,
+    AttachStderr: true,
+    ExposedPorts: Object.fromEntries((image?.config.exposedPorts ?? []).map((port) => [port, {}])),
+    Tty: options.tty,
+    OpenStdin: options.interactive,
+    StdinOnce: false,
+    Env: config.process.env,
+    Cmd: command,
+    Entrypoint: entrypoint,
+    Image: container.imageName,
+    Volumes: volumes(image),
+    WorkingDir: config.process.cwd,
+    OnBuild: null,
+    Labels: container.labels,
+    Annotations: config.annotations ?? {},
+    StopSignal: formatSignal(helper.stopSignal),
+    StopTimeout: helper.stopTimeoutMs / 1000,
+    Umask: octal(config.process.user.umask ?? 0),
+    ...inspectHealthcheck(helper.health, healthWords(context, container.id, helper)),
+    Timeout: (helper.lifetimeMs ?? 0) / 1000,
+    Passwd: true,
+    ...{ SystemdMode: false, sdNotifyMode: "container" },
+  };
+}
+
+/** The command that asks it how it is. */
+function healthWords(context: Store, id: string, { health }: HelperSettings): string[] | undefined {
+  if (health === undefined) return undefined;
+  return readContainerFile<RuntimeSpec>(context, id, "health-exec.json").process.args;
+}
+
+export function imageOf(context: Store, { imageId }: Container): StoredImage | undefined {
+  return findImage(context, imageId);
+}
+
+/** As docker: another entrypoint makes the image's command mean nothing. */
+function commandOf(options: CreateOptions, image: StoredImage | undefined) {
+  const entrypoint = options.entrypoint ?? image?.config.entrypoint ?? null;
+  const usual = options.entrypoint === null ? (image?.config.cmd ?? []) : [];
+  return { entrypoint, command: options.command.length > 0 ? options.command : usual };
+}
+
+function volumes(image: StoredImage | undefined): Record<string, object> | null {
+  const all = image?.config.volumes ?? [];
+  return all.length === 0 ? null : Object.fromEntries(all.map((volume) => [volume, {}]));
+}
+
+const octal = (mode: number): string => mode.toString(8).padStart(4, "0");

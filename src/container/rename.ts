@@ -1,0 +1,43 @@
+/** Another name for a container that is there, running or not. */
+import { SQLiteError } from "bun:sqlite";
+import type { HelperConfig } from "../helper/index.ts";
+import { TspodError } from "../errors.ts";
+import { writeFileAtomic } from "../lib/atomic-file.ts";
+import { containerDirectory, renameContainer as renameRow } from "../store/containers.ts";
+import { transact } from "../store/database.ts";
+import type { ContainerContext } from "./context.ts";
+import { readContainerFile } from "./files.ts";
+import { type Container, getContainer } from "./find.ts";
+import { nameInUse, parseContainerName } from "./names.ts";
+import { recordContainerEvent } from "./events.ts";
+
+/** Errors: usage, container.name_in_use, container.not_found (removed meanwhile). */
+export function renameContainer(
+  context: Pick<ContainerContext, "paths" | "database" | "now">,
+  container: Container,
+  wanted: string,
+): void {
+  const name = parseContainerName(wanted);
+  const before = (): string => {
+    const current = getContainer(context, container.id);
+    if (current.name === name) {
+      throw new TspodError("usage", `Container "${name}" has that name already`, {
+        next: "give another one",
+      });
+    }
+    renameRow(context.database, container.id, name);
+    // what its monitor tells about it goes by this; the row is what counts, should a kill come in between
+    const helper = readContainerFile<HelperConfig>(context, container.id, "helper.json");
+    const path = `${containerDirectory(context.paths, container.id)}/helper.json`;
+    writeFileAtomic(path, JSON.stringify({ ...helper, name }));
+    return current.name;
+  };
+  try {
+    const oldName = transact(context.database, before, { durable: true });
+    recordContainerEvent(context, "rename", { ...container, name }, { oldName });
+  } catch (error) {
+    const isTaken =
+      error instanceof SQLiteError && (error.code ?? "").startsWith("SQLITE_CONSTRAINT");
+    throw isTaken ? nameInUse(name) : error;
+  }
+}

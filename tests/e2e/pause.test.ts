@@ -1,0 +1,120 @@
+/** pause, unpause, and what other commands do with a container that stands still. */
+import { expect } from "bun:test";
+import { readFileSync } from "node:fs";
+import { inspectOne, runBox } from "../support/boxes.ts";
+import { cgroupDelegation } from "../support/delegated-cgroup.ts";
+import { registryPrograms, testWith } from "../support/requirements.ts";
+import { sharedWorld } from "../support/shared-world.ts";
+import { until } from "../support/wait.ts";
+
+const test = testWith(...registryPrograms, cgroupDelegation);
+const anywhere = testWith(...registryPrograms);
+const shared = sharedWorld({ images: ["tiny"] });
+
+test("pause stops every process, unpause lets them go on; ps, inspect and filters know", async () => {
+  const { world } = shared;
+  await using box = await runBox(world, "while :; do echo x; done > /dev/null", "--name", "busy");
+  expect(await world.ok("pause", "busy")).toBe("busy");
+  const { State } = await inspectOne(world, "busy");
+  expect(State).toMatchObject({ Status: "paused", Paused: true, Running: true });
+  const ticks = (): string =>
+    readFileSync(`/proc/${State.Pid}/stat`, "latin1").split(" ").slice(13, 15).join();
+  const before = ticks();
+  expect(await world.ok("ps", "-f", "status=paused", "--format", "{{.Names}}|{{.Status}}")).toMatch(
+    /^busy\|Up .* \(Paused\)$/,
+  );
+  expect(await world.ok("ps", "-q")).toBe(box.id.slice(0, 12)); // it counts as running
+  expect(ticks()).toBe(before);
+  const again = await world.tspod(["pause", "busy"]);
+  expect([again.exitCode, again.stderr]).toEqual([125, expect.stringContaining("paused already")]);
+  expect(await world.ok("unpause", "busy")).toBe("busy");
+  await until("it runs on", () => ticks() !== before);
+  const twice = await world.tspod(["unpause", "busy"]);
+  expect([twice.exitCode, twice.stderr]).toEqual([125, expect.stringContaining("not paused")]);
+});
+
+test("exec in a paused container is refused; kill, stop, restart and rm -f of one work", async () => {
+  const { world } = shared;
+  await using first = await runBox(world);
+  await world.ok("pause", first.id);
+  const refused = await world.tspod(["exec", first.id, "true"]);
+  expect([refused.exitCode, refused.stderr]).toEqual([125, expect.stringContaining("unpause")]);
+  await world.ok("kill", first.id);
+  expect(await world.ok("wait", first.id)).toBe("137");
+
+  await using second = await runBox(
+    world,
+    "trap 'exit 5' TERM; echo; while :; do sleep 0.01; done",
+  );
+  await until("its trap is set", async () => (await world.ok("logs", second.id)) === "");
+  await world.ok(
+    "exec",
+    second.id,
+    "sh",
+    "-c",
+    "while ! grep -q SigCgt:.*4 /proc/1/status; do :; done",
+  );
+  await world.ok("pause", second.id);
+  await world.ok("stop", second.id);
+  expect((await inspectOne(world, second.id)).State.ExitCode).toBe(5);
+
+  await using third = await runBox(world, "exec sleep 1000");
+  await world.ok("pause", third.id);
+  await world.ok("restart", "-t", "0", third.id);
+  expect((await inspectOne(world, third.id)).State.Status).toBe("running");
+  await world.ok("pause", third.id);
+  await world.ok("rm", "-f", third.id);
+});
+
+test("a signal that does not end it waits for a paused container", async () => {
+  const { world } = shared;
+  await using box = await runBox(
+    world,
+    "trap 'echo got' USR1; echo ready; while :; do sleep 0.01; done",
+  );
+  await until("it is ready", async () => (await world.ok("logs", box.id)) === "ready");
+  await world.ok("pause", box.id);
+  await world.ok("kill", "-s", "USR1", box.id);
+  expect((await inspectOne(world, box.id)).State.Paused).toBe(true);
+  await world.ok("unpause", box.id);
+  await until("it got it", async () => (await world.ok("logs", box.id)) === "ready\ngot");
+});
+
+test("--all, --filter and --latest choose", async () => {
+  const { world } = shared;
+  await using one = await runBox(world, "sleep 1000", "-l", "side=left");
+  await using two = await runBox(world, "sleep 1000", "-l", "side=right");
+  const paused = () => world.ok("ps", "-q", "--no-trunc", "-f", "status=paused");
+  await world.ok("pause", "-f", "label=side=left");
+  expect(await paused()).toBe(one.id);
+  await world.ok("pause", "--all"); // the rest: what is paused is no error
+  expect((await paused()).split("\n").sort()).toEqual([one.id, two.id].sort());
+  await world.ok("unpause", "--latest");
+  expect(await paused()).toBe(one.id);
+  await world.ok("unpause", "-a");
+  expect(await paused()).toBe("");
+});
+
+anywhere("what cannot be paused: a sentence", async () => {
+  const { world } = shared;
+  await using ended = await runBox(world, "exit 0", "--name", "ended");
+  await world.ok("wait", ended.id);
+  await using groupless = await runBox(
+    world,
+    "sleep 1000",
+    "--name",
+    "groupless",
+    "--cgroups=disabled",
+  );
+  for (const [name, what] of [
+    ["ended", /not running/],
+    ["groupless", /no cgroup/],
+    ["nobody", /nobody/],
+  ] as const) {
+    const { exitCode, stdout, stderr } = await world.tspod(["pause", name]);
+    expect([exitCode, stdout]).toEqual([125, ""]);
+    expect(stderr).toMatch(what);
+    expect(stderr.trim().split("\n").length).toBeLessThanOrEqual(2);
+  }
+  expect(groupless.id).toHaveLength(64);
+});

@@ -1,0 +1,76 @@
+/** rename and restart; names that are taken, found and freed. */
+import { expect } from "bun:test";
+import { readFileSync } from "node:fs";
+import { createBox, inspectOne, runBox } from "../support/boxes.ts";
+import { registryPrograms, testWith } from "../support/requirements.ts";
+import { sharedWorld } from "../support/shared-world.ts";
+import { until } from "../support/wait.ts";
+
+const test = testWith(...registryPrograms);
+const shared = sharedWorld({ images: ["tiny"] });
+
+test("rename of a running container: the name is free again, the new one is told by everybody", async () => {
+  const { world } = shared;
+  await using box = await runBox(world, "sleep 1000", "--name", "before");
+  await world.ok("rename", "before", "after");
+  expect((await inspectOne(world, "after")).Id).toBe(box.id);
+  expect(await world.ok("ps", "--format", "{{.Names}}")).toBe("after");
+  expect((await world.tspod(["inspect", "before"])).exitCode).toBe(125);
+  const helper = readFileSync(`${world.root}/data/containers/${box.id}/helper.json`, "utf8");
+  expect((JSON.parse(helper) as { name: string }).name).toBe("after");
+  await using second = await createBox(world, "--name", "before", "tiny");
+  const taken = await world.tspod(["rename", "before", "after"]);
+  expect([taken.exitCode, taken.stderr]).toEqual([
+    125,
+    expect.stringContaining('"after" is in use'),
+  ]);
+  const same = await world.tspod(["rename", "after", "/after"]);
+  expect([same.exitCode, same.stderr]).toEqual([125, expect.stringContaining("already")]);
+  const bad = await world.tspod(["rename", "after", "a b"]);
+  expect([bad.exitCode, bad.stderr]).toEqual([125, expect.stringContaining('"a b"')]);
+  expect(second.id).not.toBe(box.id);
+  const events = await world.ok(
+    "events",
+    "--stream=false",
+    "-f",
+    "event=rename",
+    "--format",
+    "{{.Name}} {{.Attributes.oldName}}",
+  );
+  expect(events).toBe("after before");
+});
+
+test("of many that want one name, one gets it, and nobody fails for a lock", async () => {
+  const { world } = shared;
+  const made = await Promise.all(Array.from({ length: 8 }, () => createBox(world, "tiny")));
+  const outcomes = await Promise.all(made.map(({ id }) => world.tspod(["rename", id, "wanted"])));
+  expect(outcomes.map(({ exitCode }) => exitCode).sort()).toEqual([0, ...Array(7).fill(125)]);
+  for (const { exitCode, stderr } of outcomes)
+    if (exitCode !== 0) expect(stderr).toContain("in use");
+  await world.ok("rm", ...made.map(({ id }) => id));
+});
+
+test("restart runs it again, starts what is stopped, and --running leaves that alone", async () => {
+  const { world } = shared;
+  await using box = await runBox(world, "echo up; exec sleep 1000");
+  const { State } = await inspectOne(world, box.id);
+  expect(await world.ok("restart", "-t", "0", box.id)).toBe(box.id);
+  const { State: later } = await inspectOne(world, box.id);
+  expect(later.Status).toBe("running");
+  expect(later.Pid).not.toBe(State.Pid);
+  await until("it is up", async () => (await world.ok("logs", box.id)) === "up\nup");
+  await world.ok("kill", box.id);
+  await world.ok("wait", box.id);
+  expect(await world.ok("restart", "--running")).toBe("");
+  expect((await inspectOne(world, box.id)).State.Status).toBe("exited");
+  await world.ok("restart", box.id);
+  expect((await inspectOne(world, box.id)).State.Status).toBe("running");
+});
+
+test("restart of what its end removes is refused, and it runs on", async () => {
+  const { world } = shared;
+  await using box = await runBox(world, "sleep 1000", "--rm", "--name", "mayfly");
+  const { exitCode, stderr } = await world.tspod(["restart", "mayfly"]);
+  expect([exitCode, stderr]).toEqual([125, expect.stringContaining("--rm")]);
+  expect((await inspectOne(world, box.id)).State.Status).toBe("running");
+});
