@@ -52,6 +52,7 @@ const doors: Record<string, string[]> = {
     "remove.ts",
     "wait.ts",
     "update.ts",
+    "update-restart.ts",
     "top.ts",
     "stats.ts",
     "sizes.ts",

@@ -10,7 +10,7 @@ export default defineCommand({
   flags: {},
   args: { min: 2, max: 2, completes: "container" },
   async run(context, _, [name = "", wanted = ""]) {
-    renameContainer(context, getContainer(context, name), wanted);
+    await renameContainer(context, getContainer(context, name), wanted);
     return 0;
   },
 });

@@ -1,9 +1,12 @@
 /** `tspod update`. */
 import { getContainer } from "../container/index.ts";
 import { updateLimits } from "../container/update.ts";
+import type { RestartRule } from "../helper/index.ts";
 import { TspodError } from "../errors.ts";
 import { defineCommand } from "./command.ts";
 import { forEachArgument } from "./each.ts";
+import { value } from "./flags.ts";
+import { restartPolicies } from "./options/life.ts";
 import { limitFlags, limitOptions } from "./options/limits.ts";
 import { latestFlag, selectContainers } from "./options/selection.ts";
 
@@ -27,23 +30,42 @@ export default defineCommand({
   usage: "CONTAINER [CONTAINER...]",
   summary: "Give containers other limits, at once and for every start from now on",
   examples: [["Half a gigabyte and one processor", "tspod update -m 512m --cpus 1 web"]],
-  flags: { ...limits, latest: latestFlag },
+  flags: {
+    ...limits,
+    restart: value(
+      "--restart",
+      "POLICY",
+      "no, on-failure[:NUMBER], always or unless-stopped",
+      restartPolicies,
+    ),
+    latest: latestFlag,
+  },
   args: { min: 0, max: Infinity, completes: "container" },
-  notYet: ["--restart"],
   async run(context, flags, args) {
     const asked = (await limitOptions({ ...flags, ...settled }, { isPartial: true })).limits;
-    if (asked === undefined) {
-      throw new TspodError("usage", '"tspod update" needs a limit to set', {
+    const rule = flags.restart === null ? null : await restartRule(flags.restart);
+    if (asked === undefined && rule === null) {
+      throw new TspodError("usage", '"tspod update" needs a limit or a restart policy to set', {
         next: "such as -m 512m, --cpus 1.5 or --pids-limit 100; see tspod update --help",
       });
     }
-    for (const sentence of asked.ignored) context.warn(sentence);
+    for (const sentence of asked?.ignored ?? []) context.warn(sentence);
     const names = selectContainers(context, {
       ...{ args, latest: flags.latest, command: "tspod update" },
     });
     return forEachArgument(context, names, async (name) => {
-      await updateLimits(context, getContainer(context, name), asked);
+      const container = getContainer(context, name);
+      if (asked !== undefined) await updateLimits(context, container, asked);
+      if (rule !== null) {
+        const { updateRestart } = await import("../container/update-restart.ts");
+        await updateRestart(context, container, rule);
+      }
       return name;
     });
   },
 });
+
+/** Throws usage. */
+async function restartRule(text: string): Promise<RestartRule> {
+  return (await import("./options/life-values.ts")).parseRestart(text);
+}

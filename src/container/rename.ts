@@ -1,9 +1,14 @@
 /** Another name for a container that is there, running or not. */
 import { SQLiteError } from "bun:sqlite";
-import type { HelperConfig } from "../helper/index.ts";
+import { control, type HelperConfig } from "../helper/index.ts";
 import { TspodError } from "../errors.ts";
 import { writeFileAtomic } from "../lib/atomic-file.ts";
-import { containerDirectory, renameContainer as renameRow } from "../store/containers.ts";
+import {
+  containerDirectory,
+  isUp,
+  renameContainer as renameRow,
+  runtimeDirectory,
+} from "../store/containers.ts";
 import { transact } from "../store/database.ts";
 import type { ContainerContext } from "./context.ts";
 import { readContainerFile } from "./files.ts";
@@ -12,11 +17,11 @@ import { nameInUse, parseContainerName } from "./names.ts";
 import { recordContainerEvent } from "./events.ts";
 
 /** Errors: usage, container.name_in_use, container.not_found (removed meanwhile). */
-export function renameContainer(
+export async function renameContainer(
   context: Pick<ContainerContext, "paths" | "database" | "now">,
   container: Container,
   wanted: string,
-): void {
+): Promise<void> {
   const name = parseContainerName(wanted);
   const before = (): string => {
     const current = getContainer(context, container.id);
@@ -26,7 +31,7 @@ export function renameContainer(
       });
     }
     renameRow(context.database, container.id, name);
-    // what its monitor tells about it goes by this; the row is what counts, should a kill come in between
+    // what its next monitor tells goes by this; the row is what counts, should a kill come in between
     const helper = readContainerFile<HelperConfig>(context, container.id, "helper.json");
     const path = `${containerDirectory(context.paths, container.id)}/helper.json`;
     writeFileAtomic(path, JSON.stringify({ ...helper, name }));
@@ -35,6 +40,10 @@ export function renameContainer(
   try {
     const oldName = transact(context.database, before, { durable: true });
     recordContainerEvent(context, "rename", { ...container, name }, { oldName });
+    // its monitor tells of it by that name from now on; one that has just ended need not know
+    if (isUp(container.state)) {
+      await control(runtimeDirectory(context.paths, container.id), { op: "rename", name });
+    }
   } catch (error) {
     const isTaken =
       error instanceof SQLiteError && (error.code ?? "").startsWith("SQLITE_CONSTRAINT");

@@ -97,8 +97,10 @@ export async function waitFor(
       end.catch(() => null); // given up: told by the other promise
       ends.set(startedAt, end);
       // a monitor that has let go of us ends at any moment, and its death changes no file
-      const soon = end.then(() => Bun.sleep(endingMs));
-      await Promise.race([soon, changes.next(signal)]);
+      const soon = end.then(async (code) => (await Bun.sleep(endingMs), code));
+      const told = await Promise.race([soon, changes.next(signal).then(() => null)]);
+      // also when it is to be started again: it has been an end
+      if (told !== null && wanted.some((condition) => isEnding.test(condition))) return told;
     }
   }
 }
@@ -107,6 +109,7 @@ const endingMs = 5;
 
 const isRunning = (container: Container | null): boolean => container?.state.status === "running";
 
+const isEnding = /^(not-running|next-exit|exited|stopped|stopping)$/;
 const withoutExit = /^(created|configured|initialized|running|paused|healthy|unhealthy)$/;
 
 function exitCode(current: Container | null, met: string, told: number | null): number {

@@ -38,6 +38,11 @@ test("rename of a running container: the name is free again, the new one is told
     "{{.Name}} {{.Attributes.oldName}}",
   );
   expect(events).toBe("after before");
+  await world.ok("kill", "after");
+  await world.ok("wait", "after");
+  expect(
+    await world.ok("events", "--stream=false", "-f", "event=die", "--format", "{{.Name}}"),
+  ).toBe("after"); // its monitor has been told
 });
 
 test("of many that want one name, one gets it, and nobody fails for a lock", async () => {

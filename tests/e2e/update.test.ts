@@ -5,6 +5,7 @@ import { createBox, inspectOne, runBox } from "../support/boxes.ts";
 import { cgroupDelegation, delegatedGroup } from "../support/delegated-cgroup.ts";
 import { registryPrograms, testWith } from "../support/requirements.ts";
 import { sharedWorld } from "../support/shared-world.ts";
+import { until } from "../support/wait.ts";
 
 const offered = (): string => {
   const group = delegatedGroup();
@@ -62,6 +63,30 @@ test("one that does not run gets them for its next start", async () => {
     125,
     expect.stringContaining("--memory-swap"),
   ]);
+});
+
+test("a restart policy holds at once, and is told by inspect; --rm and always contradict", async () => {
+  const { world } = shared;
+  await using box = await runBox(world, "exec sleep 1000", "--restart", "no");
+  await world.ok("update", "--restart", "on-failure:2", box.id);
+  expect((await inspectOne(world, box.id)).HostConfig).toMatchObject({
+    RestartPolicy: { Name: "on-failure", MaximumRetryCount: 2 },
+  });
+  const { State } = await inspectOne(world, box.id);
+  process.kill(State.Pid, "SIGKILL"); // not by a command: a failure of its own
+  const again = await until("it runs again", async () => {
+    const { State: now } = await inspectOne(world, box.id);
+    return now.Status === "running" && now.Pid !== State.Pid ? now : undefined;
+  });
+  await world.ok("update", "--restart=no", box.id);
+  process.kill(again.Pid, "SIGKILL");
+  expect(await world.ok("wait", box.id)).toBe("137");
+  expect((await inspectOne(world, box.id)).State.Status).toBe("exited");
+  await using mayfly = await runBox(world, "sleep 1000", "--rm");
+  const refused = await world.tspod(["update", "--restart", "always", mayfly.id]);
+  expect([refused.exitCode, refused.stderr]).toEqual([125, expect.stringContaining("--rm")]);
+  const bad = await world.tspod(["update", "--restart", "sometimes", mayfly.id]);
+  expect([bad.exitCode, bad.stderr]).toEqual([125, expect.stringContaining("sometimes")]);
 });
 
 test("without a cgroup there is nothing to limit", async () => {
