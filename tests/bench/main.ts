@@ -40,11 +40,13 @@ const benches: Bench[] = [
   { name: "version | podman --version", goal: 1, tspod: [["version"]], podman: [["--version"]] },
   {
     name: "exec true",
+    goal: 0.2,
     tspod: [["exec", "bench", "true"]],
     podman: [["exec", "bench", "true"]],
   },
   {
     name: "run -d, rm -f",
+    goal: 0.2,
     tspod: [
       ["run", "-d", "--name", "x", ...isolated, alpine, ...sleeper],
       ["rm", "-f", "x"],
@@ -56,7 +58,20 @@ const benches: Bench[] = [
   },
   { name: "ps", tspod: [["ps"]], podman: [["ps"]] },
   { name: "images", tspod: [["images"]], podman: [["images"]] },
-  { name: "inspect", tspod: [["inspect", "bench"]], podman: [["inspect", "bench"]] },
+  { name: "inspect", goal: 0.2, tspod: [["inspect", "bench"]], podman: [["inspect", "bench"]] },
+  { name: "logs", goal: 0.2, tspod: [["logs", "bench"]], podman: [["logs", "bench"]] },
+  {
+    name: "start, stop -t 0",
+    goal: 0.2,
+    tspod: [
+      ["start", "halted"],
+      ["stop", "-t", "0", "halted"],
+    ],
+    podman: [
+      ["start", "halted"],
+      ["stop", "-t", "0", "halted"],
+    ],
+  },
 ];
 
 await main();
@@ -80,10 +95,16 @@ async function compare(world: World, image: string): Promise<void> {
   const podman = await preparePodman(world.home, image, environment);
   if (podman === undefined) print("podman is not installed: only tspod is measured");
   await world.ok("run", "-d", "--name", "bench", ...isolated, alpine, ...sleeper);
+  await world.ok("create", "--name", "halted", ...isolated, alpine, ...sleeper);
   try {
     if (podman !== undefined) {
-      const start = ["run", "-d", "--name", "bench", ...isolated, image, ...sleeper];
-      await command([...podman.words, ...start], podman.environment);
+      for (const [verb, ...words] of [
+        ["run", "-d", "--name", "bench"],
+        ["create", "--name", "halted"],
+      ]) {
+        const all = [verb ?? "", ...words, ...isolated, image, ...sleeper];
+        await command([...podman.words, ...all], podman.environment);
+      }
     }
     print(`${tspodFile}, medians of ${rounds} interleaved runs\n`);
     print(line("", "tspod", "podman", "ratio", "goal"));
