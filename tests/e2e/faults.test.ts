@@ -19,8 +19,10 @@ const timeoutMs = triesAll ? 7_200_000 : 120_000;
 
 interface Command {
   words: string[];
-  /** Containers that are to be there: [name, ...words of run -d]. */
+  /** What makes its world. */
   before?: string[][];
+  /** What takes away whatever it may have made besides containers, or not. */
+  after?: string[][];
 }
 
 const sleeper = ["--name", "it", "tiny", "sleep", "1000"];
@@ -38,6 +40,51 @@ const commands: Command[] = [
   { words: ["rm", "it"], before: [["create", ...sleeper]] },
   { words: ["rm", "-f", "it"], before: [["run", "-d", ...sleeper]] },
   { words: ["logs", "it"], before: [["run", "-d", ...sleeper]] },
+  { words: ["restart", "-t", "0", "it"], before: [["run", "-d", ...sleeper]] },
+  { words: ["pause", "it"], before: [["run", "-d", ...sleeper]] },
+  {
+    words: ["unpause", "it"],
+    before: [
+      ["run", "-d", ...sleeper],
+      ["pause", "it"],
+    ],
+  },
+  { words: ["rename", "it", "renamed"], before: [["run", "-d", ...sleeper]] },
+  { words: ["update", "--restart", "always", "it"], before: [["run", "-d", ...sleeper]] },
+  { words: ["update", "--pids-limit", "100", "it"], before: [["create", ...sleeper]] },
+  { words: ["run", "-d", "--restart", "on-failure:2", "--name", "it", "tiny", "false"] },
+  { words: ["create", "-v", "/etc", "--name", "it", "tiny", "true"] },
+  { words: ["rm", "-v", "it"], before: [["create", "-v", "/etc", "--name", "it", "tiny", "true"]] },
+  {
+    words: ["container", "prune", "-f", "--filter", "label!=keep"],
+    before: [["create", ...sleeper]],
+  },
+  { words: ["volume", "create", "it"], after: [["volume", "rm", "it"]] },
+  {
+    words: ["volume", "rm", "it"],
+    before: [["volume", "create", "it"]],
+    after: [["volume", "rm", "it"]],
+  },
+  {
+    words: ["volume", "prune", "-af"],
+    before: [["volume", "create", "it"]],
+    after: [["volume", "rm", "it"]],
+  },
+  { words: ["secret", "create", "it", "/etc/hostname"], after: [["secret", "rm", "it"]] },
+  {
+    words: ["secret", "rm", "it"],
+    before: [["secret", "create", "it", "/etc/hostname"]],
+    after: [["secret", "rm", "it"]],
+  },
+  { words: ["cp", "/etc/passwd", "it:/"], before: [["create", ...sleeper]] },
+  { words: ["cp", "/etc/passwd", "it:/"], before: [["run", "-d", ...sleeper]] },
+  { words: ["cp", "it:/etc", "copied"], before: [["create", ...sleeper]] },
+  { words: ["diff", "it"], before: [["run", "-d", ...sleeper]] },
+  {
+    words: ["commit", "it", "made"],
+    before: [["run", "-d", ...sleeper]],
+    after: [["rmi", "made"]],
+  },
 ];
 
 describe("kill -9 at any system call of", () => {
@@ -50,9 +97,20 @@ describe("kill -9 at any system call of", () => {
     async (_, command) => {
       const { world } = shared;
       const chance = random();
-      await world.tspod(["create", "--name", "kept", "-v", "kept:/data", "tiny", "true"]);
+      await world.tspod([
+        "create",
+        "--name",
+        "kept",
+        "-l",
+        "keep",
+        "-v",
+        "kept:/data",
+        "tiny",
+        "true",
+      ]);
+      await world.ok("run", "--rm", "-v", "kept:/data", "tiny", "sh", "-c", "echo sound >/data/it");
       await prepare(world, command);
-      const points = await faultPoints(world, command.words, () => clear(world));
+      const points = await faultPoints(world, command.words, () => clear(world, command));
       const chosen = triesAll ? points : sample(chance, points, trialsEach);
       let failures = 0;
       for (const point of chosen) {
@@ -68,20 +126,21 @@ describe("kill -9 at any system call of", () => {
 });
 
 /** Only what is kept, and what the command needs. */
-async function prepare(world: World, { before = [] }: Command): Promise<void> {
-  await clear(world);
-  for (const words of before) await world.ok(...words);
+async function prepare(world: World, command: Command): Promise<void> {
+  await clear(world, command);
+  for (const words of command.before ?? []) await world.ok(...words);
 }
 
-async function clear(world: World): Promise<void> {
+async function clear(world: World, { after = [] }: Pick<Command, "after"> = {}): Promise<void> {
   const ids = (await world.ok("ps", "-a", "--format", "{{.ID}} {{.Names}}")).split("\n");
   const others = ids.filter((line) => line !== "" && !line.endsWith(" kept"));
   if (others.length > 0)
     await world.ok("rm", "-f", ...others.map((line) => line.split(" ")[0] ?? ""));
+  for (const words of after) await world.tspod(words); // there may be nothing to remove
 }
 
 async function expectSound(world: World, what: string): Promise<void> {
-  const next = await world.tspod(["run", "--rm", "tiny", "echo", "sound"]);
+  const next = await world.tspod(["run", "--rm", "-v", "kept:/data", "tiny", "cat", "/data/it"]);
   expect({ what, ...next }).toEqual({ what, exitCode: 0, stdout: "sound\n", stderr: "" });
   const listed = await world.tspod(["ps", "-a", "--format", "{{.ID}} {{.Names}} {{.State}}"]);
   expect({ what, ...listed }).toMatchObject({ what, exitCode: 0, stderr: "" });
