@@ -1,11 +1,14 @@
 /**
- * kill -9 of any process of ours at any of its system calls, during every command of a container's life. Afterwards the
+ * kill -9 of any process of ours at any of its system calls, during every command of a container's life, every other time
+ * with a reboot after it. Afterwards the
  * next command works, everything there is can be inspected, what was there before still is, and all of it can be removed.
  * TSPOD_FAULTS=all tries every call of every command, which takes an hour or more; otherwise some of each, by a seed.
  */
 import { afterAll, describe, expect } from "bun:test";
+import { rmdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { faultPoints, runWithFault, sample, userNamespace } from "../support/faults.ts";
-import { leftovers, processesOf } from "../support/leaks.ts";
+import { cgroups, leftovers, processesOf } from "../support/leaks.ts";
 import { random } from "../support/random.ts";
 import { program, registryPrograms, testWith } from "../support/requirements.ts";
 import { sharedWorld } from "../support/shared-world.ts";
@@ -14,7 +17,7 @@ import type { World } from "../support/world.ts";
 
 const test = testWith(...registryPrograms, program("strace"));
 const triesAll = process.env.TSPOD_FAULTS === "all";
-const trialsEach = 8;
+const trialsEach = 4;
 const timeoutMs = triesAll ? 7_200_000 : 120_000;
 
 interface Command {
@@ -113,17 +116,49 @@ describe("kill -9 at any system call of", () => {
       const points = await faultPoints(world, command.words, () => clear(world, command));
       const chosen = triesAll ? points : sample(chance, points, trialsEach);
       let failures = 0;
-      for (const point of chosen) {
+      for (const [trial, point] of chosen.entries()) {
         await prepare(world, command);
         const { exitCode } = await runWithFault(world, command.words, point);
         if (exitCode !== 0) failures += 1;
-        await expectSound(world, `seed ${chance.seed}: ${point.call} number ${point.nth}`);
+        const isRebooted = trial % 2 === 1;
+        if (isRebooted) await reboot(world);
+        const after = isRebooted ? ", and a reboot" : "";
+        await expectSound(world, `seed ${chance.seed}: ${point.call} number ${point.nth}${after}`);
       }
       expect(failures, "commands that were hit themselves").toBeGreaterThan(0);
     },
     timeoutMs,
   );
 });
+
+/** All processes end at once, and what the host keeps in memory is gone with them. */
+async function reboot(world: World): Promise<void> {
+  await until("nothing runs", () => {
+    for (const { pid } of processesOf(world.root)) killIfThere(pid);
+    return processesOf(world.root).length === 0;
+  });
+  rmSync(join(world.root, "run"), { recursive: true, force: true });
+  for (const group of cgroups()) await until(`${group} is empty`, () => isRemoved(group));
+}
+
+/** The last to die may still be at it. */
+function isRemoved(group: string): boolean {
+  try {
+    rmdirSync(group);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EBUSY") return false;
+    throw error;
+  }
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // it ended by itself
+  }
+}
 
 /** Only what is kept, and what the command needs. */
 async function prepare(world: World, command: Command): Promise<void> {

@@ -54,7 +54,7 @@ function belongsTo(directory: string, root: string): boolean {
 }
 
 /** Ours are called tspod-<id>, as no user is. Tests that run beside each other are told apart by running in a row. */
-function cgroups(): string[] {
+export function cgroups(): string[] {
   const unified = existsSync("/sys/fs/cgroup/cgroup.controllers")
     ? "/sys/fs/cgroup"
     : "/sys/fs/cgroup/unified";
