@@ -31,6 +31,7 @@ const exitCodes = {
   "container.has_dependants": 125,
   "container.start_failed": 125,
   "container.no_healthcheck": 125,
+  "container.no_log": 125,
   "autostart.unavailable": 125,
   "files.not_found": 125,
   "files.refused": 125,

@@ -1,113 +1,99 @@
 /** `tspod logs`. */
-import { getContainer, type LogEntry, readLog } from "../container/index.ts";
+import {
+  type Container,
+  getContainer,
+  listContainers,
+  type LogRun,
+  readLog,
+} from "../container/index.ts";
 import { TspodError } from "../errors.ts";
 import { defineCommand } from "./command.ts";
 import { boolean, value } from "./flags.ts";
 
 export default defineCommand({
   path: ["logs"],
-  usage: "CONTAINER",
-  summary: "Show what a container has written",
+  usage: "CONTAINER [CONTAINER...]",
+  summary: "Show what containers have written",
   flags: {
     follow: boolean("-f,--follow", "Go on until it ends"),
     timestamps: boolean("-t,--timestamps", "Show when each line was written"),
     tail: value("-n,--tail", "LINES", "Only the last lines"),
     since: value("--since", "TIME", "Only what came after: RFC 3339, seconds, or e.g. 10m"),
     until: value("--until", "TIME", "Only what came before"),
+    names: boolean("--names", "Begin each line with the container's name"),
+    color: boolean("--color", "Each container's lines begin in a colour of its own"),
+    latest: boolean("-l,--latest", "The container that was created last"),
   },
-  args: { min: 1, max: 1, completes: "container" },
-  async run(context, flags, [name = ""]) {
-    const container = getContainer(context, name);
-    const isWanted = await timeFilter(flags.since, flags.until);
-    const writer = new LogWriter(flags.timestamps);
-    const tail = flags.tail === null || flags.tail === "all" ? Infinity : Number(flags.tail);
-    if (Number.isNaN(tail)) {
-      throw new TspodError("usage", `Invalid --tail "${flags.tail}"`, { next: "give a number" });
+  args: { min: 0, max: Infinity, completes: "container" },
+  async run(context, flags, names) {
+    const tail = parseTail(flags.tail);
+    const since = await parseInstant("--since", flags.since);
+    const until = await parseInstant("--until", flags.until);
+    const containers = flags.latest
+      ? listContainers(context).slice(0, 1)
+      : names.map((name) => getContainer(context, name));
+    if (containers.length === 0 || (flags.latest && names.length > 0)) {
+      throw new TspodError("usage", '"tspod logs" needs a container', {
+        next: "name some, or use --latest for the one that was created last",
+      });
     }
-    // what is in the log now may be cut to its tail; what comes after is shown as it comes
-    const now = { ...container, state: { status: "created" as const } };
-    const before: LogEntry[] = [];
-    let skip = 0;
-    for await (const entry of readLog(context, now, { follow: false, signal: context.signal })) {
-      if (!flags.follow && tail === Infinity) {
-        if (isWanted(entry)) await writer.write(entry);
-        continue;
-      }
-      skip++;
-      if (!isWanted(entry)) continue;
-      before.push(entry);
-      if (tail !== Infinity && before.length > tail * 2 + 64) cut(before, tail);
-    }
-    cut(before, tail);
-    for (const entry of before) await writer.write(entry);
-    if (flags.follow) {
-      const options = { follow: true, signal: context.signal };
-      for await (const entry of readLog(context, container, options)) {
-        if (skip-- > 0) continue;
-        if (isWanted(entry)) await writer.write(entry);
-      }
-    }
-    await writer.end();
+    const read = (container: Container, index: number): Promise<void> =>
+      readLog(context, container, {
+        ...{ follow: flags.follow, tail, since, until, signal: context.signal, write },
+        hasTimes: flags.timestamps,
+        prefix: prefixOf(container, index, { ...flags, isOne: containers.length === 1 }),
+      });
+    if (flags.follow) await Promise.all(containers.map(read));
+    else for (const [index, container] of containers.entries()) await read(container, index);
     return 0;
   },
 });
 
-/** Keep the last `lines` lines; pieces of one line count as one. */
-function cut(entries: LogEntry[], lines: number): void {
-  let from = entries.length;
-  let kept = 0;
-  while (from > 0) {
-    const isEnd = entries[from - 1]?.isPartial === false || from === entries.length;
-    if (isEnd && kept === lines) break;
-    if (isEnd) kept++;
-    from--;
-  }
-  if (lines === 0) from = entries.length;
-  entries.splice(0, from);
+let last = Promise.resolve();
+
+/** stdout's lines to standard output, stderr's to standard error, in order. A reader that is gone ends the command. */
+async function write({ stream, bytes }: LogRun): Promise<void> {
+  const target = stream === "stdout" ? Bun.stdout : Bun.stderr;
+  last = last.then(async () => void (await Bun.write(target, bytes)));
+  await last;
 }
 
-/** stdout's lines to standard output, stderr's to standard error, in order. */
-class LogWriter {
-  readonly #sinks = { stdout: Bun.stdout.writer(), stderr: Bun.stderr.writer() };
-  readonly #timestamps: boolean;
-  #last: "stdout" | "stderr" = "stdout";
-  #isLineStart = { stdout: true, stderr: true };
+const shortIdLength = 12;
+/** As podman: not black, not white. */
+const colors = [31, 32, 33, 34, 35, 36];
 
-  constructor(timestamps: boolean) {
-    this.#timestamps = timestamps;
-  }
-
-  async write({ stream, bytes, time, isPartial }: LogEntry): Promise<void> {
-    if (stream !== this.#last) await this.#sinks[this.#last].flush();
-    this.#last = stream;
-    if (this.#timestamps && this.#isLineStart[stream]) this.#sinks[stream].write(`${time} `);
-    this.#isLineStart[stream] = !isPartial;
-    this.#sinks[stream].write(bytes);
-    await this.#sinks[stream].flush();
-  }
-
-  async end(): Promise<void> {
-    await this.#sinks.stdout.flush();
-    await this.#sinks.stderr.flush();
-  }
+function prefixOf(
+  { id, name }: Container,
+  index: number,
+  { names, color, isOne }: { names: boolean; color: boolean; isOne: boolean },
+): string {
+  if (isOne && !names && !color) return "";
+  const word = names ? name : id.slice(0, shortIdLength);
+  return color ? `\x1b[${colors[index % colors.length]}m${word}\x1b[0m ` : `${word} `;
 }
 
-/** Log times are RFC 3339 in UTC with nanoseconds, so they compare as text up to the millisecond. */
-async function timeFilter(
-  since: string | null,
-  until: string | null,
-): Promise<(entry: LogEntry) => boolean> {
-  if (since === null && until === null) return () => true;
+function parseTail(text: string | null): number {
+  if (text === null || text === "all" || text === "-1") return Infinity;
+  if (/^\d+$/.test(text)) return Number(text);
+  throw new TspodError("usage", `Invalid --tail "${text}"`, { next: "give a number, or all" });
+}
+
+/** As the log has it: UTC with nanoseconds, which compares as text. */
+async function parseInstant(flag: string, text: string | null): Promise<string | null> {
+  if (text === null) return null;
+  const seconds = /^(\d+)(?:\.(\d{1,9}))?$/.exec(text);
+  if (seconds !== null) {
+    const [, whole = "0", fraction = ""] = seconds;
+    return instant(Number(whole) * 1000).replace(/\.\d+/, `.${fraction.padEnd(9, "0")}`);
+  }
+  const parsed = Date.parse(text);
+  if (!Number.isNaN(parsed)) {
+    const fraction = /\.(\d{1,9})/.exec(text)?.[1];
+    if (fraction === undefined) return instant(parsed);
+    return instant(parsed).replace(/\.\d+/, `.${fraction.padEnd(9, "0")}`);
+  }
   const { parseDuration } = await import("../lib/duration.ts");
-  const instant = (flag: string, text: string): number => {
-    if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000;
-    const parsed = Date.parse(text);
-    return Number.isNaN(parsed) ? Date.now() - parseDuration(text, flag) : parsed;
-  };
-  const from = since === null ? -Infinity : instant("--since", since);
-  const to = until === null ? Infinity : instant("--until", until);
-  return ({ time }) => {
-    const at = Date.parse(time);
-    return at >= from && at <= to;
-  };
+  return instant(Date.now() - parseDuration(text, flag));
 }
+
+const instant = (ms: number): string => new Date(ms).toISOString().replace("Z", "000000Z");

@@ -14,7 +14,7 @@ export { isUp } from "../store/containers.ts";
 export { type Container, findContainer, getContainer, getLatest, listContainers } from "./find.ts";
 export { checkHealth } from "./health.ts";
 export { inspectContainer } from "./inspect.ts";
-export { type LogEntry, readLog } from "./logs.ts";
+export { type LogRun, readLog } from "./logs.ts";
 export { parseContainerName } from "./names.ts";
 export { recoverContainers } from "./recover.ts";
 export { discardFiles, discardContainer, removeContainer } from "./remove.ts";

@@ -53,6 +53,22 @@ export function inspectRestart({ restart }: HelperSettings) {
   return { RestartPolicy: { Name: policy, MaximumRetryCount: retriesMax } };
 }
 
+/** For HostConfig.LogConfig: docker's names, and podman's where docker has none. */
+export function inspectLog({ log }: HelperSettings) {
+  const { maxBytes = null, maxFiles = null } = "maxBytes" in log ? log : {};
+  return {
+    Type: log.driver,
+    Config: {
+      ...(maxBytes === null ? {} : { "max-size": String(maxBytes) }),
+      ...(maxFiles === null ? {} : { "max-file": String(maxFiles) }),
+      ...("tag" in log && log.tag !== undefined ? { tag: log.tag } : {}),
+    },
+    Path: "path" in log ? log.path : "",
+    Tag: "tag" in log ? (log.tag ?? "") : "",
+    Size: "0B",
+  };
+}
+
 /** Why it could not be started again; "" when nothing of the kind is known. */
 export function inspectError(state: ContainerState): string {
   return state.status === "exited" && state.failure !== undefined

@@ -13,7 +13,7 @@ import {
   type ThrottleKind,
 } from "../spec/index.ts";
 import type { Container } from "./find.ts";
-import { inspectRestart } from "./inspect-health.ts";
+import { inspectLog, inspectRestart } from "./inspect-health.ts";
 import { namespacesOf } from "./joined.ts";
 
 export function inspectHost(container: Container, config: RuntimeSpec, helper: HelperSettings) {
@@ -22,7 +22,7 @@ export function inspectHost(container: Container, config: RuntimeSpec, helper: H
   return {
     Binds: binds(options),
     ContainerIDFile: "",
-    LogConfig: { Type: helper.log.driver, Config: {}, Path: helper.log.path, Tag: "", Size: "0B" },
+    LogConfig: inspectLog(helper),
     NetworkMode: options.network,
     ...{ PortBindings: {}, PublishAllPorts: false, Links: [] },
     ...{ Dns: [], DnsOptions: [], DnsSearch: [], ExtraHosts: [] },

@@ -51,7 +51,7 @@ export function inspectContainer(
     HostnamePath: `${directory}/hostname`,
     HostsPath: `${directory}/hosts`,
     StaticDir: directory,
-    LogPath: helper.log.path,
+    LogPath: "path" in helper.log ? helper.log.path : "",
     OCIConfigPath: `${directory}/config.json`,
     OCIRuntime: helper.runtime?.name ?? ownRuntime,
     ConmonPidFile: "",

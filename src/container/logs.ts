@@ -1,122 +1,134 @@
-/**
- * Reads a container's log: CRI lines `<RFC 3339 nano> <stdout|stderr> <F|P> <bytes>\n`, P meaning that the line goes on.
- * Bytes come out as the container wrote them. Knows no terminal.
- */
-import { closeSync, fstatSync, openSync, readSync, watch } from "node:fs";
-import { containerDirectory, isUp } from "../store/containers.ts";
+/** Reads a container's log, over the files that were put aside, and goes on while it is written. Knows no terminal. */
+import { TspodError } from "../errors.ts";
+import type { FileLog } from "../helper/index.ts";
+import type { HelperSettings } from "../spec/index.ts";
+import { isUp, readState } from "../store/containers.ts";
+import { readContainerFile } from "./files.ts";
 import type { Container, Store } from "./find.ts";
+import {
+  findTail,
+  logPaths,
+  newerPaths,
+  openLog,
+  type OpenLog,
+  readPieces,
+  watchLog,
+} from "./log-files.ts";
+import { decodeLog, type LogRun, startOfLog, type LogView } from "./log-lines.ts";
 import { waitContainer } from "./stop.ts";
 
-export interface LogEntry {
-  stream: "stdout" | "stderr";
-  /** With its newline, unless the container has not (yet) written one. */
-  bytes: Uint8Array;
-  /** RFC 3339 with nanoseconds, as recorded. */
-  time: string;
-  isPartial: boolean;
+export type { LogRun, LogStream, LogView } from "./log-lines.ts";
+
+export interface LogRequest extends LogView {
+  follow: boolean;
+  /** The last lines only; Infinity: all. */
+  tail: number;
+  signal: AbortSignal;
+  /** Called one after the other; what it is given is overwritten after it has resolved. */
+  write(run: LogRun): Promise<void>;
 }
 
-const chunkBytes = 64 * 1024;
-const newline = 0x0a;
-const space = 0x20;
-
-/** Whole entries of `data`, and how many bytes of it they took. Pure; a line that is not CRI is skipped. */
-export function parseLog(data: Uint8Array): { entries: LogEntry[]; used: number } {
-  const entries: LogEntry[] = [];
-  let used = 0;
-  for (;;) {
-    const end = data.indexOf(newline, used);
-    if (end < 0) return { entries, used };
-    const entry = parseLine(data.subarray(used, end + 1));
-    if (entry !== null) entries.push(entry);
-    used = end + 1;
-  }
-}
-
-function parseLine(line: Uint8Array): LogEntry | null {
-  const afterTime = line.indexOf(space);
-  const afterStream = line.indexOf(space, afterTime + 1);
-  const afterTag = line.indexOf(space, afterStream + 1);
-  if (afterTime < 0 || afterStream < 0 || afterTag < 0) return null;
-  const text = (from: number, to: number): string =>
-    Buffer.from(line.subarray(from, to)).toString("latin1");
-  const stream = text(afterTime + 1, afterStream);
-  if (stream !== "stdout" && stream !== "stderr") return null;
-  const isPartial = text(afterStream + 1, afterTag) === "P";
-  const bytes = line.subarray(afterTag + 1, isPartial ? -1 : undefined);
-  return { stream, bytes, time: text(0, afterTime), isPartial };
-}
-
-/** Every entry so far; with `follow` those to come too, until the container ends or `signal` aborts. */
-export async function* readLog(
+/**
+ * Hand over what there is; with `follow` also what is to come, until the container has ended for good, `until` has
+ * passed or `signal` aborts. Errors: container.no_log.
+ */
+export async function readLog(
   context: Store,
   container: Container,
-  options: { follow: boolean; signal: AbortSignal },
-): AsyncGenerator<LogEntry> {
-  const path = `${containerDirectory(context.paths, container.id)}/log`;
-  using file = openLog(path);
-  if (file === null) return;
-  const follower = options.follow && isUp(container.state);
-  const changes = follower ? watchForChange(path) : null;
-  let hasEnded = !follower;
-  if (follower) {
-    const done = (): void => {
-      hasEnded = true;
-      changes?.notify();
-    };
-    waitContainer(context, container.id, options.signal).then(done, done);
-    options.signal.addEventListener("abort", done);
-  }
-  for (;;) {
-    const isLast = hasEnded; // decided before reading: what came until then is read
-    yield* file.readNew();
-    if (isLast || options.signal.aborted) break;
-    await changes?.next();
-  }
-  changes?.close();
-}
-
-function openLog(path: string): (Disposable & { readNew: () => Generator<LogEntry> }) | null {
-  let descriptor: number;
+  request: LogRequest,
+): Promise<void> {
+  const log = logOf(context, container);
+  const follows = request.follow && isUp(container.state);
+  // before the first look: what comes after it wakes us
+  using follower = follows ? follow(context, container, log, request) : null;
+  const { paths, offset } =
+    request.tail === Infinity
+      ? { paths: logPaths(log), offset: 0 }
+      : findTail(log, logPaths(log), request.tail);
+  const position = startOfLog();
+  const take = async (piece: Buffer): Promise<number> => {
+    const { runs, used } = decodeLog(log.driver, piece, request, position);
+    for (const run of runs) await request.write(run);
+    return used;
+  };
+  let file: OpenLog | null = null;
+  let next = paths;
+  let from = offset;
   try {
-    descriptor = openSync(path, "r");
-  } catch {
-    return null; // nothing has been logged
-  }
-  let offset = 0;
-  let buffer = Buffer.alloc(chunkBytes);
-  return {
-    *readNew() {
-      while (offset < fstatSync(descriptor).size) {
-        const count = readSync(descriptor, buffer, 0, buffer.length, offset);
-        if (count === 0) return;
-        const { entries, used } = parseLog(Buffer.from(buffer.subarray(0, count)));
-        yield* entries;
-        offset += used;
-        if (used > 0) continue;
-        if (count < buffer.length) return; // half a line: the monitor is writing it
-        buffer = Buffer.alloc(buffer.length * 2);
+    for (;;) {
+      const isLast = follower === null || follower.hasEnded; // decided before reading: what came until then is read
+      if (file !== null) await readPieces(file, take);
+      for (const path of next) {
+        const opened = openLog(path, from);
+        from = 0;
+        if (opened === null) continue;
+        if (file !== null) file[Symbol.dispose]();
+        file = opened;
+        await readPieces(file, take);
+        if (position.isPast) return;
       }
-    },
-    [Symbol.dispose]: () => closeSync(descriptor),
-  };
+      if (position.isPast || request.signal.aborted) return;
+      next = file === null ? logPaths(log) : newerPaths(log, file);
+      if (file !== null && next.length > 0) continue; // it was put aside while we read
+      if (isLast || follower === null) return;
+      await follower.next();
+    }
+  } finally {
+    if (file !== null) file[Symbol.dispose]();
+  }
 }
 
-/** Wakes on a change of the file. A change between two waits is not missed. */
-function watchForChange(path: string): {
-  next: () => Promise<void>;
-  notify: () => void;
-  close: () => void;
-} {
-  let pending = Promise.withResolvers<void>();
-  const notify = (): void => pending.resolve();
-  const watcher = watch(path, notify);
-  return {
-    next: async () => {
-      await pending.promise;
-      pending = Promise.withResolvers<void>();
+function logOf(context: Store, container: Container): FileLog {
+  const { log } = readContainerFile<HelperSettings>(context, container.id, "helper.json");
+  if (log.driver === "k8s-file" || log.driver === "json-file") return log;
+  throw new TspodError(
+    "container.no_log",
+    `The output of container "${container.name}" is not kept here: its log driver is "${log.driver}"`,
+    {
+      next:
+        log.driver === "journald"
+          ? `ask the journal: journalctl CONTAINER_NAME=${container.name}`
+          : "create it with --log-driver=k8s-file, which is the default",
     },
-    notify,
-    close: () => watcher.close(),
+  );
+}
+
+interface Follower extends Disposable {
+  hasEnded: boolean;
+  next(): Promise<void>;
+}
+
+function follow(
+  context: Store,
+  container: Container,
+  log: FileLog,
+  { signal, until }: LogRequest,
+): Follower {
+  const changes = watchLog(log.path);
+  const end = (): void => {
+    follower.hasEnded = true;
+    changes.notify();
   };
+  const timer =
+    until === null ? undefined : setTimeout(end, Math.max(0, Date.parse(until) - Date.now()));
+  const over = new AbortController();
+  const follower: Follower = {
+    hasEnded: false,
+    next: changes.next,
+    [Symbol.dispose]: () => {
+      over.abort();
+      clearTimeout(timer);
+      changes.close();
+    },
+  };
+  const waiting = AbortSignal.any([signal, over.signal]);
+  void endOf(context, container, waiting).then(end, end);
+  return follower;
+}
+
+/** Its end for good: an end after which it is started again is none. */
+async function endOf(context: Store, { id }: Container, signal: AbortSignal): Promise<void> {
+  while (isUp(readState(context.paths, id))) {
+    if ((await waitContainer(context, id, signal)) === null) return;
+  }
 }

@@ -31,15 +31,17 @@ export function startContainer(
   const path = `${directory}/helper.json`;
   const helper = JSON.parse(readFileSync(path, "utf8")) as HelperConfig; // create wrote it
   const { attach: before, ...rest } = helper;
+  const isPassed = rest.log.driver === "passthrough"; // then standard input is the container's to read
   const { name } = record;
   if (attach !== null || before !== undefined || helper.name !== name) {
-    const next = { ...rest, name, ...(attach === null ? {} : { attach }) };
+    const client = isPassed && attach !== null ? { ...attach, stdin: false } : attach;
+    const next = { ...rest, name, ...(client === null ? {} : { attach: client }) };
     writeFileAtomic(path, JSON.stringify(next));
   }
   return startHelper({
     command: context.helper,
     args: ["run", directory],
-    foreground: attach !== null,
+    foreground: attach !== null || isPassed,
     passed,
     onWarning: (_, detail) => context.warn(detail),
   });

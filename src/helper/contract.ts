@@ -45,9 +45,27 @@ export interface Attach {
   passthrough: boolean;
 }
 
+/**
+ * A file that reaches `maxBytes` becomes `<path>.1`, what was that becomes `.2`, until there are `maxFiles` with the one
+ * that is written.
+ */
+export interface FileLog {
+  /**
+   * k8s-file: CRI lines, `<RFC3339Nano> stdout|stderr F|P <text>\n`. json-file: docker's,
+   * `{"log":"text\n","stream":"stdout","time":"<RFC3339Nano>"}`.
+   */
+  driver: "k8s-file" | "json-file";
+  path: string;
+  /** Absent: no limit. */
+  maxBytes?: number;
+  maxFiles?: number;
+}
+
 export type LogTarget =
-  /** CRI lines: `<RFC3339Nano> stdout|stderr F|P <text>\n`. */
-  { driver: "k8s-file"; path: string } | { driver: "none" };
+  | FileLog
+  | { driver: "journald"; tag?: string }
+  /** passthrough: the container has the streams of whoever starts it. */
+  | { driver: "none" | "passthrough" };
 
 /** What follows when a container is not well. */
 export type HealthAction = "none" | "kill" | "restart" | "stop";

@@ -5,6 +5,7 @@ export type {
   ControlRequest,
   ExecConfig,
   ExitRecord,
+  FileLog,
   HealthAction,
   HealthConfig,
   HealthRecord,

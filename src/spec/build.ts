@@ -13,7 +13,7 @@ import type { ImageConfig } from "../oci/image-config.ts";
 import type { Mount, RuntimeSpec } from "../oci/runtime-spec.ts";
 import { containerEnvironment } from "./environment.ts";
 import { containerFiles } from "./files.ts";
-import { healthCommand, healthExec, lifeSettings } from "./life.ts";
+import { healthCommand, healthExec, lifeSettings, logTarget } from "./life.ts";
 import { defaultMounts } from "./mounts.ts";
 import { defaultNamespaces, isJoined, joinedContainer, namespaceList } from "./namespaces.ts";
 import type { CreateOptions } from "./options.ts";
@@ -94,10 +94,9 @@ export interface JoinedContainer {
 }
 
 /** `helper.json` without what is decided at start, and no wider than what is written here. */
-export type HelperSettings = Omit<HelperConfig, "attach" | "user" | "rootfs" | "log"> & {
+export type HelperSettings = Omit<HelperConfig, "attach" | "user" | "rootfs"> & {
   user: string;
   rootfs: Exclude<HelperConfig["rootfs"], { kind: "directory" }>;
-  log: Extract<HelperConfig["log"], { driver: "k8s-file" }>;
 };
 
 export interface BuiltSpec {
@@ -310,7 +309,7 @@ function helperSettings(
     init: options.init,
     ...(options.runtime === null ? {} : { runtime: options.runtime }),
     stdinOpen: options.interactive,
-    log: { driver: "k8s-file", path: `${place.containerDir}/log` },
+    log: logTarget(options, place),
     autoRemove: options.autoRemove,
     stopSignal: options.stopSignal ?? imageStopSignal(image),
     stopTimeoutMs: options.stopTimeoutMs,

@@ -25,6 +25,7 @@ export type {
   ImageMount,
   Joined,
   LifeOptions,
+  LogOptions,
   NamedVolumeMount,
   NamespaceOptions,
   NetworkMode,
@@ -45,6 +46,7 @@ export {
   namespaceList,
   namespacePath,
 } from "./namespaces.ts";
+export { logDrivers } from "./options.ts";
 export { defaultLife, noHealthOptions } from "./life.ts";
 export { sharedMemoryOf } from "./mounts.ts";
 export { defaultSecurity, processCapabilities } from "./security.ts";

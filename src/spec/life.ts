@@ -3,7 +3,7 @@ import { contractVersion, type ExecConfig, type HelperConfig } from "../helper/c
 import { wireProcess } from "../oci/config-json.ts";
 import type { Healthcheck } from "../oci/image-config.ts";
 import type { RuntimeSpec } from "../oci/runtime-spec.ts";
-import type { HealthOptions, LifeOptions } from "./options.ts";
+import type { CreateOptions, HealthOptions, LifeOptions } from "./options.ts";
 
 export const defaultLife: LifeOptions = {
   ...{ restart: { policy: "no", retriesMax: 0 }, lifetimeMs: 0, health: null },
@@ -40,6 +40,36 @@ export function lifeSettings(
       : { notify: sdnotify === "healthy" ? ("healthy" as const) : ("started" as const) }),
   };
 }
+
+/** Where its output goes. */
+export function logTarget(
+  { life, image }: Pick<CreateOptions, "life" | "image">,
+  place: { id: string; name: string; containerDir: string },
+): HelperConfig["log"] {
+  const file = `${place.containerDir}/log`;
+  if (life?.log === undefined) return { driver: "k8s-file", path: file };
+  const { driver, path, maxBytes, maxFiles, tag } = life.log;
+  if (driver === "none" || driver === "passthrough") return { driver };
+  if (driver === "journald") return tag === null ? { driver } : { driver, tag: fill(tag) };
+  return {
+    ...{ driver, path: path ?? file },
+    ...(maxBytes === null ? {} : { maxBytes }),
+    ...(maxFiles === null ? {} : { maxFiles }),
+  };
+
+  function fill(template: string): string {
+    const { id, name } = place;
+    const fields: Record<string, string> = {
+      ...{ ID: id.slice(0, shortIdLength), FullID: id, Name: name, ImageName: image },
+    };
+    return template.replace(tagField, (whole, field: string) => fields[field] ?? whole);
+  }
+}
+
+const shortIdLength = 12;
+
+/** What a tag may hold of a template. */
+export const tagField = /\{\{\s*\.(ID|FullID|Name|ImageName)\s*\}\}/g;
 
 /** Null: it is not asked. */
 export function healthCommand(

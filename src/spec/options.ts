@@ -1,4 +1,4 @@
-/** What somebody asks of a new container, as plain data: cli, api, compose and kube all end here. Types only. */
+/** What somebody asks of a new container, as plain data: cli, api, compose and kube all end here. */
 
 import type { HealthAction, RestartRule } from "../helper/contract.ts";
 import type { LimitOptions } from "./resources.ts";
@@ -190,6 +190,18 @@ export interface HealthOptions {
   logBytesMax: number | null;
 }
 
+export const logDrivers = ["k8s-file", "json-file", "journald", "none", "passthrough"] as const;
+
+/** Null: the default. */
+export interface LogOptions {
+  driver: (typeof logDrivers)[number];
+  path: string | null;
+  maxBytes: number | null;
+  maxFiles: number | null;
+  /** With {{.Name}} and the like. */
+  tag: string | null;
+}
+
 /** What its monitor does for a container. */
 export interface LifeOptions {
   restart: RestartRule;
@@ -197,6 +209,8 @@ export interface LifeOptions {
   lifetimeMs: number;
   /** Null: the image's own check, if it has one. */
   health: HealthOptions | null;
+  /** Absent: a file beside the container. */
+  log?: LogOptions;
   sdnotify: "container" | "conmon" | "healthy" | "ignore";
 }
 

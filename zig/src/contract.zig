@@ -71,7 +71,17 @@ pub const Attach = struct {
     }
 };
 
-pub const Log = struct { driver: enum { @"k8s-file", none }, path: Text = "" };
+pub const LogDriver = enum { @"k8s-file", @"json-file", journald, none, passthrough };
+
+pub const Log = struct {
+    driver: LogDriver,
+    path: Text = "",
+    /// Of one file; 0: no limit.
+    maxBytes: u64 = 0,
+    /// With the one that is written.
+    maxFiles: u32 = 1,
+    tag: Text = "",
+};
 
 /// A command that tells how the container is (monitor/health.zig): health-exec.json beside this, an `Exec`.
 pub const Health = struct {

@@ -109,6 +109,9 @@ test {
     _ = @import("process/hooks.zig");
     _ = @import("monitor/footprint.zig");
     _ = @import("monitor/log.zig");
+    _ = @import("monitor/cri.zig");
+    _ = @import("monitor/json_log.zig");
+    _ = @import("monitor/journal.zig");
     _ = @import("monitor/frame.zig");
     _ = @import("monitor/clock.zig");
     _ = @import("monitor/control.zig");

@@ -24,7 +24,41 @@ pub const Options = struct {
     helper: ?*const contract.Helper,
     attach: ?contract.Attach,
     stdin_open: bool,
+
+    /// The caller's streams are the program's own (the log driver "passthrough").
+    fn passesStreams(options: *const Options) bool {
+        const helper = options.helper orelse return false;
+        return helper.log.driver == .passthrough and !options.target.hasTerminal();
+    }
 };
+
+/// The caller's streams, for every start of the program.
+const Callers = struct {
+    fds: [3]linux.fd_t = @splat(-1),
+
+    fn keep(kept: *Callers, with_stdin: bool) sys.Error!void {
+        for (&kept.fds, 0..) |*fd, i| {
+            if (i == 0 and !with_stdin) continue;
+            fd.* = try copy(@intCast(i));
+        }
+    }
+
+    fn copy(fd: linux.fd_t) sys.Error!linux.fd_t {
+        const first_free = 3;
+        const dupfd_cloexec = 1030; // F_DUPFD_CLOEXEC
+        return sys.checkFd("fcntl", "a standard stream", linux.fcntl(fd, dupfd_cloexec, first_free));
+    }
+
+    /// Nobody starts it again: whoever waits for the end of a stream must get it.
+    fn close(kept: *Callers) void {
+        for (&kept.fds) |*fd| {
+            if (fd.* >= 0) _ = linux.close(fd.*);
+            fd.* = -1;
+        }
+    }
+};
+
+var callers: Callers = .{};
 
 var monitor: monitors.Monitor = .{};
 
@@ -99,11 +133,12 @@ fn watchOver(arena: *std.heap.ArenaAllocator, options: Options, status: linux.fd
 }
 
 fn watch(arena: *std.heap.ArenaAllocator, options: Options, status: linux.fd_t, primary: ?linux.fd_t) sys.Error!?monitors.Ending {
+    if (options.passesStreams()) try callers.keep(options.stdin_open);
     leaveCaller();
     const m = &monitor;
     if (options.helper) |helper| try m.set(helper);
     var streams: Streams = .{};
-    if (!options.target.hasTerminal()) try streams.open(options.stdin_open);
+    try streams.openFor(options);
     var started = try launch.Launch.start(options.target, streams.theirs());
     streams.closeTheirs();
     const result = bringUp(m, &started, options) catch |err| {
@@ -129,6 +164,7 @@ fn watch(arena: *std.heap.ArenaAllocator, options: Options, status: linux.fd_t, 
     try m.watchSignals(forwardedSignals());
     _ = linux.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), 0, 0, 0, 0); // before anybody is told of it
     event.emit(event.started(running.pid));
+    if (options.helper) |helper| if (!helper.isRestarted()) callers.close();
     report.sendDescriptor(status, .executing, running.pidfd) catch {};
     _ = linux.close(status);
     _ = linux.close(event.descriptor);
@@ -183,7 +219,7 @@ fn tryAgain(m: *monitors.Monitor, arena: *std.heap.ArenaAllocator) sys.Error!?ev
     };
     var streams: Streams = .{};
     errdefer streams.closeOurs();
-    if (!target.hasTerminal()) try streams.open(options.stdin_open);
+    try streams.openFor(options);
     var started = launch.Launch.start(target, streams.theirs()) catch |err| {
         streams.closeTheirs();
         return err;
@@ -268,6 +304,17 @@ const Streams = struct {
     their_stdin: linux.fd_t = -1,
     their_stdout: linux.fd_t = -1,
     their_stderr: linux.fd_t = -1,
+
+    fn openFor(streams: *Streams, options: Options) sys.Error!void {
+        if (options.target.hasTerminal()) return;
+        if (!options.passesStreams()) return streams.open(options.stdin_open);
+        streams.their_stdin = if (callers.fds[0] >= 0)
+            try Callers.copy(callers.fds[0])
+        else
+            try sys.checkFd("open", "/dev/null", linux.open("/dev/null", .{ .CLOEXEC = true }, 0));
+        streams.their_stdout = try Callers.copy(callers.fds[1]);
+        streams.their_stderr = try Callers.copy(callers.fds[2]);
+    }
 
     fn open(streams: *Streams, stdin_open: bool) sys.Error!void {
         var pair: [2]linux.fd_t = undefined;

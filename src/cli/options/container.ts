@@ -62,7 +62,7 @@ export const containerFlags = {
 /** What the other issues bring: limits, security, networks, the rest of a container's life. */
 export const containerFlagsNotYet = `
   -p --publish -P --publish-all --expose --env-host --label-file
-  --log-driver --log-opt --annotation --add-host --dns --dns-search --dns-option --ip
+  --annotation --add-host --dns --dns-search --dns-option --ip
   --ip6 --mac-address --network-alias --rootfs --replace --pod --tz --no-hosts
   --http-proxy --domainname --link --gpus --isolation --quiet -q
 `

@@ -3,10 +3,12 @@ import { TspodError } from "../../errors.ts";
 import type { RestartRule } from "../../helper/index.ts";
 import { parseDuration } from "../../lib/duration.ts";
 import { type HealthOptions, type LifeOptions, noHealthOptions } from "../../spec/index.ts";
+import { parseLog } from "./log-values.ts";
 import { healthActions, type LifeFlags, notifyModes, restartPolicies } from "./life.ts";
 
 /** Throws usage: a value that is none, or flags that contradict one another. */
-export function parseLife(flags: LifeFlags & { rm: boolean }): LifeOptions {
+export function parseLife(flags: LifeFlags & { rm: boolean; tty: boolean }): LifeOptions {
+  const log = parseLog(flags);
   const restart = parseRestart(flags.restart ?? "no");
   if (flags.rm && (restart.policy === "always" || restart.policy === "unless-stopped")) {
     throw new TspodError("usage", `Cannot combine --rm with --restart=${restart.policy}`, {
@@ -17,6 +19,7 @@ export function parseLife(flags: LifeFlags & { rm: boolean }): LifeOptions {
     restart,
     lifetimeMs: flags.timeout === null ? 0 : parseWholeNumber("--timeout", flags.timeout) * 1000,
     health: parseHealth(flags),
+    ...(log === null ? {} : { log }),
     sdnotify: oneOf("--sdnotify", flags.sdnotify ?? "ignore", notifyModes),
   };
 }

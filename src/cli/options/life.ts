@@ -1,12 +1,19 @@
-/** --restart, --timeout, --health-*, --sdnotify: the flags. Their values are read only when given. */
-import type { LifeOptions } from "../../spec/index.ts";
-import { boolean, type FlagValues, value } from "../flags.ts";
+/** --restart, --timeout, --health-*, --log-*, --sdnotify: the flags. Their values are read only when given. */
+import { type LifeOptions, logDrivers } from "../../spec/index.ts";
+import { boolean, type FlagValues, list, value } from "../flags.ts";
 
 export const restartPolicies = ["no", "on-failure", "always", "unless-stopped"] as const;
 export const healthActions = ["none", "kill", "restart", "stop"] as const;
 export const notifyModes = ["container", "conmon", "healthy", "ignore"] as const;
 
 export const lifeFlags = {
+  logDriver: value(
+    "--log-driver",
+    "DRIVER",
+    "Where its output is kept: k8s-file, json-file, journald, none, passthrough",
+    logDrivers,
+  ),
+  logOpt: list("--log-opt", "KEY=VALUE", "path, max-size, max-file or tag of the log"),
   restart: value(
     "--restart",
     "POLICY[:RETRIES]",
@@ -55,11 +62,11 @@ export type LifeFlags = FlagValues<typeof lifeFlags>;
 
 /** Empty when nothing was asked for. Throws usage. */
 export async function lifeOptions(
-  flags: LifeFlags & { rm: boolean },
+  flags: LifeFlags & { rm: boolean; tty: boolean },
 ): Promise<{ life?: LifeOptions }> {
   const isAsked = Object.keys(lifeFlags).some((key) => {
     const given = flags[key as keyof LifeFlags]; // a key of the table
-    return given !== null && given !== false;
+    return Array.isArray(given) ? given.length > 0 : given !== null && given !== false;
   });
   if (!isAsked) return {};
   const { parseLife } = await import("./life-values.ts");

@@ -5,6 +5,7 @@ const sys = @import("../sys.zig");
 const event = @import("../event.zig");
 const clock = @import("clock.zig");
 const record = @import("record.zig");
+const journal = @import("journal.zig");
 const linux = sys.linux;
 
 const name_bytes_max = 256;
@@ -28,6 +29,16 @@ pub const Events = struct {
         events.rename(name_text);
         events.image_bytes = @min(image.len, image_bytes_max);
         @memcpy(events.image_buffer[0..events.image_bytes], image[0..events.image_bytes]);
+    }
+
+    /// For the journal.
+    pub fn who(events: *const Events, id: []const u8) journal.Who {
+        return .{
+            .id = id,
+            .name = events.name_buffer[0..events.name_bytes],
+            .image = events.image_buffer[0..events.image_bytes],
+            .tag = "",
+        };
     }
 
     /// What comes later has the new name.

@@ -155,7 +155,7 @@ pub const Monitor = struct {
             _ = linux.close(listeners.attach); // connecting is refused: there is nothing to attach to
             m.attach_fd = null;
         }
-        if (log.driver == .@"k8s-file") m.log = try .open(log.path);
+        try m.log.open(log);
     }
 
     /// Undo `makeFiles` when the container could not be started. With `--rm` its directory goes as well.
@@ -301,7 +301,7 @@ pub const Monitor = struct {
             m.closeOutput(output);
             return false;
         }
-        m.log.write(output.stream, piece[0..n]);
+        m.log.write(m.events.who(m.config.id()), output.stream, piece[0..n]);
         clients.broadcast(m.epoll, if (output.stream == .stdout) .stdout else .stderr, piece[0..n]);
         m.holdBack(clients.holdsBack());
         return true;
@@ -553,6 +553,7 @@ pub const Monitor = struct {
         // What the container wrote before it ended comes first, then the record.
         while (m.pump(&m.stdout)) {}
         while (m.pump(&m.stderr)) {}
+        m.log.finish();
         m.finish();
         if (!m.is_held_back) m.sayFarewell();
     }
