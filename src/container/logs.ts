@@ -5,15 +5,7 @@ import type { HelperSettings } from "../spec/index.ts";
 import { isUp, readState } from "../store/containers.ts";
 import { readContainerFile } from "./files.ts";
 import type { Container, Store } from "./find.ts";
-import {
-  findTail,
-  logPaths,
-  newerPaths,
-  openLog,
-  type OpenLog,
-  readPieces,
-  watchLog,
-} from "./log-files.ts";
+import { openNext, openOldest, openTail, type OpenLog, readPieces, watchLog } from "./log-files.ts";
 import { decodeLog, type LogRun, startOfLog, type LogView } from "./log-lines.ts";
 import { waitContainer } from "./stop.ts";
 
@@ -41,40 +33,34 @@ export async function readLog(
   const follows = request.follow && isUp(container.state);
   // before the first look: what comes after it wakes us
   using follower = follows ? follow(context, container, log, request) : null;
-  const { paths, offset } =
-    request.tail === Infinity
-      ? { paths: logPaths(log), offset: 0 }
-      : findTail(log, logPaths(log), request.tail);
   const position = startOfLog();
   const take = async (piece: Buffer): Promise<number> => {
     const { runs, used } = decodeLog(log.driver, piece, request, position);
     for (const run of runs) await request.write(run);
     return used;
   };
-  let file: OpenLog | null = null;
-  let next = paths;
-  let from = offset;
+  const { tail, signal } = request;
+  const first = (): OpenLog | null => (tail === Infinity ? openOldest(log) : openTail(log, tail));
+  let file = first();
   try {
     for (;;) {
       const isLast = follower === null || follower.hasEnded; // decided before reading: what came until then is read
-      if (file !== null) await readPieces(file, take);
-      for (const path of next) {
-        const opened = openLog(path, from);
-        from = 0;
-        if (opened === null) continue;
-        if (file !== null) file[Symbol.dispose]();
-        file = opened;
+      if (file !== null) {
         await readPieces(file, take);
-        if (position.isPast) return;
+        const next = openNext(log, file);
+        if (next !== null) {
+          await readPieces(file, take); // nothing more comes after this
+          file[Symbol.dispose]();
+          file = next;
+          continue;
+        }
       }
-      if (position.isPast || request.signal.aborted) return;
-      next = file === null ? logPaths(log) : newerPaths(log, file);
-      if (file !== null && next.length > 0) continue; // it was put aside while we read
-      if (isLast || follower === null) return;
-      await follower.next();
+      if (position.isPast || signal.aborted || isLast) return;
+      await follower?.next();
+      file ??= first();
     }
   } finally {
-    if (file !== null) file[Symbol.dispose]();
+    file?.[Symbol.dispose]();
   }
 }
 

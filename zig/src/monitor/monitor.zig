@@ -89,7 +89,21 @@ const Phase = enum {
     over,
 };
 
-const Output = struct { fd: ?linux.fd_t = null, stream: logs.Stream };
+const Output = struct {
+    fd: ?linux.fd_t = null,
+    stream: logs.Stream,
+    /// Its pipe was made larger.
+    is_wide: bool = false,
+
+    /// Whoever fills a whole pipe between two looks has more to say: with a larger one both of us are woken less often.
+    /// The kernel refuses when the user has too many of them.
+    fn widen(output: *Output, fd: linux.fd_t) void {
+        if (output.is_wide) return;
+        output.is_wide = true;
+        const set_pipe_size = 1031; // F_SETPIPE_SZ
+        _ = linux.fcntl(fd, set_pipe_size, 4 * frame.payload_bytes_max);
+    }
+};
 
 pub const Monitor = struct {
     config: Config = .{},
@@ -118,6 +132,8 @@ pub const Monitor = struct {
     terminal: ?linux.fd_t = null,
     terminal_peer: ?linux.fd_t = null,
     is_held_back: bool = false,
+    /// The last piece of output filled the buffer: there may be more.
+    is_whole: bool = false,
     started_at: clock.Text = undefined,
     finished_at: clock.Text = undefined,
     started_ms: u64 = 0,
@@ -265,9 +281,9 @@ pub const Monitor = struct {
             .child => m.reap(),
             .stdout => {
                 if (events & epolls.out != 0) m.flushStdin();
-                if (events & ~@as(u32, epolls.out) != 0) _ = m.pump(&m.stdout);
+                if (events & ~@as(u32, epolls.out) != 0) m.pumpSome(&m.stdout);
             },
-            .stderr => _ = m.pump(&m.stderr),
+            .stderr => m.pumpSome(&m.stderr),
             .stdin => m.flushStdin(),
             .attach => m.acceptClient(),
             .client => m.serveClient(ref.index, events),
@@ -282,6 +298,15 @@ pub const Monitor = struct {
     // Output ---------------------------------------------------------------------------------------------------
 
     var piece: [frame.payload_bytes_max]u8 = undefined;
+
+    /// A few pieces, while they are whole ones: others have their turn then.
+    fn pumpSome(m: *Monitor, output: *Output) void {
+        const pieces_max = 4;
+        for (0..pieces_max) |_| {
+            m.is_whole = false;
+            if (!m.pump(output) or !m.is_whole) return;
+        }
+    }
 
     /// Move one piece of output to the log and to the clients. False: nothing is there, or nobody may take it now.
     fn pump(m: *Monitor, output: *Output) bool {
@@ -301,6 +326,8 @@ pub const Monitor = struct {
             m.closeOutput(output);
             return false;
         }
+        m.is_whole = n == piece.len;
+        if (m.is_whole and m.terminal == null) output.widen(fd);
         m.log.write(m.events.who(m.config.id()), output.stream, piece[0..n]);
         clients.broadcast(m.epoll, if (output.stream == .stdout) .stdout else .stderr, piece[0..n]);
         m.holdBack(clients.holdsBack());
@@ -614,8 +641,8 @@ pub const Monitor = struct {
     pub fn forget(m: *Monitor) void {
         if (m.stdout.fd) |fd| m.epoll.close(fd);
         if (m.stderr.fd) |fd| m.epoll.close(fd);
-        m.stdout.fd = null;
-        m.stderr.fd = null;
+        m.stdout = .{ .stream = .stdout };
+        m.stderr = .{ .stream = .stderr };
         if (m.terminal_peer) |fd| _ = linux.close(fd);
         m.terminal_peer = null;
         m.terminal = null;
