@@ -31,8 +31,8 @@ export interface Command<T extends FlagTable = FlagTable> {
     /** Everything after the first argument belongs to it. */
     readonly stopsAtFirst?: boolean;
   };
-  /** Flags of docker's and podman's that are not here yet. */
-  readonly notYet?: readonly string[];
+  /** Flags of docker's, podman's and nerdctl's that are not here, and why: a sentence without a full stop. */
+  readonly refused?: Readonly<Record<string, string>>;
   /** False: never opens the store, so there is nothing to recover first. */
   readonly usesStore?: false;
   /** What must be seen before anything is opened, the store included. Throws what run would. */

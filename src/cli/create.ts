@@ -2,12 +2,8 @@
 import { createContainer } from "../container/index.ts";
 import { defineCommand } from "./command.ts";
 import { openCidfile } from "./options/cidfile.ts";
-import {
-  containerFlags,
-  containerFlagsNotYet,
-  createOptions,
-  parseEnsure,
-} from "./options/container.ts";
+import { containerFlags, createOptions, parseEnsure } from "./options/container.ts";
+import { refusedFlags } from "./options/refused.ts";
 import { print } from "./output/print.ts";
 import { showPullProgress } from "./output/pull-progress.ts";
 
@@ -17,10 +13,10 @@ export default defineCommand({
   summary: "Create a container without starting it",
   flags: containerFlags,
   args: { min: 1, max: Infinity, completes: "image", stopsAtFirst: true },
-  notYet: containerFlagsNotYet,
+  refused: refusedFlags,
   async run(context, flags, args) {
     const options = await createOptions(flags, args, context.environment);
-    showPullProgress(context);
+    if (!flags.quiet) showPullProgress(context);
     const cidfile = openCidfile(flags.cidfile);
     try {
       const { id } = await createContainer(context, options, parseEnsure(flags));

@@ -49,7 +49,7 @@ async function runCommand(
   const parsed = parseArguments(argv, command.flags, {
     command: title,
     stopsAtArgument: command.args.stopsAtFirst === true,
-    ...(command.notYet === undefined ? {} : { notYet: command.notYet }),
+    ...(command.refused === undefined ? {} : { refused: command.refused }),
   });
   if (parsed.wantsHelp) return (await import("./help.ts")).printCommandHelp(command);
   const { min, max } = command.args;

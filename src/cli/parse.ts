@@ -11,8 +11,8 @@ export interface ParseRules {
   command: string;
   /** Everything after the first argument belongs to it (run, exec). */
   stopsAtArgument: boolean;
-  /** Flags that docker or podman have here and we do not: refused by name rather than as a slip of the pen. */
-  notYet?: readonly string[];
+  /** Flags that docker or podman have here and we do not, and why: not taken for slips of the pen. */
+  refused?: Readonly<Record<string, string>>;
 }
 
 export interface Parsed<T extends FlagTable> {
@@ -100,8 +100,9 @@ function parseBoolean(name: string, text: string, rules: ParseRules): boolean {
 }
 
 function unknown(name: string, byName: ReadonlyMap<string, unknown>, rules: ParseRules): never {
-  if (rules.notYet?.includes(name) === true) {
-    throw new TspodError("usage", `This version of tspod cannot honour "${name}" yet`, {
+  const why = Object.hasOwn(rules.refused ?? {}, name) ? rules.refused?.[name] : undefined;
+  if (why !== undefined) {
+    throw new TspodError("usage", `tspod cannot honour "${name}": ${why}`, {
       next: `leave it away, or see ${rules.command} --help for what it can`,
     });
   }

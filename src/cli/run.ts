@@ -3,22 +3,20 @@ import { createContainer, discardContainer, startContainer } from "../container/
 import type { ContainerRecord } from "../store/containers.ts";
 import type { Attach, RunningHelper } from "../helper/index.ts";
 import { defineCommand } from "./command.ts";
-import { boolean, value } from "./flags.ts";
+import { boolean, list, value } from "./flags.ts";
 import { forwardSignals, requireTerminal, signalFlag } from "./foreground.ts";
 import { openCidfile } from "./options/cidfile.ts";
-import {
-  containerFlags,
-  containerFlagsNotYet,
-  createOptions,
-  parseEnsure,
-} from "./options/container.ts";
+import { containerFlags, createOptions, parseEnsure } from "./options/container.ts";
+import { mutedStreams, requireStreams, streamNames } from "./options/streams.ts";
 import { defaultDetachKeys, parseDetachKeys } from "./options/detach-keys.ts";
 import { preservedDescriptors, preservedFlags, requirePreserved } from "./options/preserved.ts";
+import { refusedFlags } from "./options/refused.ts";
 import { print } from "./output/print.ts";
 import { showPullProgress } from "./output/pull-progress.ts";
 
 const flags = {
   ...containerFlags,
+  attach: list("-a,--attach", "STREAM", "Only these: stdin, stdout, stderr", streamNames),
   detach: boolean("-d,--detach", "Run in the background and print the container's id"),
   detachKeys: value("--detach-keys", "KEYS", `Keys that leave it running (${defaultDetachKeys})`),
   sigProxy: signalFlag,
@@ -35,16 +33,24 @@ export default defineCommand({
   ],
   flags,
   args: { min: 1, max: Infinity, completes: "image", stopsAtFirst: true },
-  notYet: containerFlagsNotYet,
-  check: (flags) => requirePreserved(flags),
+  refused: refusedFlags,
+  check: (flags) => {
+    requirePreserved(flags);
+    requireStreams(flags);
+  },
   async run(context, flags, args) {
     const passed = preservedDescriptors(flags);
-    const options = await createOptions(flags, args, context.environment);
+    const muted = mutedStreams(flags.attach);
+    const options = await createOptions(
+      flags.attach.includes("stdin") ? { ...flags, interactive: true } : flags,
+      args,
+      context.environment,
+    );
     if (options.tty && options.interactive && !flags.detach) await requireTerminal();
     const attach: Attach | null = flags.detach
       ? null
       : {
-          stdin: options.interactive,
+          stdin: options.interactive && !muted.includes("stdin"),
           detachKeys: parseDetachKeys(flags.detachKeys ?? defaultDetachKeys),
           sigProxy: flags.sigProxy,
           // without a name or an id in a file nobody else can ask for its log
@@ -55,14 +61,14 @@ export default defineCommand({
             options.name === null &&
             flags.cidfile === null,
         };
-    showPullProgress(context);
+    if (!flags.quiet) showPullProgress(context);
     const cidfile = openCidfile(flags.cidfile);
     let container: ContainerRecord | undefined;
     let helper: RunningHelper;
     try {
       container = await createContainer(context, options, parseEnsure(flags));
       cidfile.write(container.id);
-      helper = startContainer(context, container, attach, passed);
+      helper = startContainer(context, container, attach, passed, muted);
       if (attach?.sigProxy === true) forwardSignals(helper);
       await helper.started;
     } catch (error) {

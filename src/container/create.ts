@@ -22,7 +22,9 @@ import {
 import {
   containerDirectory,
   type ContainerRecord,
+  findContainers,
   insertContainer,
+  readState,
   runtimeDirectory,
 } from "../store/containers.ts";
 import { transact } from "../store/database.ts";
@@ -31,9 +33,10 @@ import type { Paths } from "../store/paths.ts";
 import { volumeDirectory, volumeHome } from "../store/volumes.ts";
 import type { ContainerContext } from "./context.ts";
 import { recordContainerEvent } from "./events.ts";
+import { readImageFile } from "./image-file.ts";
 import { generateId, generateName, nameInUse } from "./names.ts";
 import type { SettledMounts } from "./mounts.ts";
-import { discardContainer, emptyTrash } from "./remove.ts";
+import { discardContainer, emptyTrash, removeContainer } from "./remove.ts";
 import { placeSecrets, secretsPlace, settleSecrets } from "./secrets.ts";
 import { type Setting, usualSetting } from "./setting.ts";
 
@@ -44,7 +47,7 @@ const nameDrawsMax = 50;
 export async function createContainer(
   context: ContainerContext,
   options: CreateOptions,
-  ensure: EnsureOptions = {},
+  ensure: EnsureOptions & { replaces?: boolean } = {},
 ): Promise<ContainerRecord> {
   const { rootfs } = context; // first: where no container can run, nothing need be downloaded
   const image = await ensureImage(context, options.image, ensure);
@@ -57,9 +60,14 @@ export async function createContainer(
     ? await settleMounts(context, setting, image, kept)
     : null;
   if (mounts !== null) setting.options = { ...setting.options, mounts: mounts.mounts };
+  if (options.details?.accounts) {
+    const { accountFiles } = await import("./asked-accounts.ts");
+    setting.files = accountFiles(context, setting, image, options.details.accounts);
+  }
   if (options.secrets !== undefined) {
     setting.options = { ...setting.options, secrets: settleSecrets(context, options.secrets) };
   }
+  if (ensure.replaces === true && options.name !== null) await removeNamed(context, options.name);
   const id = generateId();
   for (let draw = 1; ; draw++) {
     const name = options.name ?? generateName();
@@ -81,6 +89,14 @@ async function settled(
 ): Promise<Setting> {
   const { settleNamespaces } = await import("./namespaces.ts");
   return settleNamespaces(context, options, image, kept);
+}
+
+/** When nothing but its name can be in the way any more. */
+async function removeNamed(context: ContainerContext, name: string): Promise<void> {
+  const found = findContainers(context.database, name).find((record) => record.name === name);
+  if (found === undefined) return;
+  const container = { ...found, state: readState(context.paths, found.id) };
+  await removeContainer(context, container, { force: true });
 }
 
 function hasMounts({ mounts, volumesFrom }: CreateOptions, { config }: StoredImage): boolean {
@@ -126,6 +142,9 @@ async function place(
     ...(joined === undefined ? {} : { joined }),
     volumeDirectory: (volume) => volumeDirectory(paths, volume),
     ...(mounts === null ? {} : ownVolumes(paths, mounts)),
+    ...(options.details?.hosts === "image"
+      ? { imageHosts: readImageFile(paths, image.layers, "etc/hosts") }
+      : {}),
     ...(options.secrets === undefined ? {} : { secretsDir: secretsPlace(paths, id) }),
   });
   const record: ContainerRecord = {

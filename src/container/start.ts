@@ -6,19 +6,28 @@ import {
   type HelperConfig,
   type RunningHelper,
   startHelper,
+  type StreamName,
 } from "../helper/index.ts";
+import { type CreateOptions, defaultDetails } from "../spec/index.ts";
 import { writeFileAtomic } from "../lib/atomic-file.ts";
-import { containerDirectory, type ContainerRecord, isUp, readState } from "../store/containers.ts";
+import {
+  containerDirectory,
+  type ContainerRecord,
+  findMonitor,
+  isUp,
+  readState,
+} from "../store/containers.ts";
 import type { ContainerContext } from "./context.ts";
 import { refreshJoined } from "./joined.ts";
 import { placeSecrets } from "./secrets.ts";
 
-/** `attach` null: detached. `passed`: descriptors that the program gets. Errors: container.running, container.not_running (of one whose namespaces it shares); the helper's come with the promises it returns. */
+/** `attach` null: detached. `passed`: descriptors that the program gets. `muted`: streams of ours that get nothing of its. Errors: container.running, container.not_running (of one whose namespaces it shares); the helper's come with the promises it returns. */
 export function startContainer(
   context: ContainerContext,
   record: ContainerRecord,
   attach: Attach | null,
   passed: readonly number[] = [],
+  muted: readonly StreamName[] = [],
 ): RunningHelper {
   if (isUp(readState(context.paths, record.id))) {
     throw new TspodError("container.running", `Container "${record.name}" is running already`, {
@@ -38,11 +47,33 @@ export function startContainer(
     const next = { ...rest, name, ...(client === null ? {} : { attach: client }) };
     writeFileAtomic(path, JSON.stringify(next));
   }
-  return startHelper({
+  const running = startHelper({
     command: context.helper,
     args: ["run", directory],
     foreground: attach !== null || isPassed,
     passed,
+    muted,
     onWarning: (_, detail) => context.warn(detail),
   });
+  return withPidFiles(context, record, running);
+}
+
+/** Written before anybody is told that it runs. */
+function withPidFiles(
+  { paths }: ContainerContext,
+  { id, options }: ContainerRecord,
+  running: RunningHelper,
+): RunningHelper {
+  const { pidFile, monitorPidFile } = (options as CreateOptions).details ?? defaultDetails; // create recorded it
+  if (pidFile === null && monitorPidFile === null) return running;
+  const started = running.started.then((what) => {
+    if (pidFile !== null) writeFileAtomic(pidFile, String(what.pid), { mode: 0o644 });
+    const monitor = monitorPidFile === null ? null : findMonitor(paths, id);
+    if (monitorPidFile !== null && monitor !== null) {
+      writeFileAtomic(monitorPidFile, String(monitor), { mode: 0o644 });
+    }
+    return what;
+  });
+  started.catch(() => undefined); // seen by who awaits it
+  return { ...running, started };
 }

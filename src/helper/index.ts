@@ -54,4 +54,4 @@ export {
   treeChanges,
   treeSizes,
 } from "./files.ts";
-export { type RunningHelper, startHelper } from "./start.ts";
+export { type RunningHelper, startHelper, type StreamName } from "./start.ts";

@@ -18,6 +18,8 @@ export interface RunningHelper {
   signal: (signal: number) => void;
 }
 
+export type StreamName = "stdin" | "stdout" | "stderr";
+
 export interface StartOptions {
   /** Argv prefix of native verbs. */
   command: readonly string[];
@@ -25,6 +27,8 @@ export interface StartOptions {
   args: readonly string[];
   /** Keep our standard streams for the container's client. */
   foreground: boolean;
+  /** Of them, those that are nobody's all the same. */
+  muted?: readonly StreamName[];
   /** Descriptors of ours that the program gets, under the same numbers: from 3 on, ascending. They are closed here. */
   passed?: readonly number[];
   onWarning: (code: string, detail: string) => void;
@@ -34,12 +38,13 @@ export interface StartOptions {
 
 /** One spawn. Errors: container.start_failed, command.not_found, command.not_executable, host.*. */
 export function startHelper(options: StartOptions): RunningHelper {
-  const stream = options.foreground ? "inherit" : "ignore";
-  const { passed = [] } = options;
+  const { passed = [], muted = [] } = options;
+  const stream = (name: StreamName): "inherit" | "ignore" =>
+    options.foreground && !muted.includes(name) ? "inherit" : "ignore";
   const between = upTo(passed.at(-1));
   const words = passed.length === 0 ? [] : [passed.join(",")];
   const child = Bun.spawn([...options.command, ...options.args, ...words], {
-    stdio: [stream, stream, stream, ...between, "pipe"],
+    stdio: [stream("stdin"), stream("stdout"), stream("stderr"), ...between, "pipe"],
   });
   for (const descriptor of passed) closeSync(descriptor);
   const started = Promise.withResolvers<{ pid: number }>();

@@ -11,6 +11,14 @@ import {
 } from "../helper/contract.ts";
 import type { ImageConfig } from "../oci/image-config.ts";
 import type { Mount, RuntimeSpec } from "../oci/runtime-spec.ts";
+import {
+  defaultDetails,
+  detailedEnvironment,
+  runsSystemd,
+  systemdStopSignal,
+  timezoneMounts,
+  withSystemd,
+} from "./details.ts";
 import { containerEnvironment } from "./environment.ts";
 import { containerFiles } from "./files.ts";
 import { healthCommand, healthExec, lifeSettings, logTarget } from "./life.ts";
@@ -75,6 +83,8 @@ export interface SpecPlace {
   rootfs: "overlay" | "copy" | { fuseOverlayfs: string };
   /** Directory of each named volume that is mounted. */
   volumeDirectory: (name: string) => string;
+  /** The image's own /etc/hosts, where it is to be kept. */
+  imageHosts?: string;
   /** Where the secrets will be. */
   secretsDir?: string;
   /** Directories of those that end with a container that removes itself. */
@@ -118,10 +128,10 @@ export function buildSpec(
   place: SpecPlace,
 ): BuiltSpec {
   const hostname = hostnameOf(options, host, place);
-  const files = {
-    ...containerFiles(host, { hostname, name: place.name, network: options.network }),
-    ...place.files,
-  };
+  const { details = defaultDetails, network } = options;
+  const { imageHosts, name } = place;
+  const named = { hostname, name, network, ...(imageHosts === undefined ? {} : { imageHosts }) };
+  const files = { ...containerFiles(host, named, details), ...place.files };
   const config = runtimeSpec(image, options, host, place, hostname, Object.keys(files));
   const helper = helperSettings(image, options, host, place);
   const command = healthCommand(options.life, image.healthcheck);
@@ -164,23 +174,35 @@ function runtimeSpec(
   const ownNetwork = options.network !== "host";
   const security = options.security ?? defaultSecurity;
   const namespaces = options.namespaces ?? defaultNamespaces;
-  const setup = options.setup ?? defaultSetup;
+  const { setup = defaultSetup, details = defaultDetails } = options;
   requireOwn(options);
   const confined = confinement(security, userOf(image, options, place), host);
   const { limits = noLimits } = options;
+  const args = commandLine(image, options);
+  if (details.domainname !== null) requireOwnName(options);
   const resources = linuxResources(withDevices(limits, setup, host.deviceNumber));
+  const ourMounts = (): Mount[] => [
+    ...securedMounts(
+      security,
+      defaultMounts({
+        ...{ ownNetwork, ipc: namespaces.ipc, joinedPid: place.joined?.pid ?? 0 },
+        shmSizeBytes: shmSize(options),
+        hasTtyGroup: isMapped(host.mapping.gid, ttyGroup),
+      }),
+    ),
+    ...deviceMounts(setup),
+    ...(options.isReadOnly && details.hasReadOnlyTmpfs ? readOnlyTmpfs() : []),
+    ...timezoneMounts(details),
+    ...fileNames.map((name) => fileMount(place.containerDir, name)),
+  ];
   return {
-    ociVersion: "1.0.2", // the oldest that has what we use: Debian 12's crun knows no newer one
+    // the oldest that has what we use: Debian 12's crun knows no newer one
+    ociVersion: details.domainname === null ? "1.0.2" : "1.1.0",
     process: {
       terminal: options.tty,
       user: processUser(setup, host.mapping.gid),
-      args: commandLine(image, options),
-      env: containerEnvironment({
-        image: image.env,
-        asked: options.environment,
-        hostname,
-        tty: options.tty,
-      }),
+      args,
+      env: environmentOf(image, options, hostname),
       cwd: workdir(image, options),
       ...confined.process,
       ...resourceLimits(setup),
@@ -188,27 +210,21 @@ function runtimeSpec(
     },
     root: { path: `${place.containerDir}/rootfs`, readonly: options.isReadOnly },
     ...(namespaces.uts === "private" ? { hostname } : {}),
+    ...(details.domainname === null ? {} : { domainname: details.domainname }),
     mounts: [
       ...withUserMounts(
-        [
-          ...securedMounts(
-            security,
-            defaultMounts({
-              ...{ ownNetwork, ipc: namespaces.ipc, joinedPid: place.joined?.pid ?? 0 },
-              shmSizeBytes: shmSize(options),
-              hasTtyGroup: isMapped(host.mapping.gid, ttyGroup),
-            }),
-          ),
-          ...deviceMounts(setup),
-          ...(options.isReadOnly ? readOnlyTmpfs() : []),
-          ...fileNames.map((name) => fileMount(place.containerDir, name)),
-        ],
+        runsSystemd(details, args) ? withSystemd(ourMounts()) : ourMounts(),
         options.mounts,
         place,
       ),
       ...secretMounts(options.secrets ?? [], place.secretsDir ?? ""),
     ],
-    annotations: { ...image.labels, ...options.labels, ...setupAnnotations(setup) },
+    annotations: {
+      ...image.labels,
+      ...options.labels,
+      ...setupAnnotations(setup),
+      ...details.annotations,
+    },
     linux: {
       namespaces: namespaceList(options, place.joined?.pid ?? 0),
       // with a user namespace that exists its map exists too
@@ -224,6 +240,20 @@ function runtimeSpec(
       ...(resources === undefined ? {} : { resources }),
     },
   };
+}
+
+function environmentOf(image: ImageSettings, options: CreateOptions, hostname: string): string[] {
+  const { environment, tty, details } = options;
+  const usual = { image: image.env, hostname, tty };
+  if (details === undefined) return containerEnvironment({ ...usual, asked: environment });
+  return detailedEnvironment(details, containerEnvironment({ ...usual, asked: [] }), environment);
+}
+
+function requireOwnName({ namespaces = defaultNamespaces }: CreateOptions): void {
+  if (namespaces.uts === "private") return;
+  throw new TspodError("usage", "Cannot combine --domainname with --uts: the name is not its own", {
+    next: "leave one of them away",
+  });
 }
 
 const ttyGroup = 5;
@@ -311,7 +341,7 @@ function helperSettings(
     stdinOpen: options.interactive,
     log: logTarget(options, place),
     autoRemove: options.autoRemove,
-    stopSignal: options.stopSignal ?? imageStopSignal(image),
+    stopSignal: stopSignalOf(image, options),
     stopTimeoutMs: options.stopTimeoutMs,
     seccompCache: place.seccompCache,
     events: place.events,
@@ -331,6 +361,14 @@ function cgroupSettings(limits: LimitOptions, host: SpecHost): HelperSettings["c
   if (limits.cgroups === "disabled") return { manager: "none", parent: null };
   if (limits.cgroups === "split") return { manager: "cgroupfs", parent: null, isSplit: true };
   return { manager: host.cgroupManager(), parent: limits.cgroupParent };
+}
+
+/** systemd takes another one for a wish to end. */
+function stopSignalOf(image: ImageSettings, options: CreateOptions): number {
+  if (options.stopSignal !== null) return options.stopSignal;
+  const { details = defaultDetails } = options;
+  const isSystemd = image.stopSignal === "" && runsSystemd(details, commandLine(image, options));
+  return isSystemd ? systemdStopSignal : imageStopSignal(image);
 }
 
 function imageStopSignal(image: ImageSettings): number {

@@ -1,5 +1,4 @@
 /** The environment of a container's process (image-spec config.md "Env", docker run --env). Pure. */
-
 const defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** Later definitions of a variable replace earlier ones in place, as Docker does. */

@@ -15,6 +15,7 @@ export {
   defaultCapabilities,
   everyCapability,
 } from "./capabilities.ts";
+export { type AccountOptions, defaultDetails, type DetailOptions } from "./details.ts";
 export { mergeEnvironment } from "./environment.ts";
 export type {
   CreateOptions,

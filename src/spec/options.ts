@@ -1,6 +1,7 @@
 /** What somebody asks of a new container, as plain data: cli, api, compose and kube all end here. */
 
 import type { HealthAction, RestartRule } from "../helper/contract.ts";
+import type { DetailOptions } from "./details.ts";
 import type { LimitOptions } from "./resources.ts";
 
 export type NetworkMode = "private" | "host" | "none";
@@ -256,6 +257,8 @@ export interface CreateOptions {
   namespaces?: NamespaceOptions;
   /** Absent: nothing beyond what every container has. */
   setup?: SetupOptions;
+  /** Absent: the defaults of all of it. */
+  details?: DetailOptions;
   /** Absent: it ends when it ends. */
   life?: LifeOptions;
 }

@@ -268,6 +268,11 @@ export function isFrozen(cgroup: string): boolean {
   return cgroup !== "" && readJson<number>(`${cgroup}/cgroup.freeze`) === 1;
 }
 
+/** The monitor of a container that runs. */
+export function findMonitor(paths: Paths, id: string): number | null {
+  return readJson<StateFile>(`${runtimeDirectory(paths, id)}/state.json`)?.monitorPid ?? null;
+}
+
 /** The cgroup that a monitor died too early to remove, by the name of its runtime directory. Null: none. */
 export function findLeftCgroup(paths: Paths, runtimeName: string): string | null {
   const running = readJson<StateFile>(`${paths.runtime}/${runtimeName}/state.json`);

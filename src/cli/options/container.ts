@@ -1,11 +1,13 @@
 /** The flags of run and create, and how they become CreateOptions. What can be refused without the disk is, here. */
 import { TspodError } from "../../errors.ts";
 import { parseContainerName } from "../../container/index.ts";
+import { hostPlatform } from "../../oci/index.ts";
 import { findRuntime } from "../../host/index.ts";
 import { type CreateOptions, type NetworkMode, parseSignal } from "../../spec/index.ts";
 import { boolean, type FlagValues, list, value } from "../flags.ts";
 import { resolveEnvironment } from "./environment.ts";
 import { parseLabels } from "./labels.ts";
+import { detailFlags, detailOptions } from "./details.ts";
 import { lifeFlags, lifeOptions } from "./life.ts";
 import { limitFlags, limitOptions } from "./limits.ts";
 import { mountFlags, mountOptions } from "./mounts.ts";
@@ -57,17 +59,13 @@ export const containerFlags = {
   ...namespaceFlags,
   ...setupFlags,
   ...lifeFlags,
+  ...detailFlags,
+  replace: boolean("--replace", "Instead of a container of that name, which is removed"),
+  quiet: boolean("-q,--quiet", "Show nothing of a pull"),
+  arch: value("--arch", "ARCH", "Architecture of the image, as in arm64"),
+  os: value("--os", "OS", "Operating system of the image", ["linux"]),
+  variant: value("--variant", "VARIANT", "Variant of the architecture, as in v7"),
 } as const;
-
-/** What the other issues bring: limits, security, networks, the rest of a container's life. */
-export const containerFlagsNotYet = `
-  -p --publish -P --publish-all --expose --env-host --label-file
-  --annotation --add-host --dns --dns-search --dns-option --ip
-  --ip6 --mac-address --network-alias --rootfs --replace --pod --tz --no-hosts
-  --http-proxy --domainname --link --gpus --isolation --quiet -q
-`
-  .trim()
-  .split(/\s+/);
 
 export type ContainerFlags = FlagValues<typeof containerFlags>;
 
@@ -87,7 +85,7 @@ export async function createOptions(
     entrypoint: parseEntrypoint(flags.entrypoint),
     name: flags.name === null ? null : parseContainerName(flags.name),
     environment: resolveEnvironment(flags.envFile, flags.env, environment),
-    labels: parseLabels(flags.label),
+    labels: await labelsOf(flags),
     workdir: flags.workdir,
     user: flags.user,
     hostname: flags.hostname === null ? null : parseHostname(flags.hostname),
@@ -107,14 +105,47 @@ export async function createOptions(
     ...(await namespaceOptions(flags)),
     ...(await setupOptions(flags)),
     ...(await lifeOptions(flags)),
+    ...(await detailOptions(flags, environment)),
   };
 }
 
-export function parseEnsure(flags: Pick<ContainerFlags, "pull" | "platform">) {
+type EnsureFlags = Pick<
+  ContainerFlags,
+  "pull" | "platform" | "arch" | "os" | "variant" | "replace" | "name"
+>;
+
+/** What comes before the container is there: its image, and who has its name. */
+export function parseEnsure(flags: EnsureFlags) {
+  const platform = parsePlatformFlags(flags);
+  if (flags.replace && flags.name === null) {
+    throw new TspodError("usage", "--replace needs --name: without it nobody is in the way", {
+      next: "name the container",
+    });
+  }
   return {
     ...(flags.pull === null ? {} : { pull: oneOf("--pull", flags.pull, pullPolicies) }),
-    ...(flags.platform === null ? {} : { platform: flags.platform }),
+    ...(platform === null ? {} : { platform }),
+    ...(flags.replace ? { replaces: true } : {}),
   };
+}
+
+/** podman's --os, --arch and --variant are --platform in parts. */
+function parsePlatformFlags({ platform, arch, os, variant }: EnsureFlags): string | null {
+  if (arch === null && os === null && variant === null) return platform;
+  if (platform !== null) {
+    throw new TspodError("usage", "Cannot combine --platform with --os, --arch or --variant", {
+      next: "leave one of them away",
+    });
+  }
+  const words = [os ?? "linux", arch ?? hostPlatform().architecture, variant];
+  return words.filter((word) => word !== null).join("/");
+}
+
+/** Files first, so that a flag wins. */
+async function labelsOf({ label, labelFile }: ContainerFlags): Promise<Record<string, string>> {
+  if (labelFile.length === 0) return parseLabels(label);
+  const { readLabelFile } = await import("./label-file.ts");
+  return parseLabels([...labelFile.flatMap(readLabelFile), ...label]);
 }
 
 /** podman accepts a JSON array too. */

@@ -1,0 +1,33 @@
+/** Flags of run and create that docker, podman or nerdctl have and we do not, with the reason. */
+
+const reasons: Readonly<Record<string, string>> = {
+  "this version has no networks but private, host and none": `
+    -p --publish -P --publish-all --ip --ip6 --mac-address --network-alias --net-alias --link --link-local-ip`,
+  "there are no pods": "--pod --pod-id-file --infra",
+  "there is no daemon that could keep a log elsewhere": "--log-driver --log-opt",
+  "a directory as the root comes with a later version": "--rootfs",
+  "the containers that it needs are to be started before it: tspod start": "--requires",
+  "GPUs are passed on as devices: --device /dev/dri": "--gpus",
+  "isolation is for Windows":
+    "--isolation --cpu-count --cpu-percent --io-maxbandwidth --io-maxiops",
+  "images are not encrypted here": "--decryption-key",
+  "what signs images is not asked": "--disable-content-trust --signature-policy",
+  "registries.conf and auth.json say how a registry is reached: pull the image first": `
+    --tls-verify --authfile --creds --cert-dir --retry --retry-delay`,
+  "the kernel no longer has such a limit (cgroup v2)": "--kernel-memory",
+  "real-time shares need cgroup v1": "--cpu-rt-period --cpu-rt-runtime",
+  "there is no driver to choose": "--storage-opt",
+  "directories inside get no files of ours": "--chrootdirs",
+  "it takes real root": "--rdt-class --intel-rdt-class",
+  "the monitor is part of tspod": "--conmon",
+};
+
+/** Flag -> why. */
+export const refusedFlags: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(reasons).flatMap(([why, names]) =>
+    names
+      .trim()
+      .split(/\s+/)
+      .map((name) => [name, why] as const),
+  ),
+);
