@@ -93,6 +93,8 @@ const groups: Readonly<Record<string, Group>> = {
       rm: () => import("./volume/rm.ts"),
       remove: () => import("./volume/rm.ts"),
       prune: () => import("./volume/prune.ts"),
+      export: () => import("./volume/export.ts"),
+      import: () => import("./volume/import.ts"),
     },
   },
   healthcheck: {

@@ -8,6 +8,9 @@ import { print } from "./output/print.ts";
 
 const formats = ["oci", "docker"] as const;
 
+const why = "what is in volumes is not the container's: tspod volume export";
+const includesNoVolumes = { "--include-volumes": why, "-i": why };
+
 export default defineCommand({
   path: ["commit"],
   usage: "CONTAINER [IMAGE]",
@@ -27,7 +30,7 @@ export default defineCommand({
     squash: boolean("-s,--squash", "One layer instead of its image's and one more"),
   },
   args: { min: 1, max: 2, completes: "container" },
-  notYet: ["--include-volumes", "-i"],
+  refused: includesNoVolumes,
   async run(context, flags, [name = "", image]) {
     const format = formats.find((word) => word === (flags.format ?? "oci"));
     if (format === undefined) {

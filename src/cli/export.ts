@@ -1,9 +1,9 @@
 /** `tspod export`: a container's root file system as a tar archive. */
-import { closeSync, fsyncSync, lstatSync, openSync, renameSync, rmSync } from "node:fs";
 import { getContainer, loadExport } from "../container/index.ts";
 import { TspodError } from "../errors.ts";
 import { defineCommand } from "./command.ts";
 import { value } from "./flags.ts";
+import { toFile } from "./output/to-file.ts";
 import { isTerminal } from "./output/terminal.ts";
 
 const stdout = 1;
@@ -34,33 +34,3 @@ export default defineCommand({
     return 0;
   },
 });
-
-/** The file is there when it is whole. A pipe or a device is written to as it is. */
-async function toFile(path: string, work: (descriptor: number) => Promise<void>): Promise<void> {
-  const there = lstatSync(path, { throwIfNoEntry: false });
-  const isPlain = there === undefined || there.isFile();
-  const written = isPlain ? `${path}.${process.pid}.tmp` : path;
-  const descriptor = open(path, written);
-  try {
-    await work(descriptor);
-    if (isPlain) fsyncSync(descriptor);
-    if (isPlain) renameSync(written, path);
-  } catch (error) {
-    if (isPlain) rmSync(written, { force: true });
-    throw error;
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-function open(path: string, written: string): number {
-  try {
-    return openSync(written, "w", 0o600);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new TspodError("files.refused", `Cannot write "${path}" (${code})`, {
-      next: "choose a place that you may write to",
-      cause,
-    });
-  }
-}

@@ -15,7 +15,9 @@ export default defineCommand({
     quiet: boolean("-q,--quiet", "Nothing but the id, as always"),
   },
   args: { min: 1, max: 2, completes: "none" },
-  notYet: ["--arch", "--os", "--variant", "--signature-policy", "--platform"],
+  refused: Object.fromEntries(
+    ["--arch", "--os", "--variant", "--platform"].map((flag) => [flag, "it is for this machine"]),
+  ),
   async run(context, flags, [source = "", name = null]) {
     const { importImage } = await loadImport();
     const id = await importImage(context, {

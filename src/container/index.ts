@@ -28,3 +28,4 @@ export const loadChanges = () => import("./changes.ts");
 export const loadCommit = () => import("./commit.ts");
 export const loadCopy = () => import("./copy.ts");
 export const loadExport = () => import("./export.ts");
+export const loadVolumeArchive = () => import("./volume-archive.ts");

@@ -5,6 +5,7 @@ import { findImage, type StoredImage } from "../image/index.ts";
 import { readContainerFile } from "./files.ts";
 import type { Container, Store } from "./find.ts";
 import { inspectHealthcheck } from "./inspect-health.ts";
+import { inspectSecrets } from "./inspect-mounts.ts";
 
 export interface InspectedFiles {
   /** Undefined: it has been removed by force. */
@@ -27,7 +28,7 @@ export function inspectConfig(
     AttachStdin: options.interactive,
     AttachStdout: true,
     AttachStderr: true,
-    ExposedPorts: Object.fromEntries((image?.config.exposedPorts ?? []).map((port) => [port, {}])),
+    ExposedPorts: exposedPorts(options, image),
     Tty: options.tty,
     OpenStdin: options.interactive,
     StdinOnce: false,
@@ -45,8 +46,9 @@ export function inspectConfig(
     Umask: octal(config.process.user.umask ?? 0),
     ...inspectHealthcheck(helper.health, healthWords(context, container.id, helper)),
     Timeout: (helper.lifetimeMs ?? 0) / 1000,
-    Passwd: true,
-    ...{ SystemdMode: false, sdNotifyMode: "container" },
+    Passwd: options.details?.accounts?.areWritten ?? true,
+    ...inspectSecrets(options),
+    ...{ SystemdMode: options.details?.systemd === "always", sdNotifyMode: "container" },
   };
 }
 
@@ -65,6 +67,11 @@ function commandOf(options: CreateOptions, image: StoredImage | undefined) {
   const entrypoint = options.entrypoint ?? image?.config.entrypoint ?? null;
   const usual = options.entrypoint === null ? (image?.config.cmd ?? []) : [];
   return { entrypoint, command: options.command.length > 0 ? options.command : usual };
+}
+
+function exposedPorts({ details }: CreateOptions, image: StoredImage | undefined) {
+  const ports = [...(image?.config.exposedPorts ?? []), ...(details?.exposed ?? [])];
+  return Object.fromEntries(ports.map((port) => [port, {}]));
 }
 
 function volumes(image: StoredImage | undefined): Record<string, object> | null {

@@ -14,21 +14,21 @@ import {
 } from "../spec/index.ts";
 import type { Container } from "./find.ts";
 import { inspectLog, inspectRestart } from "./inspect-health.ts";
+import { inspectHostMounts } from "./inspect-mounts.ts";
 import { namespacesOf } from "./joined.ts";
 
 export function inspectHost(container: Container, config: RuntimeSpec, helper: HelperSettings) {
   const options = container.options as CreateOptions; // create recorded it
   const { security = defaultSecurity } = options;
   return {
-    Binds: binds(options),
+    ...inspectHostMounts(options),
     ContainerIDFile: "",
     LogConfig: inspectLog(helper),
     NetworkMode: options.network,
     ...{ PortBindings: {}, PublishAllPorts: false, Links: [] },
-    ...{ Dns: [], DnsOptions: [], DnsSearch: [], ExtraHosts: [] },
     ...inspectRestart(helper),
     AutoRemove: container.autoRemove,
-    ...{ VolumeDriver: "", VolumesFrom: null, ConsoleSize: [0, 0], Isolation: "" },
+    ...{ VolumeDriver: "", ConsoleSize: [0, 0], Isolation: "" },
     ReadonlyRootfs: options.isReadOnly,
     Init: options.init,
     Runtime: helper.runtime?.name ?? ownRuntime,
@@ -38,11 +38,6 @@ export function inspectHost(container: Container, config: RuntimeSpec, helper: H
     SecurityOpt: security.securityOpt,
     MaskedPaths: config.linux.maskedPaths ?? [],
     ReadonlyPaths: config.linux.readonlyPaths ?? [],
-    Tmpfs: Object.fromEntries(
-      options.mounts
-        .filter(({ kind }) => kind === "tmpfs")
-        .map((mount) => [mount.destination, mount.options.join(",")]),
-    ),
     ...inspectLimits(options.limits ?? noLimits, config),
     ...inspectSetup(options.setup ?? defaultSetup, config),
     ...inspectNamespaces(container),
@@ -51,15 +46,6 @@ export function inspectHost(container: Container, config: RuntimeSpec, helper: H
       GidMap: (config.linux.gidMappings ?? []).map(mapLine),
     },
   };
-}
-
-/** "SOURCE:DESTINATION:OPTIONS", as docker has it. */
-function binds({ mounts }: CreateOptions): string[] {
-  return mounts.flatMap((mount) =>
-    "source" in mount
-      ? [[mount.source, mount.destination, mount.options.join(",")].filter(Boolean).join(":")]
-      : [],
-  );
 }
 
 /** As docker names them; what was not asked for is 0 or empty. */

@@ -73,9 +73,16 @@ export function findVolumesByPrefix(database: Database, prefix: string): VolumeR
   return database.query<Row, [string]>(sql).all(prefix).map(fromRow);
 }
 
-/** Inside a transaction: the directory, then the row. False: it is there already, whoever made it. */
+export function makeVolumeDirectory(paths: Paths, name: string): void {
+  mkdirSync(volumeDirectory(paths, name), { recursive: true, mode: 0o755 });
+}
+
+/**
+ * Inside a transaction: the directory, then the row. False: it is there already, whoever made it. The caller has a lease
+ * "keep:volume:<name>", by which recovery finds a directory that was made for nothing.
+ */
 export function insertVolume(database: Database, paths: Paths, record: VolumeRecord): boolean {
-  mkdirSync(volumeDirectory(paths, record.name), { recursive: true, mode: 0o755 });
+  makeVolumeDirectory(paths, record.name);
   return (
     database
       .query(`INSERT OR IGNORE INTO volume (${columns}) VALUES (?, ?, ?, ?, ?)`)

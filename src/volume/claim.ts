@@ -3,7 +3,6 @@
  * come with the container's, in its transaction. Until then a lease keeps each of them, and tells recovery what a
  * killed creator left (discardUnborn).
  */
-import { mkdirSync } from "node:fs";
 import { transact } from "../store/database.ts";
 import { recordEvent } from "../store/events.ts";
 import { keepLease, type Lease } from "../store/leases.ts";
@@ -12,7 +11,7 @@ import {
   findVolumeRecord,
   insertVolume,
   insertVolumeUses,
-  volumeDirectory,
+  makeVolumeDirectory,
   type VolumeRecord,
 } from "../store/volumes.ts";
 import type { VolumeContext } from "./context.ts";
@@ -42,12 +41,13 @@ export function claimVolumes(context: VolumeContext, wanted: readonly WantedVolu
     const known = one.name === null ? null : findVolumeRecord(database, one.name);
     const record = known ?? newRecord(context, { ...one, isAnonymous: one.name === null });
     if (known === null) parseDriverOptions(record.options);
-    leases.push(keepLease(database, `keep:volume:${record.name}`));
-    mkdirSync(volumeDirectory(paths, record.name), { recursive: true, mode: 0o755 });
     if (known === null) fresh.add(record.name);
+    leases.push(keepLease(database, `keep:volume:${record.name}`));
     return record;
   };
   const volumes = transact(database, () => wanted.map(claim), { durable: false });
+  // not before the leases are there for good, by which recovery finds the directories
+  for (const { name } of volumes) makeVolumeDirectory(paths, name);
   return {
     volumes,
     fresh,

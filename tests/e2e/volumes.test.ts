@@ -60,6 +60,7 @@ describe("tspod volume", () => {
     [["-o", "type=none", "-o", "o=bind", "x"], "device="],
     [["-o", "size=5", "x"], 'no option "size"'],
     [["-o", "o=size=5m", "x"], "size=5m"],
+    [["-o", "o=uid=4000000000", "x"], "4000000000"],
     [["-o", "nothing", "x"], "Invalid option"],
     [["-l", "=b", "x"], "no name"],
   ])("create %p is refused", async (words, sentence) => {
@@ -178,7 +179,64 @@ describe("what the image has", () => {
   });
 });
 
+describe("archives", () => {
+  test("export and import keep owners, modes and links, and go over what is there", async () => {
+    const make =
+      "mkdir /x/d; echo one > /x/d/f; chown 1000:50 /x/d/f; chmod 4750 /x/d/f; ln -s /etc /x/l; ln /x/d/f /x/h";
+    await ok("run", "--rm", "-v", "from:/x", "tiny", "sh", "-c", make);
+    const file = join(shared.world.home, "volume.tar");
+    await ok("volume", "export", "-o", file, "from");
+    await ok(
+      "run",
+      "--rm",
+      "-v",
+      "into:/x",
+      "tiny",
+      "sh",
+      "-c",
+      "echo own > /x/own; mkdir /x/d; echo old > /x/d/f",
+    );
+    const compressed = Bun.gzipSync(await Bun.file(file).bytes());
+    const { exitCode, stderr } = await shared.world.tspod(["volume", "import", "into", "-"], {
+      stdin: compressed,
+    });
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+    const look = "cd /x; stat -c '%n %a %u:%g %h' d/f; readlink l; cat own h";
+    expect(await ok("run", "--rm", "-v", "into:/x", "tiny", "sh", "-c", look)).toBe(
+      "d/f 4750 1000:50 2\n/etc\nown\none",
+    );
+    const again = await shared.world.tspod(["volume", "export", "from"]);
+    expect(again.stdout.length).toBeGreaterThan(1000);
+    expect(await refused("volume", "import", "none", file)).toContain('"none"');
+    expect(await refused("volume", "import", "into", "/no/such")).toContain("/no/such");
+    const broken = await shared.world.tspod(["volume", "import", "into", "-"], {
+      stdin: "no archive".repeat(200),
+    });
+    expect(broken.exitCode).toBe(125);
+    await ok("volume", "rm", "from", "into");
+  });
+});
+
 describe("use", () => {
+  test("inspect shows what was mounted", async () => {
+    const flags = ["-v", "named:/n:ro", "-v", "/anonymous", "--tmpfs", "/t:size=1m"];
+    await ok("create", "--name", "shown", ...flags, "tiny");
+    const [{ Mounts, HostConfig }] = JSON.parse(await ok("inspect", "shown")) as [
+      { Mounts: Record<string, unknown>[]; HostConfig: Record<string, unknown> },
+    ];
+    expect(Mounts.map(({ Type, Destination, RW }) => [Type, Destination, RW])).toEqual([
+      ["volume", "/anonymous", true],
+      ["volume", "/n", false],
+      ["tmpfs", "/t", true],
+    ]);
+    expect(Mounts[1]).toMatchObject({ Name: "named", Driver: "local", Mode: "ro" });
+    expect(String(Mounts[1]?.Source)).toEndWith("/volumes/named/_data");
+    expect(HostConfig).toMatchObject({ Tmpfs: { "/t": "mode=1777,size=1m" } });
+    expect(HostConfig.Binds).toContain("named:/n:ro");
+    await ok("rm", "-v", "shown");
+    await ok("volume", "rm", "named");
+  });
+
   test("a volume in use is not removed and not pruned; -f takes its containers along", async () => {
     await ok("create", "--name", "user", "-v", "used:/x", "tiny");
     expect(await refused("volume", "rm", "used")).toContain('in use by container "user"');
