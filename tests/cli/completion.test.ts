@@ -48,7 +48,7 @@ describe("completeCommand()", () => {
     ["stop w", ["web"]],
     ["rm w", ["web", "worker"]],
     ["rm web w", ["worker"]],
-    ["logs web ", []],
+    ["logs web ", ["worker"]],
     ["logs --ta", ["--tail"]],
     ["inspect ", ["web", "worker", "alpine", "localhost/hello"]],
     ["rmi loc", ["localhost/hello"]],

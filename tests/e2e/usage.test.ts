@@ -1,7 +1,7 @@
 /** top, stats, system df, prune and inspect: what containers are, do and take. */
 import { describe, expect } from "bun:test";
 import { writeFileSync } from "node:fs";
-import { createBox, inspectOne, runBox } from "../support/boxes.ts";
+import { createBox, inspectOne, runBox, runProgram } from "../support/boxes.ts";
 import { cgroupDelegation } from "../support/delegated-cgroup.ts";
 import { registryPrograms, testWith } from "../support/requirements.ts";
 import { sharedWorld } from "../support/shared-world.ts";
@@ -20,7 +20,11 @@ describe("top", () => {
   test("shows the container's processes with its own numbers and names", async () => {
     const { world } = shared;
     await using box = await runBox(world, "sleep 1001 & exec sleep 1000", "--user", "app");
-    const [header, ...rows] = cells(await world.ok("top", box.id));
+    const listed = await until("both programs run", async () => {
+      const text = await world.ok("top", box.id);
+      return /sleep 1000/.test(text) && /sleep 1001/.test(text) && text;
+    });
+    const [header, ...rows] = cells(listed);
     expect(header).toEqual(["USER", "PID", "PPID", "%CPU", "ELAPSED", "TTY", "TIME", "COMMAND"]);
     expect(rows.map((row) => [row[0], row[1], row[2], row[7]])).toEqual([
       ["app", "1", "0", "sleep 1000"],
@@ -43,7 +47,7 @@ describe("top", () => {
     ["-eo pid,args", ["PID", "COMMAND"], ["1", "sleep 1000"]],
   ])("%s", async (words, header, first) => {
     const { world } = shared;
-    await using box = await runBox(world, "exec sleep 1000");
+    await using box = await runProgram(world, "sleep", "1000");
     const [titles, row] = cells(await world.ok("top", box.id, ...words.split(" ")));
     expect(titles).toEqual(header);
     first.forEach((cell, at) => expect(row?.[at]).toMatch(new RegExp(cell)));

@@ -15,6 +15,12 @@ export async function runBox(
   return { id, [Symbol.asyncDispose]: async () => void (await world.tspod(["rm", "-f", id])) };
 }
 
+/** A program by itself: no shell that could still be about to become it. */
+export async function runProgram(world: World, ...words: string[]): Promise<Box> {
+  const id = await world.ok("run", "-d", "tiny", ...words);
+  return { id, [Symbol.asyncDispose]: async () => void (await world.tspod(["rm", "-f", id])) };
+}
+
 /** One that has only been created. */
 export async function createBox(world: World, ...words: string[]): Promise<Box> {
   const id = await world.ok("create", ...words);

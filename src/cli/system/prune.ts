@@ -17,7 +17,10 @@ export default defineCommand({
     filter: list("--filter", "KEY=VALUE", "until=TIME: older ones; label=KEY[=VALUE], label!="),
   },
   args: { min: 0, max: 0, completes: "none" },
-  notYet: ["--build", "--external"],
+  refused: {
+    "--build": "tspod builds no images yet, so no build leaves anything behind",
+    "--external": "tspod has no storage besides its own",
+  },
   async run(context, flags) {
     const doomed = [
       "all containers that do not run",
