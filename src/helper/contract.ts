@@ -158,8 +158,11 @@ export interface HelperConfig {
   /** Where what happens is written down (src/store/events.ts). */
   events?: string;
   imageName?: string;
-  /** When the service manager that $NOTIFY_SOCKET names is told that it is ready: sd_notify(3). */
-  notify?: "ignore" | "started" | "healthy";
+  /**
+   * When the service manager that $NOTIFY_SOCKET names is told that it is ready: sd_notify(3). container: by the
+   * container itself; only which process to watch is told.
+   */
+  notify?: "ignore" | "container" | "started" | "healthy";
   cgroup: {
     /** systemd: a transient scope of the user's (of the system's for root). cgroupfs: a directory. */
     manager: "systemd" | "cgroupfs" | "none";

@@ -21,7 +21,7 @@ import {
 } from "./details.ts";
 import { containerEnvironment } from "./environment.ts";
 import { containerFiles } from "./files.ts";
-import { healthCommand, healthExec, lifeSettings, logTarget } from "./life.ts";
+import { healthCommand, healthExec, lifeSettings, logTarget, notification } from "./life.ts";
 import { defaultMounts } from "./mounts.ts";
 import { defaultNamespaces, isJoined, joinedContainer, namespaceList } from "./namespaces.ts";
 import type { CreateOptions } from "./options.ts";
@@ -175,6 +175,7 @@ function runtimeSpec(
   const security = options.security ?? defaultSecurity;
   const namespaces = options.namespaces ?? defaultNamespaces;
   const { setup = defaultSetup, details = defaultDetails } = options;
+  const notified = notification(options);
   requireOwn(options);
   const confined = confinement(security, userOf(image, options, place), host);
   const { limits = noLimits } = options;
@@ -193,6 +194,7 @@ function runtimeSpec(
     ...deviceMounts(setup),
     ...(options.isReadOnly && details.hasReadOnlyTmpfs ? readOnlyTmpfs() : []),
     ...timezoneMounts(details),
+    ...notified.mounts,
     ...fileNames.map((name) => fileMount(place.containerDir, name)),
   ];
   return {
@@ -202,7 +204,7 @@ function runtimeSpec(
       terminal: options.tty,
       user: processUser(setup, host.mapping.gid),
       args,
-      env: environmentOf(image, options, hostname),
+      env: environmentOf(image, options, hostname, notified.environment),
       cwd: workdir(image, options),
       ...confined.process,
       ...resourceLimits(setup),
@@ -242,11 +244,16 @@ function runtimeSpec(
   };
 }
 
-function environmentOf(image: ImageSettings, options: CreateOptions, hostname: string): string[] {
-  const { environment, tty, details } = options;
+function environmentOf(
+  image: ImageSettings,
+  { environment, tty, details }: CreateOptions,
+  hostname: string,
+  ours: readonly string[],
+): string[] {
+  const asked = [...environment, ...ours];
   const usual = { image: image.env, hostname, tty };
-  if (details === undefined) return containerEnvironment({ ...usual, asked: environment });
-  return detailedEnvironment(details, containerEnvironment({ ...usual, asked: [] }), environment);
+  if (details === undefined) return containerEnvironment({ ...usual, asked });
+  return detailedEnvironment(details, containerEnvironment({ ...usual, asked: [] }), asked);
 }
 
 function requireOwnName({ namespaces = defaultNamespaces }: CreateOptions): void {

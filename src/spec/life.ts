@@ -2,7 +2,7 @@
 import { contractVersion, type ExecConfig, type HelperConfig } from "../helper/contract.ts";
 import { wireProcess } from "../oci/config-json.ts";
 import type { Healthcheck } from "../oci/image-config.ts";
-import type { RuntimeSpec } from "../oci/runtime-spec.ts";
+import type { Mount, RuntimeSpec } from "../oci/runtime-spec.ts";
 import type { CreateOptions, HealthOptions, LifeOptions } from "./options.ts";
 
 export const defaultLife: LifeOptions = {
@@ -37,7 +37,24 @@ export function lifeSettings(
     ...(healthCommand(life, image) === null ? {} : { health: healthConfig(asked, image) }),
     ...(sdnotify === "ignore"
       ? {}
-      : { notify: sdnotify === "healthy" ? ("healthy" as const) : ("started" as const) }),
+      : { notify: sdnotify === "conmon" ? ("started" as const) : sdnotify }),
+  };
+}
+
+/** Where a container finds the socket of the service manager. */
+const notifyPath = "/run/notify/notify.sock";
+
+/** What a container needs to say itself that it is ready. */
+export function notification({ life }: Pick<CreateOptions, "life">): {
+  environment: string[];
+  mounts: Mount[];
+} {
+  const source = life?.notifySocket;
+  if (source === undefined) return { environment: [], mounts: [] };
+  const options = ["bind", "rprivate", "nosuid", "nodev", "noexec"];
+  return {
+    environment: [`NOTIFY_SOCKET=${notifyPath}`],
+    mounts: [{ destination: notifyPath, type: "bind", source, options }],
   };
 }
 

@@ -213,6 +213,8 @@ export interface LifeOptions {
   /** Absent: a file beside the container. */
   log?: LogOptions;
   sdnotify: "container" | "conmon" | "healthy" | "ignore";
+  /** That of the service manager, which the container gets. */
+  notifySocket?: string;
 }
 
 export interface CreateOptions {

@@ -1,6 +1,6 @@
 /** After a reboot: a fresh runtime directory and none of our processes. What ran is not forgotten, what should run can. */
 import { describe, expect } from "bun:test";
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { processesOf } from "../support/leaks.ts";
 import { registryPrograms, testWith } from "../support/requirements.ts";
@@ -22,7 +22,10 @@ async function reboot(world: World): Promise<void> {
   for (const name of readdirSync(join(world.root, "run"))) {
     const state = readFileSync(join(world.root, "run", name, "state.json"), "utf8");
     const { cgroup } = JSON.parse(state) as { cgroup: string }; // the monitor wrote it
-    if (cgroup !== "") Bun.spawnSync(["rmdir", cgroup]); // a kernel has none at boot
+    if (cgroup === "") continue;
+    const isGone = (): boolean =>
+      !existsSync(cgroup) || Bun.spawnSync(["rmdir", cgroup]).exitCode === 0;
+    await until("there is no cgroup, as at boot", isGone);
   }
   rmSync(join(world.root, "run"), { recursive: true, force: true });
 }

@@ -1,6 +1,7 @@
 /** What a monitor does when a container ends: restart policies, their pauses, and what is written down about it. */
 import { describe, expect } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { registryPrograms, testWith } from "../support/requirements.ts";
 import { sharedWorld } from "../support/shared-world.ts";
@@ -148,5 +149,41 @@ describe("--restart", () => {
     const result = await tspod("run", ...flags, "tiny", "true");
     expect(result.exitCode).toBe(125);
     expect(result.stderr).toContain(message);
+  });
+});
+
+describe("--sdnotify", () => {
+  const receiver = `use Socket; socket(my $s, AF_UNIX, SOCK_DGRAM, 0) or die; bind($s, sockaddr_un($ARGV[0])) or die;
+    $| = 1; print "bound\\n"; recv($s, my $text, 4096, 0); print $text;`;
+
+  test.each(["conmon", "healthy", "container"])("%s: the service manager is told", async (mode) => {
+    const directory = mkdtempSync(join(tmpdir(), "tspod-notify-"));
+    const socket = join(directory, "notify");
+    const manager = Bun.spawn(["perl", "-e", receiver, socket], { stdout: "pipe" });
+    try {
+      await until("it listens", () => existsSync(socket));
+      const id = await shared.world.tspod(
+        [
+          ...["run", "-d", `--sdnotify=${mode}`, "--health-cmd=true", "--health-interval=50ms"],
+          ...["tiny", "sh", "-c", "env; ls /run/notify; sleep 1000"],
+        ],
+        { environment: { NOTIFY_SOCKET: socket } },
+      );
+      const name = id.stdout.trim();
+      const text = await manager.stdout.text();
+      const { monitorPid } = JSON.parse(
+        readFileSync(join(shared.world.root, "run", name.slice(0, 24), "state.json"), "utf8"),
+      );
+      const ready = mode === "container" ? "" : "READY=1\n";
+      expect(text).toBe(`bound\nMAINPID=${monitorPid}\n${ready}`);
+      if (mode === "container") {
+        await until("it sees it", async () => (await ok("logs", name)).includes("notify.sock"));
+        expect(await ok("logs", name)).toContain("NOTIFY_SOCKET=/run/notify/notify.sock");
+      }
+      await ok("rm", "-f", name);
+    } finally {
+      manager.kill();
+      rmSync(directory, { recursive: true });
+    }
   });
 });

@@ -136,9 +136,7 @@ pub const Helper = struct {
     /// Where what happens is written down.
     events: ?Text = null,
     imageName: Text = "",
-    /// Directories that go with the container when it removes itself.
-    anonymousVolumes: []const Text = &.{},
-    notify: enum { ignore, started, healthy } = .ignore,
+    notify: enum { ignore, container, started, healthy } = .ignore,
 
     /// Whether it may be started again by its monitor.
     pub fn isRestarted(helper: *const Helper) bool {

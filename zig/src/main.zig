@@ -122,6 +122,7 @@ test {
     _ = @import("monitor/restart.zig");
     _ = @import("monitor/events.zig");
     _ = @import("monitor/health.zig");
+    _ = @import("monitor/notify.zig");
     _ = @import("health.zig");
     _ = @import("client/detach.zig");
     _ = @import("client/repeats.zig");

@@ -104,7 +104,7 @@ export async function createOptions(
     ...(await limitOptions(flags)),
     ...(await namespaceOptions(flags)),
     ...(await setupOptions(flags)),
-    ...(await lifeOptions(flags)),
+    ...(await lifeOptions(flags, environment)),
     ...(await detailOptions(flags, environment)),
   };
 }

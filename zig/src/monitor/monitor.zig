@@ -29,6 +29,7 @@ const timers = @import("timers.zig");
 const restart = @import("restart.zig");
 const eventlog = @import("events.zig");
 const healths = @import("health.zig");
+const notify = @import("notify.zig");
 const cgroups = @import("../cgroup/cgroup.zig");
 const Repeats = @import("../client/repeats.zig").Repeats;
 const linux = sys.linux;
@@ -51,6 +52,7 @@ pub const Config = struct {
     stop_timeout_ms: u32 = 0,
     /// 0: it may run for ever.
     lifetime_ms: u64 = 0,
+    notify: @FieldType(contract.Helper, "notify") = .ignore,
 
     pub fn set(config: *Config, helper: *const contract.Helper) sys.Error!void {
         if (helper.id.len > config.id_buffer.len) return sys.fail("open", "the container's id is too long");
@@ -64,6 +66,7 @@ pub const Config = struct {
         config.stop_signal = helper.stopSignal;
         config.stop_timeout_ms = helper.stopTimeoutMs;
         config.lifetime_ms = helper.lifetimeMs;
+        config.notify = helper.notify;
     }
 
     fn group(config: *const Config) cgroups.Cgroup {
@@ -209,6 +212,11 @@ pub const Monitor = struct {
         try m.publishState();
         if (!m.config.auto_remove) record.writeRun(m.config.container_dir.get(), &m.started_at) catch {}; // a full disk
         m.events.write(m.config.id(), "start", &.{});
+        if (m.restarts.count == 0) switch (m.config.notify) {
+            .started => notify.ready(),
+            .container => notify.mainPid(),
+            .ignore, .healthy => {},
+        };
         if (m.config.lifetime_ms > 0) m.arm(.lifetime, m.config.lifetime_ms);
         m.armHealth();
     }
@@ -509,6 +517,7 @@ pub const Monitor = struct {
         const now = m.health.state;
         if (now.status != before.status) m.publishState() catch {}; // a full disk: the old status stays
         m.events.write(m.config.id(), "health_status", &.{.{ .name = "health_status", .value = @tagName(now.status) }});
+        if (m.config.notify == .healthy and now.status == .healthy and before.status != .healthy) notify.ready();
         control.answerHealth(m.epoll, @intFromBool(!is_well));
         m.answerMet();
         if (now.status == .unhealthy and before.status != .unhealthy) m.actOnHealth();
