@@ -17,10 +17,20 @@ export async function containerChanges(
 ): Promise<FileChange[]> {
   const { rootfs } = readContainerFile<HelperSettings>(context, container.id, "helper.json");
   const upper = upperOf(context, container);
-  if (rootfs.kind === "copy" || upper === null) {
-    throw new TspodError("files.refused", `Cannot tell what "${container.name}" has changed`, {
-      next: "this host has no overlay, so its root is a copy; tspod export has all of it",
-    });
+  if (rootfs.kind === "copy" || rootfs.kind === "directory" || upper === null) {
+    const why = {
+      copy: "this host has no overlay, so its root is a copy",
+      directory: "its root is a directory of the host, and nothing keeps its changes apart",
+      overlay: "its changes are kept in memory while it runs",
+      "fuse-overlayfs": "",
+    }[rootfs.kind];
+    throw new TspodError(
+      "files.refused",
+      `Cannot tell what "${container.name}" has changed: ${why}`,
+      {
+        next: "tspod export has all of it",
+      },
+    );
   }
   return tellingWhy({ from: container.name, to: "its image" }, () =>
     treeChanges(verbOf(context), upper, {
@@ -40,7 +50,8 @@ export function upperOf(
     container.id,
     "helper.json",
   );
-  if (rootfs.kind === "copy") return null;
+  if (rootfs.kind === "copy" || rootfs.kind === "directory") return null;
+  if (rootfs.kind === "overlay" && rootfs.inMemory === true) return null;
   const { linux } = readContainerFile<RuntimeSpec>(context, container.id, "config.json");
   const { uidMappings = [], gidMappings = [] } = linux;
   // with another container's ids it has no map of its own: what it wrote was written with the caller's
@@ -76,10 +87,9 @@ export async function containerSizes(
   const trees = containers.map(({ id }) => {
     const { rootfs } = readContainerFile<HelperSettings>(context, id, "helper.json");
     const isWhole = rootfs.kind === "copy";
-    return {
-      isWhole,
-      path: isWhole ? `${containerDirectory(context.paths, id)}/rootfs` : rootfs.upper,
-    };
+    const directory = containerDirectory(context.paths, id);
+    // of a directory of the host nothing is the container's
+    return { isWhole, path: isWhole ? `${directory}/rootfs` : `${directory}/upper` };
   });
   const sizes = await treeSizes(
     verbOf(context),

@@ -43,6 +43,15 @@ export async function commitContainer(
   options: CommitOptions,
 ): Promise<Digest> {
   if (options.name !== null) localName(options.name); // what is wrong with it is said first
+  if ((container.options as CreateOptions).rootfs !== undefined) {
+    throw new TspodError(
+      "files.refused",
+      `Cannot commit "${container.name}": it stands on no image`,
+      {
+        next: `make one of all it has: tspod export ${container.name} | tspod import - IMAGE`,
+      },
+    );
+  }
   using kept = new DisposableStack();
   const base = keepBase(context, container.imageId, kept);
   const asked = container.options as CreateOptions; // create recorded it

@@ -50,7 +50,7 @@ export async function createContainer(
   ensure: EnsureOptions & { replaces?: boolean } = {},
 ): Promise<ContainerRecord> {
   const { rootfs } = context; // first: where no container can run, nothing need be downloaded
-  const image = await ensureImage(context, options.image, ensure);
+  const image = await imageFor(context, options, ensure);
   await using kept = new AsyncDisposableStack();
   const setting =
     options.namespaces === undefined
@@ -79,6 +79,21 @@ export async function createContainer(
       throw nameInUse(name);
     }
   }
+}
+
+async function imageFor(
+  context: ContainerContext,
+  options: CreateOptions,
+  ensure: EnsureOptions,
+): Promise<StoredImage> {
+  if (options.rootfs === undefined) return ensureImage(context, options.image, ensure);
+  return (await import("./directory-root.ts")).imageOfDirectory();
+}
+
+async function isInMemory(context: ContainerContext, options: CreateOptions): Promise<boolean> {
+  if (options.rootfs === undefined) return false;
+  mkdirSync(context.paths.containers, { recursive: true, mode: 0o700 });
+  return (await import("./directory-root.ts")).staysInMemory(context, options.rootfs);
 }
 
 async function settled(
@@ -136,7 +151,7 @@ async function place(
     trashDir: paths.trash,
     seccompCache: paths.seccomp,
     events: paths.events,
-    ...{ layers, rootfs },
+    ...{ layers, rootfs, isInMemory: await isInMemory(context, options) },
     ...(user === undefined ? {} : { user }),
     ...(files === undefined ? {} : { files }),
     ...(joined === undefined ? {} : { joined }),
@@ -163,7 +178,7 @@ async function place(
   // a container that dies with its command need not survive a power cut
   const durable = !options.autoRemove;
   try {
-    writeFiles(temporary, built, { durable, rootMode: topMode(image, paths) });
+    writeFiles(temporary, built, { durable, rootMode: topMode(options, image, paths) });
     const overlays = mounts === null ? [] : makeOverlays(temporary, mounts.mounts);
     if (setting.root !== undefined) {
       const fresh = [...(mounts?.claimed.fresh ?? [])].map((one) => volumeDirectory(paths, one));
@@ -173,7 +188,7 @@ async function place(
     transact(
       context.database,
       () => {
-        requireImage(context, image, options.image); // rmi may have been faster
+        if (options.rootfs === undefined) requireImage(context, image, options.image); // rmi may have been faster
         insertContainer(context.database, record);
         mounts?.claimed.insert(id);
         renameSync(temporary, containerDir);
@@ -268,7 +283,8 @@ function requireImage({ database }: ContainerContext, image: StoredImage, name: 
 }
 
 /** The upper directory is what "/" looks like in the container: its mode is the image's. */
-function topMode(image: StoredImage, paths: Paths): number {
+function topMode({ rootfs }: CreateOptions, image: StoredImage, paths: Paths): number {
+  if (rootfs !== undefined) return statSync(rootfs.directory).mode & 0o7777;
   const [top] = image.layers;
   return top === undefined ? 0o755 : statSync(layerTree(paths, top)).mode & 0o7777;
 }

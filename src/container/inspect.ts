@@ -44,8 +44,8 @@ export function inspectContainer(
     },
     Image: container.imageId,
     ImageDigest: image?.digest ?? "",
-    ImageName: container.imageName,
-    Rootfs: "",
+    ImageName: options.rootfs === undefined ? container.imageName : "",
+    Rootfs: options.rootfs?.directory ?? "",
     ...{ Pod: "", IsInfra: false, IsService: false },
     ResolvConfPath: `${directory}/resolv.conf`,
     HostnamePath: `${directory}/hostname`,
@@ -102,6 +102,7 @@ function inspectState(container: Container, { ociVersion }: RuntimeSpec) {
 }
 
 function graphData({ rootfs }: HelperSettings): Record<string, string> {
+  if (rootfs.kind === "directory") return {};
   const LowerDir = rootfs.lower.join(":");
   if (rootfs.kind === "copy") return { LowerDir };
   return { LowerDir, UpperDir: rootfs.upper, WorkDir: rootfs.work };

@@ -109,7 +109,7 @@ async function withIds(
     files,
     ...(user === undefined ? {} : { user }),
     ...(root === undefined ? {} : { root }),
-    ...(owners === undefined
+    ...(owners === undefined || usual.options.rootfs !== undefined
       ? {}
       : { layers: await ensureMappedLayers(context, image, { owners, what, kept }) }),
   };

@@ -22,7 +22,14 @@ export interface IdMapping {
  * `lower` is ordered as overlayfs wants it: topmost layer first. All paths are absolute.
  */
 export type Rootfs =
-  | { kind: "overlay"; lower: string[]; upper: string; work: string }
+  | {
+      kind: "overlay";
+      lower: string[];
+      upper: string;
+      work: string;
+      /** The one lower directory cannot be had as a whole: what is written is in memory, each time anew. */
+      inMemory?: boolean;
+    }
   | { kind: "fuse-overlayfs"; program: string; lower: string[]; upper: string; work: string }
   /** `root.path` is filled once from `lower` (reflinks where the file system has them), then used as it is. */
   | { kind: "copy"; lower: string[] }

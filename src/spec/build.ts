@@ -81,6 +81,8 @@ export interface SpecPlace {
   /** Unpacked layers, topmost first, absolute. */
   layers: string[];
   rootfs: "overlay" | "copy" | { fuseOverlayfs: string };
+  /** What is written to the root of a directory cannot be kept beside it. */
+  isInMemory?: boolean;
   /** Directory of each named volume that is mounted. */
   volumeDirectory: (name: string) => string;
   /** The image's own /etc/hosts, where it is to be kept. */
@@ -106,7 +108,7 @@ export interface JoinedContainer {
 /** `helper.json` without what is decided at start, and no wider than what is written here. */
 export type HelperSettings = Omit<HelperConfig, "attach" | "user" | "rootfs"> & {
   user: string;
-  rootfs: Exclude<HelperConfig["rootfs"], { kind: "directory" }>;
+  rootfs: HelperConfig["rootfs"];
 };
 
 export interface BuiltSpec {
@@ -193,6 +195,7 @@ function runtimeSpec(
     ),
     ...deviceMounts(setup),
     ...(options.isReadOnly && details.hasReadOnlyTmpfs ? readOnlyTmpfs() : []),
+    ...(options.rootfs?.directory === "/" ? [hostRun] : []),
     ...timezoneMounts(details),
     ...notified.mounts,
     ...fileNames.map((name) => fileMount(place.containerDir, name)),
@@ -210,7 +213,7 @@ function runtimeSpec(
       ...resourceLimits(setup),
       ...(limits.oomScoreAdj === null ? {} : { oomScoreAdj: limits.oomScoreAdj }),
     },
-    root: { path: `${place.containerDir}/rootfs`, readonly: options.isReadOnly },
+    root: { path: rootPath(options, place), readonly: options.isReadOnly },
     ...(namespaces.uts === "private" ? { hostname } : {}),
     ...(details.domainname === null ? {} : { domainname: details.domainname }),
     mounts: [
@@ -306,6 +309,14 @@ function workdir(image: ImageSettings, options: CreateOptions): string {
   });
 }
 
+/** The host's own is not its root file system's, and /etc/resolv.conf may lead there. */
+const hostRun: Mount = {
+  destination: "/run",
+  type: "tmpfs",
+  source: "tmpfs",
+  options: ["nosuid", "nodev", "mode=755"],
+};
+
 /** `--read-only` keeps the usual scratch directories writable, as Podman's --read-only-tmpfs does. */
 function readOnlyTmpfs(): Mount[] {
   return ["/run", "/tmp", "/var/tmp"].map((destination) => ({
@@ -338,7 +349,7 @@ function helperSettings(
     runtimeDir: place.runtimeDir,
     containerDir: place.containerDir,
     trashDir: place.trashDir,
-    rootfs: rootfs(place),
+    rootfs: rootfs(options, place),
     idMapTools: host.mapping.tools,
     user: userOf(image, options, place),
     ...helperGroups(options.setup ?? defaultSetup),
@@ -382,11 +393,17 @@ function imageStopSignal(image: ImageSettings): number {
   return image.stopSignal === "" ? sigterm : parseSignal(image.stopSignal);
 }
 
-function rootfs(place: SpecPlace): HelperSettings["rootfs"] {
-  const lower = place.layers;
+function rootfs({ rootfs: root }: CreateOptions, place: SpecPlace): HelperSettings["rootfs"] {
+  if (root?.isThrowAway === false) return { kind: "directory" };
+  const lower = root === undefined ? place.layers : [root.directory];
   if (place.rootfs === "copy") return { kind: "copy", lower };
   const upper = `${place.containerDir}/upper`;
   const work = `${place.containerDir}/work`;
-  if (place.rootfs === "overlay") return { kind: "overlay", lower, upper, work };
+  const inMemory = place.isInMemory === true ? { inMemory: true } : {};
+  if (place.rootfs === "overlay") return { kind: "overlay", lower, upper, work, ...inMemory };
   return { kind: "fuse-overlayfs", program: place.rootfs.fuseOverlayfs, lower, upper, work };
+}
+
+function rootPath({ rootfs: root }: CreateOptions, { containerDir }: SpecPlace): string {
+  return root?.isThrowAway === false ? root.directory : `${containerDir}/rootfs`;
 }

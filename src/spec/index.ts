@@ -19,6 +19,7 @@ export { type AccountOptions, defaultDetails, type DetailOptions } from "./detai
 export { mergeEnvironment } from "./environment.ts";
 export type {
   CreateOptions,
+  DirectoryRoot,
   AskedIdLine,
   BindMount,
   DeviceOption,

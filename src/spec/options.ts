@@ -217,9 +217,19 @@ export interface LifeOptions {
   notifySocket?: string;
 }
 
+/** A directory of the host that is a root file system. */
+export interface DirectoryRoot {
+  /** Absolute. */
+  directory: string;
+  /** What is written stays apart from it, and goes away with the container. */
+  isThrowAway: boolean;
+}
+
 export interface CreateOptions {
   /** As the user wrote it. */
   image: string;
+  /** Stands in an image's place: `image` is then what the user wrote. */
+  rootfs?: DirectoryRoot;
   /** Replaces the image's Cmd; empty: keep it. */
   command: string[];
   /** Replaces the image's Entrypoint; [] removes it; null keeps it. */

@@ -48,6 +48,8 @@ pub const Rootfs = struct {
     upper: Text = "",
     work: Text = "",
     program: Text = "",
+    /// The lowest layer cannot be had as a whole: what is written is in memory (rootfs/memory.zig).
+    inMemory: bool = false,
 };
 
 pub const Attach = struct {

@@ -48,6 +48,7 @@ export const containerFlags = {
     "When to ask the registry: missing, always, never, newer",
     pullPolicies,
   ),
+  rootfs: boolean("--rootfs", "In IMAGE's place is a directory of this host: DIRECTORY[:O]"),
   platform: value("--platform", "OS/ARCH", "Platform of the image", ["linux/amd64", "linux/arm64"]),
   cidfile: value("--cidfile", "FILE", "Write the container's id to a file", "file"),
   stopSignal: value("--stop-signal", "SIGNAL", "Signal that asks it to stop", "signal"),
@@ -81,6 +82,7 @@ export async function createOptions(
   const [image = "", ...command] = args;
   return {
     image,
+    ...(flags.rootfs ? { rootfs: (await import("./rootfs.ts")).parseRootfs(image) } : {}),
     command,
     entrypoint: parseEntrypoint(flags.entrypoint),
     name: flags.name === null ? null : parseContainerName(flags.name),

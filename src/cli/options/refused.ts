@@ -5,7 +5,6 @@ const reasons: Readonly<Record<string, string>> = {
     -p --publish -P --publish-all --ip --ip6 --mac-address --network-alias --net-alias --link --link-local-ip`,
   "there are no pods": "--pod --pod-id-file --infra",
   "there is no daemon that could keep a log elsewhere": "--log-driver --log-opt",
-  "a directory as the root comes with a later version": "--rootfs",
   "the containers that it needs are to be started before it: tspod start": "--requires",
   "GPUs are passed on as devices: --device /dev/dri": "--gpus",
   "isolation is for Windows":

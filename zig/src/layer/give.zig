@@ -74,7 +74,7 @@ const Giver = struct {
             const rc = kernel.lookAt(directory, entry.name, &stat);
             if (linux.errno(rc) == .NOENT) continue;
             _ = try sys.check("statx", "", rc);
-            if (stat.attributes.MOUNT_ROOT) continue;
+            if (kernel.isMountRoot(stat)) continue;
             try self.change(directory, entry.name, stat);
             if (!kernel.isDirectory(stat)) continue;
             self.pending_bytes += self.current.len;

@@ -56,6 +56,12 @@ pub fn isDirectory(stat: linux.Statx) bool {
     return stat.mode & linux.S.IFMT == linux.S.IFDIR;
 }
 
+/// STATX_ATTR_MOUNT_ROOT, Linux 5.8 (std has the attributes' bits wrong).
+pub fn isMountRoot(stat: linux.Statx) bool {
+    const mount_root: u64 = 0x2000;
+    return @as(u64, @bitCast(stat.attributes)) & mount_root != 0;
+}
+
 /// overlayfs' whiteout: a character device 0:0 (Documentation/filesystems/overlayfs.rst, "whiteouts").
 pub fn isWhiteout(stat: linux.Statx) bool {
     return stat.mode & linux.S.IFMT == linux.S.IFCHR and stat.rdev_major == 0 and stat.rdev_minor == 0;

@@ -9,6 +9,7 @@ const moved = @import("moved.zig");
 const devices = @import("devices.zig");
 const overlay = @import("overlay.zig");
 const early = @import("early.zig");
+const memory = @import("memory.zig");
 const copy = @import("copy.zig");
 const path = @import("path.zig");
 const namespaces = @import("../process/namespaces.zig");
@@ -166,6 +167,7 @@ pub fn seal(plan: *const Plan, assembled: *const Assembled) sys.Error!void {
 pub fn mountRoot(plan: *const Plan) sys.Error!linux.fd_t {
     switch (plan.rootfs.kind) {
         .overlay => {
+            if (plan.rootfs.inMemory) return memory.mount(plan.root_path, plan.rootfs.lower[0], plan.rootfs.work);
             if (plan.early != null) return overlay.mountAt(plan.root_path, plan.rootfs, plan.is_volatile);
             try overlay.mount(plan.root_path, plan.rootfs, plan.is_volatile);
             return openRoot(plan.root_path);

@@ -270,6 +270,7 @@ const Shared = struct {
 
 /// An overlay whose topmost layer nobody writes to through it.
 fn mountForReading(plan: *rootfs.Plan) sys.Error!linux.fd_t {
+    if (plan.rootfs.inMemory) return rootfs.mountRoot(plan);
     if (plan.rootfs.kind != .overlay) return mountForWriting(plan);
     const given = plan.rootfs;
     if (given.lower.len == 0) return sys.checkFd("open", given.upper, linux.open(given.upper, open_path, 0));
@@ -289,6 +290,7 @@ fn mountForWriting(plan: *rootfs.Plan) sys.Error!linux.fd_t {
         _ = try fuse.serve(null, &plan.rootfs, device);
         _ = linux.close(device);
     }
+    if (plan.rootfs.inMemory) return sys.fail("files", "what is written to it is kept in memory, and only while it runs");
     plan.is_volatile = false; // what is thrown away with the container is not thrown away with us
     return rootfs.mountRoot(plan);
 }

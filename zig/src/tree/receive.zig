@@ -160,7 +160,7 @@ pub const Receiver = struct {
             try receiver.clearDirectory(path);
             return receiver.applyFile(entry, path);
         }
-        if (there.attributes.MOUNT_ROOT) return receiver.overwrite(parent, name, entry);
+        if (kernel.isMountRoot(there)) return receiver.overwrite(parent, name, entry);
         var buffer: [48]u8 = undefined;
         const temporary = temporaryName(&buffer);
         const fd = try sys.checkFd("openat", "", linux.openat(parent, temporary, new_file, 0o600));

@@ -369,7 +369,7 @@ pub const Sender = struct {
 
     /// A file system that the kernel makes up, met on the way.
     fn isMadeUp(sender: *const Sender, fd: linux.fd_t, path: []const u8, stat: *const linux.Statx) bool {
-        if (path.len == 0 or !stat.attributes.MOUNT_ROOT) return false;
+        if (path.len == 0 or !kernel.isMountRoot(stat.*)) return false;
         return isOfTheKernel(fd) or (std.mem.eql(u8, sender.options.path, "/") and std.mem.eql(u8, path, "dev"));
     }
 };

@@ -1,0 +1,104 @@
+/** --rootfs: a directory of the host as root, itself or with a throw-away layer over it; "/" included. */
+import { describe, expect } from "bun:test";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { subordinateIds } from "../helper/layer-fixture.ts";
+import { registryPrograms, testWith } from "../support/requirements.ts";
+import { sharedWorld } from "../support/shared-world.ts";
+
+const test = testWith(...registryPrograms, subordinateIds);
+const shared = sharedWorld({ images: ["tiny"] });
+const ok = (...words: string[]) => shared.world.ok(...words);
+const tspod = (...words: string[]) => shared.world.tspod(words);
+
+let count = 0;
+/** What the image has, as a directory of the caller's. */
+async function directory(): Promise<string> {
+  const path = join(shared.world.home, `root-${count++}`);
+  const id = await ok("create", "tiny");
+  mkdirSync(path);
+  await ok("cp", `${id}:/.`, path);
+  await ok("rm", id);
+  return path;
+}
+
+test("a directory is the root, and what is written is written there", async () => {
+  const root = await directory();
+  expect(
+    await ok("run", "--rm", "--rootfs", root, "sh", "-c", "echo in > /new; id -u; cat /new"),
+  ).toBe("0\nin");
+  expect(readFileSync(join(root, "new"), "utf8")).toBe("in\n");
+});
+
+test("with :O nothing is written there, and the container keeps it until it goes", async () => {
+  const root = await directory();
+  const script = "cat /new; echo in >> /new; rm /etc/group";
+  const id = await ok("create", "--rootfs", `${root}:O`, "sh", "-c", script);
+  await ok("start", "-a", id).catch(() => undefined);
+  expect((await tspod("start", "-a", id)).stdout).toBe("in\n");
+  expect(existsSync(join(root, "new"))).toBe(false);
+  expect(existsSync(join(root, "etc/group"))).toBe(true);
+  expect(await ok("diff", id)).toBe("C /etc\nD /etc/group\nA /new");
+  const [seen] = JSON.parse(await ok("inspect", id));
+  expect(seen).toMatchObject({ Rootfs: root, Image: "", ImageName: "" });
+  const { stderr } = await tspod("commit", id, "x");
+  expect(stderr).toContain("export");
+  await ok("rm", id);
+});
+
+describe("the host's own root", () => {
+  test("with :O everything is there, as readable as it is outside, and nothing is written", async () => {
+    const victim = join(shared.world.home, "victim");
+    writeFileSync(victim, "before");
+    const script = `cat ${victim}; echo after > ${victim}; cat ${victim}; ls -d /usr/bin/env; cat /etc/shadow; ls /proc/self/ns/pid`;
+    const { stdout, stderr, exitCode } = await tspod(
+      "run",
+      "--rm",
+      "--rootfs",
+      "/:O",
+      "sh",
+      "-c",
+      script,
+    );
+    expect(stdout).toBe("beforeafter\n/usr/bin/env\n/proc/self/ns/pid\n");
+    expect(stderr).toContain("in memory");
+    expect(stderr).toContain("shadow");
+    expect(exitCode).toBe(0);
+    expect(readFileSync(victim, "utf8")).toBe("before");
+  });
+
+  test("its files come out while it runs, and what cannot be is said", async () => {
+    const id = await ok(
+      "run",
+      "-d",
+      "--rootfs",
+      "/:O",
+      "sh",
+      "-c",
+      "echo x > /tmp/mine; exec sleep 1000",
+    );
+    const to = join(shared.world.home, "mine");
+    await ok("exec", id, "sh", "-c", "until [ -s /tmp/mine ]; do :; done");
+    await ok("cp", `${id}:/tmp/mine`, to);
+    expect(readFileSync(to, "utf8")).toBe("x\n");
+    expect((await tspod("diff", id)).stderr).toContain("memory");
+    await ok("kill", id);
+    await ok("wait", id);
+    const { exitCode, stderr } = await tspod("cp", to, `${id}:/tmp`);
+    expect(exitCode).toBe(125);
+    expect(stderr).toContain("memory");
+    await ok("rm", id);
+  });
+});
+
+test.each([
+  [["/no/such"], "does not exist"],
+  [["/etc/passwd"], "not a directory"],
+  [["/etc:X", "true"], '"X"'],
+  [["/etc:idmap", "true"], "idmap"],
+  [["/etc:O"], "command"],
+])("%p is refused: %s", async (words, wanted) => {
+  const { exitCode, stderr } = await tspod("run", "--rm", "--rootfs", ...words);
+  expect(exitCode).toBe(125);
+  expect(stderr).toContain(wanted);
+});
