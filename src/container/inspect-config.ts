@@ -59,7 +59,7 @@ function healthWords(context: Store, id: string, { health }: HelperSettings): st
 }
 
 export function imageOf(context: Store, { imageId }: Container): StoredImage | undefined {
-  return findImage(context, imageId);
+  return imageId === "" ? undefined : findImage(context, imageId); // a directory of the host
 }
 
 /** As docker: another entrypoint makes the image's command mean nothing. */

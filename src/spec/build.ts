@@ -3,13 +3,7 @@
  * Pure: no clock, no disk, no randomness. Source: OCI runtime-spec 1.2 config.md, image-spec conversion.md.
  */
 import { TspodError } from "../errors.ts";
-import {
-  contractVersion,
-  type ExecConfig,
-  type HelperConfig,
-  type IdMapping,
-} from "../helper/contract.ts";
-import type { ImageConfig } from "../oci/image-config.ts";
+import { contractVersion, type IdMapping } from "../helper/contract.ts";
 import type { Mount, RuntimeSpec } from "../oci/runtime-spec.ts";
 import {
   defaultDetails,
@@ -25,12 +19,12 @@ import { healthCommand, healthExec, lifeSettings, logTarget, notification } from
 import { defaultMounts } from "./mounts.ts";
 import { defaultNamespaces, isJoined, joinedContainer, namespaceList } from "./namespaces.ts";
 import type { CreateOptions } from "./options.ts";
+import type { BuiltSpec, HelperSettings, ImageSettings, SpecHost, SpecPlace } from "./place.ts";
 import { type LimitOptions, linuxResources, noLimits } from "./resources.ts";
 import { confinement, defaultSecurity, securedMounts } from "./security.ts";
 import {
   defaultSetup,
   deviceMounts,
-  type DeviceNumber,
   helperGroups,
   processUser,
   withDevices,
@@ -43,82 +37,6 @@ import { requireOwn } from "./sysctls.ts";
 import { secretMounts, secretVariables } from "./secrets.ts";
 import { parseSignal } from "./signals.ts";
 import { mountSubpaths, withUserMounts } from "./user-mounts.ts";
-
-/** The part of an image config that a container is made from. */
-export type ImageSettings = Pick<
-  ImageConfig,
-  "env" | "entrypoint" | "cmd" | "user" | "workingDir" | "stopSignal" | "labels" | "healthcheck"
->;
-
-/** What this host is and has, as far as a container's configuration depends on it. */
-export interface SpecHost {
-  architecture: string;
-  mapping: {
-    uid: IdMapping[];
-    gid: IdMapping[];
-    tools: { newuidmap: string; newgidmap: string } | null;
-  };
-  /** Texts of the host's own files, "" when it has none. */
-  etcHosts: string;
-  resolvConf: string;
-  hostname: string;
-  kernelRelease: () => string;
-  /** Who makes cgroups here. */
-  cgroupManager: () => HelperConfig["cgroup"]["manager"];
-  /** What the kernel knows the device at a path by; null: there is none. */
-  deviceNumber: (path: string) => DeviceNumber | null;
-}
-
-export interface SpecPlace {
-  id: string;
-  name: string;
-  containerDir: string;
-  runtimeDir: string;
-  trashDir: string;
-  seccompCache: string;
-  /** Where what happens is written down. */
-  events: string;
-  /** Unpacked layers, topmost first, absolute. */
-  layers: string[];
-  rootfs: "overlay" | "copy" | { fuseOverlayfs: string };
-  /** What is written to the root of a directory cannot be kept beside it. */
-  isInMemory?: boolean;
-  /** Directory of each named volume that is mounted. */
-  volumeDirectory: (name: string) => string;
-  /** The image's own /etc/hosts, where it is to be kept. */
-  imageHosts?: string;
-  /** Where the secrets will be. */
-  secretsDir?: string;
-  /** Directories of those that end with a container that removes itself. */
-  anonymousVolumes?: string[];
-  /** Who runs where neither the image nor the caller names somebody; absent: root. */
-  user?: string;
-  /** Texts over the image's own files in /etc, by name. */
-  files?: Record<string, string>;
-  /** The container whose namespaces are joined. */
-  joined?: JoinedContainer;
-}
-
-export interface JoinedContainer {
-  /** Its first process; 0: it does not run, which matters only when this one is started. */
-  pid: number;
-  hostname: string;
-}
-
-/** `helper.json` without what is decided at start, and no wider than what is written here. */
-export type HelperSettings = Omit<HelperConfig, "attach" | "user" | "rootfs"> & {
-  user: string;
-  rootfs: HelperConfig["rootfs"];
-};
-
-export interface BuiltSpec {
-  config: RuntimeSpec;
-  helper: HelperSettings;
-  /** File name in the container directory -> text. */
-  files: Record<string, string>;
-  /** health-exec.json, where there is somebody to ask. */
-  health?: ExecConfig;
-}
 
 const sigterm = 15;
 const idLength = 12;

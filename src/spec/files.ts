@@ -1,5 +1,5 @@
 /** The three small files bound over the image's own: /etc/hosts, /etc/hostname, /etc/resolv.conf. Pure. */
-import type { SpecHost } from "./build.ts";
+import type { SpecHost } from "./place.ts";
 import type { DetailOptions } from "./details.ts";
 import type { NetworkMode } from "./options.ts";
 

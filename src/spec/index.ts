@@ -1,14 +1,6 @@
 /** What other rooms may use of the specification builder. */
 export { addGroup, addUser, largestId } from "./accounts.ts";
-export {
-  buildSpec,
-  type BuiltSpec,
-  type HelperSettings,
-  type ImageSettings,
-  type JoinedContainer,
-  type SpecHost,
-  type SpecPlace,
-} from "./build.ts";
+export { buildSpec } from "./build.ts";
 export {
   allCapabilities,
   boundingCapabilities,
@@ -41,6 +33,14 @@ export type {
   UsernsMode,
   VolumeMount,
 } from "./options.ts";
+export type {
+  BuiltSpec,
+  HelperSettings,
+  ImageSettings,
+  JoinedContainer,
+  SpecHost,
+  SpecPlace,
+} from "./place.ts";
 export {
   defaultNamespaces,
   isJoined,
