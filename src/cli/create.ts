@@ -19,7 +19,10 @@ export default defineCommand({
     if (!flags.quiet) showPullProgress(context);
     const cidfile = openCidfile(flags.cidfile);
     try {
-      const { id } = await createContainer(context, options, parseEnsure(flags));
+      const { id } = await createContainer(context, options, {
+        ...parseEnsure(flags),
+        isKept: true,
+      });
       cidfile.write(id);
       await print(`${id}\n`);
       return 0;

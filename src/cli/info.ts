@@ -1,13 +1,13 @@
 /** `tspod info`: this host, and what a container gets on it. */
 import { release } from "node:os";
-import { listContainers } from "../container/index.ts";
+import { isUp, listContainers } from "../container/index.ts";
 import { hostCgroup, listRuntimes } from "../host/index.ts";
 import { listImages } from "../image/index.ts";
 import { build } from "../version.ts";
 import { TspodError } from "../errors.ts";
 import { type CliContext, defineCommand } from "./command.ts";
 import { value } from "./flags.ts";
-import { formatObjects } from "./output/format.ts";
+import { formatObject } from "./output/format.ts";
 import { print } from "./output/print.ts";
 
 export default defineCommand({
@@ -18,7 +18,9 @@ export default defineCommand({
   args: { min: 0, max: 0, completes: "none" },
   async run(context, flags) {
     const containers = listContainers(context);
-    const running = containers.filter(({ state }) => state.status === "running").length;
+    const running = containers.filter(({ state }) => isUp(state)).length;
+    const imageCount = listImages(context).length;
+    const driver = describeRootfs(context);
     const { mapping, paths } = context;
     const ids = (map: readonly { size: number }[]): number =>
       map.reduce((sum, { size }) => sum + size, 0);
@@ -27,7 +29,7 @@ export default defineCommand({
       Version: build.version,
       Kernel: release(),
       Arch: process.arch,
-      RootFs: describeRootfs(context),
+      RootFs: driver,
       Uids: ids(mapping.uid),
       Gids: ids(mapping.gid),
       CgroupManager: cgroup.manager,
@@ -38,10 +40,13 @@ export default defineCommand({
       RuntimeDirectory: paths.runtime,
       Containers: containers.length,
       ContainersRunning: running,
-      Images: listImages(context).length,
+      Images: imageCount,
     };
-    if (flags.format !== null) await print(await formatObjects(flags.format, [facts]));
-    else {
+    if (flags.format !== null) {
+      const { hostInformation } = await import("./output/host-information.ts");
+      const more = hostInformation(context, { containers, imageCount, driver });
+      await print(await formatObject(flags.format, { ...facts, ...more }));
+    } else {
       const width = Math.max(...Object.keys(facts).map((key) => key.length)) + 1;
       const lines = Object.entries(facts).map(
         ([key, text]) => `${`${key}:`.padEnd(width)} ${text}\n`,

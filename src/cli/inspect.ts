@@ -1,4 +1,4 @@
-/** `tspod inspect`: containers and images. */
+/** `tspod inspect`: containers, images and volumes, whichever has the name. */
 import { getContainer, getLatest, inspectContainer } from "../container/index.ts";
 import { TspodError } from "../errors.ts";
 import { type CliContext, defineCommand } from "./command.ts";
@@ -8,16 +8,16 @@ import { formatObjects } from "./output/format.ts";
 import { print } from "./output/print.ts";
 import { latestFlag } from "./options/selection.ts";
 
-const kinds = ["all", "container", "image"] as const;
+const kinds = ["all", "container", "image", "volume"] as const;
 type Kind = (typeof kinds)[number];
 
 export default defineCommand({
   path: ["inspect"],
-  usage: "CONTAINER|IMAGE [CONTAINER|IMAGE...]",
-  summary: "Show everything about containers or images",
+  usage: "NAME [NAME...]",
+  summary: "Show everything about containers, images or volumes",
   flags: {
     format: value("-f,--format", "TEMPLATE", "json or a Go template", ["json"]),
-    type: value("-t,--type", "TYPE", "container, image or all", kinds),
+    type: value("-t,--type", "TYPE", "container, image, volume or all", kinds),
     size: boolean("-s,--size", "Also what a container has written, and with its image"),
     latest: latestFlag,
   },
@@ -63,26 +63,40 @@ function parseKind(text: string | null): Kind {
   throw new TspodError("usage", `Invalid --type "${text}"`, { next: `use ${kinds.join(", ")}` });
 }
 
+/** Each says by its code that it has nothing of that name. */
+const notFound: Readonly<Record<string, string>> = {
+  container: "container.not_found",
+  image: "image.not_found",
+  volume: "volume.not_found",
+};
+
 async function inspect(
   context: CliContext,
   name: string,
   { kind, size }: { kind: Kind; size: boolean },
 ): Promise<object> {
-  if (kind !== "image") {
+  const lookers: Readonly<Record<Exclude<Kind, "all">, () => Promise<object> | object>> = {
+    container: () => inspectContainer(context, getContainer(context, name), { withSize: size }),
+    image: async () =>
+      (await import("./output/image-inspection.ts")).imageInspection(context, name),
+    volume: async () => {
+      const { getVolume, inspectVolume } = await import("../volume/index.ts");
+      return inspectVolume(context, getVolume(context, name));
+    },
+  };
+  if (kind !== "all") return lookers[kind]();
+  for (const [each, look] of Object.entries(lookers)) {
     try {
-      return inspectContainer(context, getContainer(context, name), { withSize: size });
+      return await look();
     } catch (error) {
-      const isElse = error instanceof TspodError && error.code === "container.not_found";
-      if (!isElse || kind === "container") throw error;
+      if (!(error instanceof TspodError && error.code === notFound[each])) throw error;
     }
   }
-  try {
-    return (await import("./output/image-inspection.ts")).imageInspection(context, name);
-  } catch (error) {
-    const isNeither = error instanceof TspodError && error.code === "image.not_found";
-    if (!isNeither || kind === "image") throw error;
-    throw new TspodError("container.not_found", `Cannot find a container or image "${name}"`, {
-      next: "tspod ps -a and tspod images list them",
-    });
-  }
+  throw new TspodError(
+    "container.not_found",
+    `Cannot find a container, image or volume "${name}"`,
+    {
+      next: "tspod ps -a, tspod images and tspod volume ls list them",
+    },
+  );
 }

@@ -1,5 +1,5 @@
 /** `tspod run`: create, start, and stay until it ends unless detached. */
-import { createContainer, discardContainer, startContainer } from "../container/index.ts";
+import { createContainer, discardContainer, startOwn } from "../container/index.ts";
 import type { ContainerRecord } from "../store/containers.ts";
 import type { Attach, RunningHelper } from "../helper/index.ts";
 import { defineCommand } from "./command.ts";
@@ -68,7 +68,7 @@ export default defineCommand({
     try {
       container = await createContainer(context, options, parseEnsure(flags));
       cidfile.write(container.id);
-      helper = startContainer(context, container, attach, passed, muted);
+      helper = startOwn(context, container, attach, passed, muted);
       if (attach?.sigProxy === true) forwardSignals(helper);
       await helper.started;
     } catch (error) {

@@ -43,11 +43,23 @@ export default defineCommand({
     if (flags.attach || flags.interactive) return stayWith(context, flags, names);
     return forEachArgument(context, names, async (name) => {
       const container = getContainer(context, name);
-      if (!isUp(container.state)) await startContainer(context, container, null).started;
+      if (!isUp(container.state)) await startDetached(context, container);
       return name;
     });
   },
 });
+
+/** That somebody else was faster is as good. */
+async function startDetached(context: CliContext, container: Container): Promise<void> {
+  try {
+    await (
+      await startContainer(context, container, null)
+    ).started;
+  } catch (error) {
+    const isRunning = error instanceof TspodError && error.code === "container.running";
+    if (!isRunning) throw error;
+  }
+}
 
 /** Names, or what the flags choose: oldest first, for a later one may share what an earlier one has. */
 async function chosen(context: CliContext, flags: Flags, args: string[]): Promise<string[]> {
@@ -88,7 +100,7 @@ async function stayWith(context: CliContext, flags: Flags, names: string[]): Pro
   }
   const container = getContainer(context, name);
   const options = container.options as CreateOptions; // create recorded it
-  const helper = startContainer(context, container, {
+  const helper = await startContainer(context, container, {
     stdin: flags.interactive && options.interactive,
     detachKeys: parseDetachKeys(flags.detachKeys ?? defaultDetachKeys),
     sigProxy: flags.sigProxy,

@@ -43,14 +43,21 @@ import { type Setting, usualSetting } from "./setting.ts";
 /** Enough draws that only a store full of every name fails. */
 const nameDrawsMax = 50;
 
+export interface CreateHow extends EnsureOptions {
+  /** It waits for whoever starts it; otherwise the caller is about to, and it goes with the caller until then. */
+  isKept?: boolean;
+  /** A container of that name is removed first. */
+  replaces?: boolean;
+}
+
 /** The record of a new container, ready to start. Errors: image.*, registry.*, container.name_in_use, usage. */
 export async function createContainer(
   context: ContainerContext,
   options: CreateOptions,
-  ensure: EnsureOptions & { replaces?: boolean } = {},
+  how: CreateHow = {},
 ): Promise<ContainerRecord> {
   const { rootfs } = context; // first: where no container can run, nothing need be downloaded
-  const image = await imageFor(context, options, ensure);
+  const image = await imageFor(context, options, how);
   await using kept = new AsyncDisposableStack();
   const setting =
     options.namespaces === undefined
@@ -67,12 +74,13 @@ export async function createContainer(
   if (options.secrets !== undefined) {
     setting.options = { ...setting.options, secrets: settleSecrets(context, options.secrets) };
   }
-  if (ensure.replaces === true && options.name !== null) await removeNamed(context, options.name);
+  if (how.replaces === true && options.name !== null) await removeNamed(context, options.name);
   const id = generateId();
+  const creator = how.isKept === true ? "" : ownIdentity();
   for (let draw = 1; ; draw++) {
     const name = options.name ?? generateName();
     try {
-      return await place(context, setting, image, { id, name, rootfs, mounts });
+      return await place(context, setting, image, { id, name, creator, rootfs, mounts });
     } catch (error) {
       if (!isNameTaken(error)) throw error;
       if (options.name === null && draw < nameDrawsMax) continue;
@@ -135,10 +143,16 @@ async function place(
   context: ContainerContext,
   setting: Setting,
   image: StoredImage,
-  what: { id: string; name: string; rootfs: RootfsChoice; mounts: SettledMounts | null },
+  what: {
+    id: string;
+    name: string;
+    creator: string;
+    rootfs: RootfsChoice;
+    mounts: SettledMounts | null;
+  },
 ): Promise<ContainerRecord> {
   const { paths } = context;
-  const { id, name, rootfs, mounts } = what;
+  const { id, name, creator, rootfs, mounts } = what;
   const { options, host, layers, user, files, joined } = setting;
   const containerDir = containerDirectory(paths, id);
   const sentences = [...(options.limits?.ignored ?? []), ...(options.setup?.warnings ?? [])];
@@ -172,9 +186,9 @@ async function place(
     options,
     autoRemove: options.autoRemove,
     createdAt: context.now(),
-    creator: ownIdentity(),
+    creator,
   };
-  const temporary = `${paths.containers}/.tmp.${record.creator}.${id.slice(0, 12)}`;
+  const temporary = `${paths.containers}/.tmp.${ownIdentity()}.${id.slice(0, 12)}`;
   // a container that dies with its command need not survive a power cut
   const durable = !options.autoRemove;
   try {

@@ -1,6 +1,7 @@
 /** The files of one container that this program wrote itself. */
 import { readFileSync } from "node:fs";
 import { TspodError } from "../errors.ts";
+import { writeFileAtomic } from "../lib/atomic-file.ts";
 import { containerDirectory } from "../store/containers.ts";
 import type { Store } from "./find.ts";
 
@@ -16,6 +17,24 @@ export function readContainerFile<T>(
   } catch (cause) {
     throw new TspodError("container.not_found", `Cannot read "${path}"`, {
       next: "the container has been removed, or its directory is damaged: tspod rm -f removes it",
+      cause,
+    });
+  }
+}
+
+/** By rename. Errors: container.not_found when it was removed meanwhile. */
+export function writeContainerFile(
+  context: Pick<Store, "paths">,
+  id: string,
+  name: "config.json" | "helper.json",
+  text: string,
+): void {
+  try {
+    writeFileAtomic(`${containerDirectory(context.paths, id)}/${name}`, text, { durable: true });
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
+    throw new TspodError("container.not_found", `Container "${id.slice(0, 12)}" has been removed`, {
+      next: "tspod ps -a lists those that are left",
       cause,
     });
   }

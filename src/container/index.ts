@@ -20,7 +20,7 @@ export { recoverContainers } from "./recover.ts";
 export { discardFiles, discardContainer, removeContainer } from "./remove.ts";
 export { isRestartable } from "./restartable.ts";
 export { getSecret } from "./secrets.ts";
-export { startContainer } from "./start.ts";
+export { startContainer, startOwn } from "./start.ts";
 export { type ContainerStatus, restartCountOf, statusOf } from "./status.ts";
 export { killContainer, stopContainer, waitContainer } from "./stop.ts";
 

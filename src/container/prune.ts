@@ -1,5 +1,6 @@
 /** Removes what nobody needs any more: containers that have ended. */
 import { TspodError } from "../errors.ts";
+import { recordEvent } from "../store/events.ts";
 import { isUp } from "../store/containers.ts";
 import type { ContainerContext } from "./context.ts";
 import { pruneFilter } from "./filters.ts";
@@ -26,7 +27,7 @@ export async function pruneContainers(
   for (const container of doomed) {
     const { writableBytes } = containerSize(context, container);
     try {
-      await removeContainer(context, container, { force: false });
+      await removeContainer(context, container, { force: false, isImpatient: true });
     } catch (error) {
       if (error instanceof TspodError && stays.includes(error.code)) continue;
       throw error;
@@ -34,6 +35,8 @@ export async function pruneContainers(
     pruned.ids.push(container.id);
     pruned.reclaimedBytes += writableBytes;
   }
+  const attributes = { reclaimed: String(pruned.reclaimedBytes) };
+  recordEvent(context, { type: "container", status: "prune", attributes });
   return pruned;
 }
 

@@ -2,10 +2,16 @@
  * What a killed command left behind, found when the store is opened. Bounded: two directory listings, one query, a look
  * at what runs, and work only for what is wrong. There is no other clean-up path.
  */
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { listGroups, removeGroup } from "../host/index.ts";
 import { isAlive } from "../lib/process-identity.ts";
-import { isUp, listAutoRemove, listIds, readState } from "../store/containers.ts";
+import {
+  containerDirectory,
+  listAutoRemove,
+  listIds,
+  listUnattended,
+  readState,
+} from "../store/containers.ts";
 import { requirePrivateRuntime } from "../store/runtime-directory.ts";
 import { transact } from "../store/database.ts";
 import { rotateEvents } from "../store/events.ts";
@@ -22,9 +28,9 @@ export async function recoverContainers(context: ContainerContext): Promise<void
   requirePrivateRuntime(context.paths);
   rotateEvents(context.database, context.paths);
   const abandoned = listAutoRemove(context.database).filter(
-    ({ id, creator }) => !isAlive(creator) && !isUp(readState(context.paths, id)),
+    (row) => !isAlive(row.creator) && isAbandoned(context, row),
   );
-  for (const name of list(context.paths.runtime)) await discardGroup(context, name);
+  for (const name of listUnattended(context.paths)) await discardGroup(context, name);
   for (const { id } of abandoned.slice(0, leftoversMax)) {
     await discardContainer(context, { id });
   }
@@ -43,6 +49,17 @@ export async function recoverContainers(context: ContainerContext): Promise<void
   // what cannot be deleted now (its owner may be at it) lies there for the next command
   await emptyTrash(context, doomed.slice(0, leftoversMax)).catch(() => undefined);
 }
+
+/** A container with --rm that has ended; or whoever meant to run it was killed before it could. */
+function isAbandoned({ paths }: ContainerContext, { id, creator }: Abandoned): boolean {
+  const { status } = readState(paths, id);
+  if (status === "running" || status === "restarting") return false;
+  // one that has only been created waits for its start; its monitor takes the directory when it has ended
+  const mayWait = creator === "" && status === "created";
+  return !(mayWait && existsSync(containerDirectory(paths, id)));
+}
+
+type Abandoned = ReturnType<typeof listAutoRemove>[number];
 
 /** Directories whose creator died before it could publish them: `.tmp.<identity>.<id>`. */
 function unfinished({ paths }: ContainerContext, names: readonly string[]): string[] {

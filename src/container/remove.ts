@@ -15,8 +15,9 @@ import {
 import { transact } from "../store/database.ts";
 import { deleteVolume, listOwnAnonymous } from "../store/volumes.ts";
 import type { ContainerContext } from "./context.ts";
+import { claimContainer } from "./claim.ts";
 import { listDependants } from "./dependants.ts";
-import { type Container, findContainer, getContainer, type Store } from "./find.ts";
+import { type Container, findContainer, type Store } from "./find.ts";
 import { recordContainerEvent } from "./events.ts";
 import { discardSecrets } from "./secrets.ts";
 import { stopContainer } from "./stop.ts";
@@ -28,6 +29,8 @@ export interface RemoveOptions {
   volumes?: boolean;
   /** With `force`, how long it may take to stop when it is asked to; absent: it is not asked. */
   timeoutMs?: number;
+  /** Leave it when another command is just at it: container.running. */
+  isImpatient?: boolean;
   /** Also those that live in its namespaces, before it. */
   withDependants?: boolean;
 }
@@ -48,15 +51,35 @@ export async function removeContainer(
       if (dependant !== null) removed.push(...(await removeContainer(context, dependant, options)));
     }
   }
-  if (isUp(container.state)) {
-    if (!options.force) {
-      throw new TspodError("container.running", `Container "${container.name}" is running`, {
-        next: `stop it first: tspod stop ${container.name}, or remove it with -f`,
-      });
+  for (;;) {
+    const current = findContainer(context, container.id);
+    if (current === null) return [...removed, container.id];
+    if (isUp(current.state)) {
+      if (!options.force) {
+        throw new TspodError("container.running", `Container "${container.name}" is running`, {
+          next: `stop it first: tspod stop ${container.name}, or remove it with -f`,
+        });
+      }
+      await stopContainer(context, current, { timeoutMs: options.timeoutMs ?? 0 });
     }
-    const { timeoutMs = 0 } = options;
-    await stopContainer(context, getContainer(context, container.id), { timeoutMs });
+    const lease = await claimContainer(context, container, {
+      patient: options.isImpatient !== true,
+    });
+    if (lease === null) continue;
+    using _ = lease;
+    // somebody may have started it in between
+    if (!isUp(readState(context.paths, container.id))) {
+      await removeClaimed(context, container, options);
+      return [...removed, container.id];
+    }
   }
+}
+
+async function removeClaimed(
+  context: ContainerContext,
+  container: Container,
+  options: RemoveOptions,
+): Promise<void> {
   const hasVolumesToo = options.volumes ?? container.autoRemove;
   const work = (): { isOurs: boolean; volumes: string[] } => {
     if (!options.force) refuseDependedOn(context, container);
@@ -68,7 +91,6 @@ export async function removeContainer(
   });
   if (isOurs) recordContainerEvent(context, "remove", container);
   await discardFiles(context, container.id, volumes);
-  return [...removed, container.id];
 }
 
 function refuseDependedOn(context: Store, { id, name }: Container): void {

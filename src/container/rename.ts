@@ -2,16 +2,10 @@
 import { SQLiteError } from "bun:sqlite";
 import { control, type HelperConfig } from "../helper/index.ts";
 import { TspodError } from "../errors.ts";
-import { writeFileAtomic } from "../lib/atomic-file.ts";
-import {
-  containerDirectory,
-  isUp,
-  renameContainer as renameRow,
-  runtimeDirectory,
-} from "../store/containers.ts";
+import { isUp, renameContainer as renameRow, runtimeDirectory } from "../store/containers.ts";
 import { transact } from "../store/database.ts";
 import type { ContainerContext } from "./context.ts";
-import { readContainerFile } from "./files.ts";
+import { readContainerFile, writeContainerFile } from "./files.ts";
 import { type Container, getContainer } from "./find.ts";
 import { nameInUse, parseContainerName } from "./names.ts";
 import { recordContainerEvent } from "./events.ts";
@@ -33,8 +27,8 @@ export async function renameContainer(
     renameRow(context.database, container.id, name);
     // what its next monitor tells goes by this; the row is what counts, should a kill come in between
     const helper = readContainerFile<HelperConfig>(context, container.id, "helper.json");
-    const path = `${containerDirectory(context.paths, container.id)}/helper.json`;
-    writeFileAtomic(path, JSON.stringify({ ...helper, name }));
+    const text = JSON.stringify({ ...helper, name });
+    writeContainerFile(context, container.id, "helper.json", text);
     return current.name;
   };
   try {

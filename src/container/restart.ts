@@ -22,6 +22,7 @@ export async function restartContainer(
     );
   }
   if (isRunning) await stopContainer(context, container, options);
-  await startContainer(context, getContainer(context, container.id), null).started;
+  const helper = await startContainer(context, getContainer(context, container.id), null);
+  await helper.started;
   recordContainerEvent(context, "restart", container);
 }

@@ -1,5 +1,5 @@
 /** Starts what create has made: one spawn, then events. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { TspodError } from "../errors.ts";
 import {
   type Attach,
@@ -18,11 +18,42 @@ import {
   readState,
 } from "../store/containers.ts";
 import type { ContainerContext } from "./context.ts";
+import { claimContainer } from "./claim.ts";
 import { refreshJoined } from "./joined.ts";
 import { placeSecrets } from "./secrets.ts";
 
-/** `attach` null: detached. `passed`: descriptors that the program gets. `muted`: streams of ours that get nothing of its. Errors: container.running, container.not_running (of one whose namespaces it shares); the helper's come with the promises it returns. */
-export function startContainer(
+/**
+ * Start a container that somebody has made before, once nobody else is at it. `attach` null: detached. Errors:
+ * container.running, container.not_running (of one whose namespaces it shares), container.not_found (it was removed); the
+ * helper's come with the promises of what is returned.
+ */
+export async function startContainer(
+  context: ContainerContext,
+  record: ContainerRecord,
+  attach: Attach | null,
+): Promise<RunningHelper> {
+  const lease = await claimContainer(context, record, { patient: true });
+  // the monitor of one with --rm takes the files when it ends; the row goes with the next command
+  if (lease === null || !existsSync(containerDirectory(context.paths, record.id))) {
+    lease?.[Symbol.dispose]();
+    throw new TspodError("container.not_found", `Container "${record.name}" has been removed`, {
+      next: "tspod ps -a lists those that are left",
+    });
+  }
+  const release = (): void => lease[Symbol.dispose]();
+  try {
+    const helper = startOwn(context, record, attach);
+    // from then on its state says so
+    helper.started.then(release, release);
+    return helper;
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+/** The same for a container that the caller has just made, to which nobody else has a right. `passed`: descriptors that the program gets. */
+export function startOwn(
   context: ContainerContext,
   record: ContainerRecord,
   attach: Attach | null,

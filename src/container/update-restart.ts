@@ -1,13 +1,12 @@
 /** Another restart policy for a container that is there: its monitor goes by it at once, and every later one. */
 import { control, type HelperConfig, type RestartRule } from "../helper/index.ts";
 import { TspodError } from "../errors.ts";
-import { writeFileAtomic } from "../lib/atomic-file.ts";
 import { type CreateOptions, defaultLife } from "../spec/index.ts";
-import { containerDirectory, isUp, runtimeDirectory, updateOptions } from "../store/containers.ts";
+import { isUp, runtimeDirectory, updateOptions } from "../store/containers.ts";
 import { transact } from "../store/database.ts";
 import type { ContainerContext } from "./context.ts";
 import { recordContainerEvent } from "./events.ts";
-import { readContainerFile } from "./files.ts";
+import { readContainerFile, writeContainerFile } from "./files.ts";
 import { type Container, getContainer } from "./find.ts";
 
 /** Errors: usage (what its end removes cannot be started again), container.not_found. */
@@ -33,8 +32,7 @@ export async function updateRestart(
       "helper.json",
     );
     const next = { ...helper, ...(rule.policy === "no" ? {} : { restart: rule }) };
-    const path = `${containerDirectory(context.paths, container.id)}/helper.json`;
-    writeFileAtomic(path, JSON.stringify(next), { durable: true });
+    writeContainerFile(context, container.id, "helper.json", JSON.stringify(next));
   };
   transact(context.database, work, { durable: true });
   if (isUp(container.state)) {

@@ -1,15 +1,14 @@
 /** Other limits for a container that is there: at once when it runs, and with every start from now on. */
 import { startHelper } from "../helper/index.ts";
 import { TspodError } from "../errors.ts";
-import { writeFileAtomic } from "../lib/atomic-file.ts";
 import { formatRuntimeSpec } from "../oci/config-json.ts";
 import type { RuntimeSpec } from "../oci/runtime-spec.ts";
 import { type CreateOptions, type LimitOptions, linuxResources, noLimits } from "../spec/index.ts";
-import { containerDirectory, updateOptions } from "../store/containers.ts";
+import { updateOptions } from "../store/containers.ts";
 import { transact } from "../store/database.ts";
 import type { ContainerContext } from "./context.ts";
 import { recordContainerEvent } from "./events.ts";
-import { readContainerFile } from "./files.ts";
+import { readContainerFile, writeContainerFile } from "./files.ts";
 import { type Container, getContainer } from "./find.ts";
 
 /**
@@ -45,11 +44,8 @@ export async function updateLimits(
     const { devices } = config.linux.resources ?? {};
     const next = { ...linuxResources(limits), ...(devices === undefined ? {} : { devices }) };
     updateOptions(context.database, container.id, { ...(current.options as object), limits });
-    writeFileAtomic(
-      `${containerDirectory(context.paths, container.id)}/config.json`,
-      formatRuntimeSpec({ ...config, linux: { ...config.linux, resources: next } }),
-      { durable: true },
-    );
+    const text = formatRuntimeSpec({ ...config, linux: { ...config.linux, resources: next } });
+    writeContainerFile(context, container.id, "config.json", text);
   };
   transact(context.database, work, { durable: true });
   recordContainerEvent(context, "update", container);

@@ -17,7 +17,7 @@ export interface ContainerRecord {
   autoRemove: boolean;
   /** RFC 3339. */
   createdAt: string;
-  /** Who is making it: until it has started once, that process alone vouches for it. */
+  /** Who is about to run it: until it has started once, that process alone vouches for it. "": it waits for a start. */
   creator: ProcessIdentity;
 }
 
@@ -211,25 +211,55 @@ interface RunFile {
 const killedExitCode = 137;
 
 export function readState(paths: Paths, id: string): ContainerState {
-  const running = readJson<StateFile>(`${runtimeDirectory(paths, id)}/state.json`);
-  if (running !== null && isSameProcess(running.monitorPid, running.monitorStart)) {
-    return livingState(running);
-  }
-  return stateOfEnded(paths, id, running);
+  const { file, isAlive } = look(runtimeDirectory(paths, id));
+  return file !== null && isAlive ? livingState(file) : stateOfEnded(paths, id, file);
 }
 
-/** The states of many: one look at the runtime directory tells which of them may run. */
-export function stateReader(paths: Paths): (id: string) => ContainerState {
-  let names: Set<string>;
+/** What is in one runtime directory. */
+interface Seen {
+  /** Null: nothing that could be read. */
+  file: StateFile | null;
+  /** Its monitor is there. */
+  isAlive: boolean;
+}
+
+function look(path: string): Seen {
+  const file = readJson<StateFile>(`${path}/state.json`);
+  return { file, isAlive: file !== null && isSameProcess(file.monitorPid, file.monitorStart) };
+}
+
+/** The recovery of a command and its list of containers come one after the other: they can share a look. */
+const freshMs = 200;
+let lastLook: { runtime: string; atMs: number; seen: Map<string, Seen> } | undefined;
+
+/** All runtime directories, by their names: one listing, and a look into each. */
+function lookAtAll({ runtime }: Pick<Paths, "runtime">): ReadonlyMap<string, Seen> {
+  const atMs = performance.now();
+  if (lastLook?.runtime === runtime && atMs - lastLook.atMs < freshMs) return lastLook.seen;
+  let names: string[];
   try {
-    names = new Set(readdirSync(paths.runtime));
+    names = readdirSync(runtime);
   } catch {
-    names = new Set(); // nothing has run since the host was started
+    names = []; // nothing has run since the host was started
   }
-  return (id) =>
-    names.has(basename(runtimeDirectory(paths, id)))
-      ? readState(paths, id)
-      : stateOfEnded(paths, id, null);
+  const seen = new Map(names.map((name) => [name, look(`${runtime}/${name}`)]));
+  lastLook = { runtime, atMs, seen };
+  return seen;
+}
+
+/** The names of runtime directories whose monitor is gone without a word, or is just being started. */
+export function listUnattended(paths: Pick<Paths, "runtime">): string[] {
+  return [...lookAtAll(paths)].filter(([, { isAlive }]) => !isAlive).map(([name]) => name);
+}
+
+/** The states of many, as they are now: those whose runtime directory is not there do not run. */
+export function stateReader(paths: Paths): (id: string) => ContainerState {
+  const all = lookAtAll(paths);
+  return (id) => {
+    const seen = all.get(basename(runtimeDirectory(paths, id)));
+    if (seen === undefined) return stateOfEnded(paths, id, null);
+    return seen.isAlive && seen.file !== null ? livingState(seen.file) : readState(paths, id);
+  };
 }
 
 /** `running`: what a monitor that is gone has left. */

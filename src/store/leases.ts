@@ -10,10 +10,12 @@ import { transact } from "./database.ts";
 /**
  * "make:blob:<hex>", "make:layer:<chain>": one owner. "keep:layer:<chain>", "keep:blob:<hex>": any number.
  * "keep:ids:<offset>+<size>": subordinate ids of a container that is being made. "keep:volume:<name>": one that it is to
- * have.
+ * have. "make:container:<id>": whoever starts or removes it.
  */
 export type Resource =
-  `${"make" | "keep"}:${"blob" | "layer"}:${string}` | `keep:${"ids" | "volume"}:${string}`;
+  | `${"make" | "keep"}:${"blob" | "layer"}:${string}`
+  | `keep:${"ids" | "volume"}:${string}`
+  | `make:container:${string}`;
 
 /** Ends with `using`, with `release`, or with the process. */
 export interface Lease extends Disposable {

@@ -33,6 +33,12 @@ export async function formatObjects(
   return renderRows(format, objects, { isTerminal: isTerminal(1) });
 }
 
+/** One thing that there is only one of. */
+export async function formatObject(format: string, object: object): Promise<string> {
+  if (format === "json") return `${safeJson(JSON.stringify(object, null, 2))}\n`;
+  return formatObjects(format, [object]);
+}
+
 /** For rows that come one by one. A template is parsed before the first. */
 export async function formatLine(format: string): Promise<(row: object) => string> {
   if (format === "json") return (row) => `${safeJson(JSON.stringify(row, plainNumbers))}\n`;
