@@ -86,6 +86,8 @@ export function execInContainer(
     ...helperGroups(setup),
     stdinOpen: options.interactive,
     seccompCache: context.paths.seccomp,
+    ...{ events: context.paths.events, id: container.id },
+    ...{ name: container.name, imageName: container.imageName },
     ...(attach === null ? {} : { attach }),
   };
   const path = `${runtimeDir}/exec-${generateId().slice(0, nameLength)}.json`;

@@ -33,13 +33,14 @@ export function processOf({ state }: Pick<Container, "state">): number {
   return state.status === "running" ? state.pid : 0;
 }
 
-/** Nothing to do for most. Errors: container.not_running, container.not_found. */
-export function refreshJoined(context: Store, record: ContainerRecord): void {
+/** Nothing to do for most. Whose namespaces they are. Errors: container.not_running, container.not_found. */
+export function refreshJoined(context: Store, record: ContainerRecord): JoinedProcess | null {
   const options = record.options as CreateOptions; // create recorded it
   const namespaces = namespacesOf(record);
   const id = joinedContainer(namespaces);
-  if (id === null) return;
-  const pid = joinedProcess(context, record, id);
+  if (id === null) return null;
+  const joined = joinedProcess(context, record, id);
+  const { pid } = joined;
   const config = readContainerFile<RuntimeSpec>(context, record.id, "config.json");
   const mounts = config.mounts.map((mount) =>
     mount.destination === "/dev/shm" && isJoined(namespaces.ipc)
@@ -49,9 +50,16 @@ export function refreshJoined(context: Store, record: ContainerRecord): void {
   const linux = { ...config.linux, namespaces: namespaceList(options, pid) };
   const path = `${containerDirectory(context.paths, record.id)}/config.json`;
   writeFileAtomic(path, formatRuntimeSpec({ ...config, mounts, linux }));
+  return joined;
 }
 
-function joinedProcess(context: Store, { name }: ContainerRecord, id: string): number {
+/** By its start time no other of that number is taken for it. */
+export interface JoinedProcess {
+  pid: number;
+  pidStart: number;
+}
+
+function joinedProcess(context: Store, { name }: ContainerRecord, id: string): JoinedProcess {
   const [target] = findContainers(context.database, id);
   if (target === undefined) {
     throw new TspodError(
@@ -60,8 +68,8 @@ function joinedProcess(context: Store, { name }: ContainerRecord, id: string): n
       { next: "create it again, in the namespaces of one that is there" },
     );
   }
-  const pid = processOf({ state: readState(context.paths, id) });
-  if (pid !== 0) return pid;
+  const state = readState(context.paths, id);
+  if (state.status === "running") return { pid: state.pid, pidStart: state.pidStart };
   throw new TspodError(
     "container.not_running",
     `Cannot start "${name}": container "${target.name}", whose namespaces it shares, does not run`,

@@ -65,17 +65,21 @@ export function startOwn(
       next: `stay with it: tspod attach ${record.name}, or stop it first: tspod stop ${record.name}`,
     });
   }
-  refreshJoined(context, record);
+  const joined = refreshJoined(context, record);
   placeSecrets(context, record);
   const directory = containerDirectory(context.paths, record.id);
   const path = `${directory}/helper.json`;
   const helper = JSON.parse(readFileSync(path, "utf8")) as HelperConfig; // create wrote it
-  const { attach: before, ...rest } = helper;
+  const { attach: before, joined: _, ...rest } = helper;
   const isPassed = rest.log.driver === "passthrough"; // then standard input is the container's to read
   const { name } = record;
-  if (attach !== null || before !== undefined || helper.name !== name) {
+  if (attach !== null || before !== undefined || helper.name !== name || joined !== null) {
     const client = isPassed && attach !== null ? { ...attach, stdin: false } : attach;
-    const next = { ...rest, name, ...(client === null ? {} : { attach: client }) };
+    const next: HelperConfig = {
+      ...{ ...rest, name },
+      ...(client === null ? {} : { attach: client }),
+      ...(joined === null ? {} : { joined }),
+    };
     writeFileAtomic(path, JSON.stringify(next));
   }
   const running = startHelper({

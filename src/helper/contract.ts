@@ -193,6 +193,11 @@ export interface ExecConfig {
   stdinOpen: boolean;
   seccompCache?: string;
   attach?: Attach;
+  /** Where it is written down that it ran (src/store/events.ts), and of which container. */
+  events?: string;
+  id?: string;
+  name?: string;
+  imageName?: string;
 }
 
 /** What the helper says on descriptor 3, one JSON object a line. */

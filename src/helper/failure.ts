@@ -72,6 +72,12 @@ function meaning(failure: Failure): Meaning {
     case "cgroup":
     case "cgroup.procs":
       return cgroupMeaning(failure);
+    case "joined":
+      return {
+        code: "container.not_running",
+        message: `Cannot start the container again: ${detail}`,
+        next: "start that one first, then this one: tspod start",
+      };
     case "paused":
       return {
         code: "container.paused",

@@ -187,3 +187,27 @@ describe("--sdnotify", () => {
     }
   });
 });
+
+describe("what is shared", () => {
+  test("one that shares processes is not started among those of somebody else", async () => {
+    await using first = await box([], "sleep 1000");
+    await using second = await box(
+      [`--pid=container:${first.id}`, "--restart=on-failure:1"],
+      "while ! [ -e /go ]; do sleep 0.02; done; exit 3",
+    );
+    await ok("kill", first.id); // its processes end with it
+    await until(
+      "it has given up",
+      async () => (await inspect(second.id)).State.Status === "exited",
+    );
+    expect((await inspect(second.id)).State.Error).toContain(
+      "whose namespaces it shares has ended",
+    );
+  });
+
+  test("exec is written down, with its end", async () => {
+    await using it = await box([], "sleep 1000");
+    expect((await tspod("exec", it.id, "sh", "-c", "exit 7")).exitCode).toBe(7);
+    expect(events(it.id).slice(-2)).toEqual(["exec", "exec_died 7"]);
+  });
+});

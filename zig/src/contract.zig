@@ -139,6 +139,8 @@ pub const Helper = struct {
     events: ?Text = null,
     imageName: Text = "",
     notify: enum { ignore, container, started, healthy } = .ignore,
+    /// The first process of the container whose namespaces it shares: config.json names them by its number.
+    joined: ?struct { pid: i32, pidStart: u64 } = null,
 
     /// Whether it may be started again by its monitor.
     pub fn isRestarted(helper: *const Helper) bool {
@@ -158,6 +160,11 @@ pub const Exec = struct {
     stdinOpen: bool = false,
     seccompCache: ?Text = null,
     attach: ?Attach = null,
+    /// Where it is written down that it ran, and under which names.
+    events: ?Text = null,
+    id: Text = "",
+    name: Text = "",
+    imageName: Text = "",
 };
 
 /// state.json in the runtime directory.

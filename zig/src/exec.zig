@@ -46,6 +46,7 @@ fn runIn(args: []const [*:0]const u8) sys.Error!u8 {
         .helper = null,
         .attach = exec.attach,
         .stdin_open = exec.stdinOpen,
+        .exec = &exec,
     });
 }
 

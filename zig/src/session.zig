@@ -9,6 +9,7 @@ const descriptors = @import("process/descriptors.zig");
 const report = @import("process/report.zig");
 const launch = @import("monitor/launch.zig");
 const monitors = @import("monitor/monitor.zig");
+const record = @import("monitor/record.zig");
 const clients = @import("monitor/clients.zig");
 const client = @import("client/client.zig");
 const prepare = @import("prepare.zig");
@@ -24,6 +25,7 @@ pub const Options = struct {
     helper: ?*const contract.Helper,
     attach: ?contract.Attach,
     stdin_open: bool,
+    exec: ?*const contract.Exec = null,
 
     /// The caller's streams are the program's own (the log driver "passthrough").
     fn passesStreams(options: *const Options) bool {
@@ -137,6 +139,7 @@ fn watch(arena: *std.heap.ArenaAllocator, options: Options, status: linux.fd_t, 
     leaveCaller();
     const m = &monitor;
     if (options.helper) |helper| try m.set(helper);
+    if (options.exec) |exec| try m.setExec(exec);
     var streams: Streams = .{};
     try streams.openFor(options);
     var started = try launch.Launch.start(options.target, streams.theirs());
@@ -203,6 +206,9 @@ fn startAgain(m: *monitors.Monitor) void {
 /// Null: it runs.
 fn tryAgain(m: *monitors.Monitor, arena: *std.heap.ArenaAllocator) sys.Error!?event.Line {
     var container = try prepare.load(arena.allocator(), m.config.container_dir.get());
+    if (container.helper.joined) |joined| if (record.startTime(joined.pid) != joined.pidStart) {
+        return sys.fail("joined", "the container whose namespaces it shares has ended");
+    };
     container.plan.cgroup.stayIn(m.config.cgroup.get());
     try m.set(&container.helper);
     var other: foreign.Plan = undefined;

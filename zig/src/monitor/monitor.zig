@@ -55,9 +55,7 @@ pub const Config = struct {
     notify: @FieldType(contract.Helper, "notify") = .ignore,
 
     pub fn set(config: *Config, helper: *const contract.Helper) sys.Error!void {
-        if (helper.id.len > config.id_buffer.len) return sys.fail("open", "the container's id is too long");
-        @memcpy(config.id_buffer[0..helper.id.len], helper.id);
-        config.id_bytes = helper.id.len;
+        try config.setId(helper.id);
         try config.runtime_dir.set(helper.runtimeDir);
         try config.container_dir.set(helper.containerDir);
         try config.trash_dir.set(helper.trashDir);
@@ -67,6 +65,12 @@ pub const Config = struct {
         config.stop_timeout_ms = helper.stopTimeoutMs;
         config.lifetime_ms = helper.lifetimeMs;
         config.notify = helper.notify;
+    }
+
+    fn setId(config: *Config, text: []const u8) sys.Error!void {
+        if (text.len > config.id_buffer.len) return sys.fail("open", "the container's id is too long");
+        @memcpy(config.id_buffer[0..text.len], text);
+        config.id_bytes = text.len;
     }
 
     fn group(config: *const Config) cgroups.Cgroup {
@@ -158,6 +162,12 @@ pub const Monitor = struct {
         m.health.set(helper.health);
     }
 
+    /// Of a further process of a container, what is told of it.
+    pub fn setExec(m: *Monitor, exec: *const contract.Exec) sys.Error!void {
+        try m.config.setId(exec.id);
+        try m.events.set(exec.events orelse "", exec.name, exec.imageName);
+    }
+
     /// Sockets and log: made while the container's process is busy.
     pub fn makeFiles(m: *Monitor, log: contract.Log, with_attach: bool) sys.Error!void {
         m.epoll = try .open();
@@ -206,7 +216,7 @@ pub const Monitor = struct {
             const kind: epolls.Kind = if (output.stream == .stdout) .stdout else .stderr;
             try m.epoll.add(.{ .kind = kind, .fd = fd }, epolls.in);
         }
-        if (!m.config.has_files) return;
+        if (!m.config.has_files) return m.events.write(m.config.id(), "exec", &.{});
         m.pid_start = record.startTime(pid) orelse 0;
         m.health.begin(m.config.container_dir.get());
         try m.publishState();
@@ -597,7 +607,7 @@ pub const Monitor = struct {
     /// It has ended: for good, or until it is started again.
     fn finish(m: *Monitor) void {
         m.phase = .over;
-        if (!m.config.has_files) return;
+        if (!m.config.has_files) return m.tell("exec_died");
         m.timers.cancelAll();
         if (m.health.abandon()) |fd| m.epoll.close(fd);
         control.answerHealth(m.epoll, healths.exit_unasked);
@@ -612,13 +622,16 @@ pub const Monitor = struct {
     }
 
     fn tellEnd(m: *const Monitor, was_stopped: bool) void {
-        const ending = m.ending.?;
         const id = m.config.id();
-        var text: [12]u8 = undefined;
-        const code = std.fmt.bufPrint(&text, "{d}", .{ending.code}) catch unreachable;
-        if (ending.oom_killed) m.events.write(id, "oom", &.{});
-        m.events.write(id, "died", &.{.{ .name = "exitCode", .value = code }});
+        if (m.ending.?.oom_killed) m.events.write(id, "oom", &.{});
+        m.tell("died");
         if (was_stopped) m.events.write(id, "stop", &.{});
+    }
+
+    fn tell(m: *const Monitor, status: []const u8) void {
+        var text: [12]u8 = undefined;
+        const code = std.fmt.bufPrint(&text, "{d}", .{m.ending.?.code}) catch unreachable;
+        m.events.write(m.config.id(), status, &.{.{ .name = "exitCode", .value = code }});
     }
 
     /// The sockets stay; those who wait for an end are answered.
