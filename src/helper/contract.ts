@@ -165,6 +165,8 @@ export interface HelperConfig {
   /** Where what happens is written down (src/store/events.ts). */
   events?: string;
   imageName?: string;
+  /** The first process of the container whose namespaces it shares: when that is over, this one is not started again. */
+  joined?: { pid: number; pidStart: number };
   /**
    * When the service manager that $NOTIFY_SOCKET names is told that it is ready: sd_notify(3). container: by the
    * container itself; only which process to watch is told.
