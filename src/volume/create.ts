@@ -47,7 +47,7 @@ function requireMapped({ mapping }: VolumeContext, owner?: { uid: number; gid: n
     const isMapped = mapping[kind].some(
       ({ containerID, size }) => id >= containerID && id < containerID + size,
     );
-    if (isMapped || (mapping[kind].length === 0 && id === 0)) continue;
+    if (isMapped || mapping[kind].length === 0) continue;
     throw new TspodError(
       "usage",
       `Cannot give a volume to the ${kind} ${id}: you have no such id`,

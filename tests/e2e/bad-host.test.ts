@@ -124,6 +124,25 @@ describe("a host", () => {
     expectSentence(result, /space|full/i);
   });
 
+  test("whose disk is full before a new volume has the image's files", async () => {
+    await using world = await makeWorld();
+    mkdirSync(world.root);
+    const script = `
+      mount -t tmpfs -o size=24m small $ROOT; $TSPOD pull -q volumes >&2
+      dd if=/dev/zero of=$ROOT/filler bs=4k 2>/dev/null || true
+      truncate -s -512k $ROOT/filler
+      if $TSPOD run --rm -v new:/bin volumes true; then exit 1; fi
+      ls -A $ROOT/data/volumes $ROOT/data/trash $ROOT/data/containers
+      rm $ROOT/filler
+      $TSPOD run --rm -v new:/bin volumes sh -c 'ls /bin | grep -c .' > count
+      $TSPOD run --rm volumes sh -c 'ls /bin | grep -c .' | cmp - count && echo whole`;
+    const { exitCode, stdout, stderr } = await onHost(world, script);
+    const places = ["containers", "trash", "volumes"];
+    const empty = places.map((name) => `${world.root}/data/${name}:\n`).join("\n");
+    expect({ exitCode, stdout, stderr }).toMatchObject({ exitCode: 0, stdout: `${empty}whole\n` });
+    expect(stderr).toMatch(/full|space/i);
+  });
+
   test("whose cache cannot be written still starts", async () => {
     await using world = await makeWorld({ images: ["tiny"] });
     const hide = "mkdir cache; mount -t tmpfs -o ro none cache; export XDG_CACHE_HOME=$PWD/cache";

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { registryPrograms, testWith } from "../support/requirements.ts";
+import { program, registryPrograms, testWith } from "../support/requirements.ts";
 import { sharedWorld } from "../support/shared-world.ts";
 
 const test = testWith(...registryPrograms);
@@ -196,6 +196,24 @@ describe("--mount", () => {
     ).toBe("b\nfile\nsub\n/a/b");
   });
 });
+
+testWith(...registryPrograms, program("crun"))(
+  "another runtime is not asked for parts",
+  async () => {
+    await ok("volume", "create", "whole");
+    const mount = "type=volume,src=whole,dst=/x,volume-subpath=a";
+    expect(await refused("run", "--rm", "--runtime", "crun", "--mount", mount, "tiny")).toContain(
+      "crun",
+    );
+    const secret = ["--secret", "x,type=env"];
+    expect(await refused("run", "--rm", "--runtime", "crun", ...secret, "tiny")).toContain("crun");
+    expect(
+      await inside(["--runtime", "crun", "-v", `${source}:/x:O`], "touch /x/y; ls /x"),
+    ).toContain("y");
+    expect(existsSync(join(source, "y"))).toBe(false);
+    await ok("volume", "rm", "whole");
+  },
+);
 
 describe("--volumes-from", () => {
   test("has what the other has, and ro where that is said", async () => {

@@ -86,6 +86,22 @@ function variations(base: Entry[]): Record<string, ImageSource[]> {
         },
       },
     ],
+    /** What an image can hold that is no file and no directory, or lies deep. */
+    strange: [
+      {
+        layers: [
+          [
+            ...base,
+            { path: "strange/" },
+            { path: "strange/up", linkTo: "../../../../../../../../etc" },
+            { path: "strange/pipe", type: "fifo", mode: 0o600 },
+            { path: "strange/far", content: "far" },
+            { path: `strange/deep/${"d/".repeat(100)}` },
+          ],
+        ],
+        config: { Env: [path], Cmd: ["sh"] },
+      },
+    ],
     /** No platform of this machine. */
     elsewhere: [
       { ...plain, architecture: "s390x" },

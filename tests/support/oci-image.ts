@@ -9,6 +9,7 @@ export interface Entry {
   content?: string | Uint8Array;
   linkTo?: string;
   hardLinkTo?: string;
+  type?: "fifo";
   mode?: number;
   uid?: number;
   gid?: number;
@@ -96,6 +97,7 @@ export async function tarOf(entries: Entry[]): Promise<Uint8Array<ArrayBuffer>> 
       tar.entry({ ...header, type: "symlink", linkname: entry.linkTo });
     else if (entry.hardLinkTo !== undefined)
       tar.entry({ ...header, type: "link", linkname: entry.hardLinkTo });
+    else if (entry.type !== undefined) tar.entry({ ...header, type: entry.type });
     else if (entry.path.endsWith("/")) tar.entry({ ...header, type: "directory" });
     else tar.entry(header, Buffer.from(entry.content ?? ""));
   }

@@ -82,7 +82,7 @@ export async function createOptions(
   environment: Record<string, string | undefined>,
 ): Promise<CreateOptions> {
   const [image = "", ...command] = args;
-  return {
+  const options: CreateOptions = {
     image,
     ...(flags.rootfs ? { rootfs: (await import("./rootfs.ts")).parseRootfs(image) } : {}),
     command,
@@ -111,6 +111,19 @@ export async function createOptions(
     ...(await lifeOptions(flags, environment)),
     ...(await detailOptions(flags, environment)),
   };
+  if (options.runtime !== null) refuseForForeign(options, options.runtime.name);
+  return options;
+}
+
+/** What config.json has no word for, another runtime cannot do: it would show more, or less, than was asked for. */
+function refuseForForeign({ mounts, secrets = [] }: CreateOptions, runtime: string): void {
+  const hasPart = mounts.some((mount) => "subpath" in mount && mount.subpath !== undefined);
+  const hasVariable = secrets.some(({ type }) => type === "env");
+  if (!hasPart && !hasVariable) return;
+  const what = hasPart ? "a part of a volume or an image" : "a secret as a variable";
+  throw new TspodError("usage", `Cannot give ${what} to a container of ${runtime}`, {
+    next: "leave --runtime away: tspod's own can",
+  });
 }
 
 type EnsureFlags = Pick<

@@ -4,7 +4,6 @@ const reasons: Readonly<Record<string, string>> = {
   "this version has no networks but private, host and none": `
     -p --publish -P --publish-all --ip --ip6 --mac-address --network-alias --net-alias --link --link-local-ip`,
   "there are no pods": "--pod --pod-id-file --infra",
-  "there is no daemon that could keep a log elsewhere": "--log-driver --log-opt",
   "the containers that it needs are to be started before it: tspod start": "--requires",
   "GPUs are passed on as devices: --device /dev/dri": "--gpus",
   "isolation is for Windows":
