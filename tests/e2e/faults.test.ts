@@ -36,6 +36,13 @@ const commands: Command[] = [
   { words: ["run", "--rm", "-d", ...sleeper] },
   { words: ["run", "tiny", "echo", "hello"] },
   { words: ["run", "--rm", "tiny", "echo", "hello"] },
+  { words: ["run", "-d", "--health-cmd=true", "--health-interval=1ms", ...sleeper] },
+  {
+    words: [
+      ...["run", "-d", "--log-opt=max-size=1k", "--log-opt=max-file=3", "--name", "it"],
+      ...["tiny", "seq", "200"],
+    ],
+  },
   { words: ["start", "it"], before: [["create", ...sleeper]] },
   { words: ["stop", "-t", "0", "it"], before: [["run", "-d", ...sleeper]] },
   { words: ["kill", "it"], before: [["run", "-d", ...sleeper]] },
