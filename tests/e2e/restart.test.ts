@@ -211,3 +211,22 @@ describe("what is shared", () => {
     expect(events(it.id).slice(-2)).toEqual(["exec", "exec_died 7"]);
   });
 });
+
+test("where nothing can be written a container is still started again, and stopped", async () => {
+  await using it = await box(["--restart=always"], "exit 1");
+  const monitor = (): { monitorPid: number; restartCount?: number } =>
+    JSON.parse(
+      readFileSync(join(shared.world.root, "run", it.id.slice(0, 24), "state.json"), "utf8"),
+    );
+  const { monitorPid } = await until("it is there", () => monitor());
+  const limit = (bytes: string) =>
+    Bun.spawnSync(["prlimit", "--pid", String(monitorPid), `--fsize=${bytes}:unlimited`]).exitCode;
+  expect(limit("0")).toBe(0); // as on a full disk, each write fails
+  const count = () => events(it.id).length;
+  const before = count();
+  expect(limit("unlimited")).toBe(0);
+  await until("it goes on", () => count() > before);
+  expect(limit("0")).toBe(0);
+  await ok("stop", it.id);
+  expect((await inspect(it.id)).State.Status).toBe("exited");
+});

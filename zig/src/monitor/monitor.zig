@@ -531,6 +531,7 @@ pub const Monitor = struct {
         control.answerHealth(m.epoll, @intFromBool(!is_well));
         m.answerMet();
         if (now.status == .unhealthy and before.status != .unhealthy) m.actOnHealth();
+        footprint.shrink(); // until the next check there is a long rest
     }
 
     /// Whoever waits for a state that is there already.
