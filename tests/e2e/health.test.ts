@@ -2,11 +2,13 @@
 import { describe, expect } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { cgroupDelegation } from "../support/delegated-cgroup.ts";
 import { registryPrograms, testWith } from "../support/requirements.ts";
 import { sharedWorld } from "../support/shared-world.ts";
 import { until } from "../support/wait.ts";
 
 const test = testWith(...registryPrograms);
+const pausable = testWith(...registryPrograms, cgroupDelegation);
 const shared = sharedWorld({ images: ["tiny"] });
 const ok = (...words: string[]) => shared.world.ok(...words);
 const tspod = (...words: string[]) => shared.world.tspod(words);
@@ -83,6 +85,16 @@ describe("a health check", () => {
     expect(Log[0]).toMatchObject({ ExitCode: -1, Output: expect.stringContaining("timeout") });
     const processes = (await ok("exec", it.id, "ls", "/proc")).match(/^\d+$/gm);
     expect(processes).toHaveLength(2); // the program, and who asks
+  });
+
+  pausable("one that is paused is not asked, and is not unhealthy for it", async () => {
+    await using it = await box("--health-cmd=true", "--health-retries=1", ...byHand);
+    await ok("healthcheck", "run", it.id);
+    await ok("pause", it.id);
+    const { exitCode, stderr } = await tspod("healthcheck", "run", it.id);
+    expect([exitCode, stderr]).toEqual([125, expect.stringContaining("could not be asked")]);
+    await ok("unpause", it.id);
+    expect(await health(it.id)).toMatchObject({ Status: "healthy", FailingStreak: 0 });
   });
 
   test("a command that is not there has failed, and says so", async () => {

@@ -64,6 +64,22 @@ describe("start --all-restartable", () => {
     expect(await world.ok("start", "--all-restartable")).toBe("");
   });
 
+  test("a logout ends what runs, is no stop of the user's, and is followed by no restart", async () => {
+    await using world = await makeWorld({ images: ["tiny"] });
+    const script = "trap 'exit 0' TERM; touch /ready; while :; do sleep 0.05; done";
+    const id = await world.ok(
+      ...["run", "-d", "--name", "out", "--restart=unless-stopped", "tiny", "sh", "-c", script],
+    );
+    await until("it hears", () =>
+      existsSync(join(world.root, "data/containers", id, "upper/ready")),
+    );
+    const state = readFileSync(join(world.root, "run", id.slice(0, 24), "state.json"), "utf8");
+    process.kill((JSON.parse(state) as { monitorPid: number }).monitorPid, "SIGTERM"); // the monitor wrote it
+    await until("it has ended", async () => (await states(world)).out === "exited");
+    expect(await world.ok("start", "--all-restartable")).toBe(id);
+    expect(await states(world)).toEqual({ out: "running" });
+  });
+
   test("a container removed with its end is not there any more", async () => {
     await using world = await makeWorld({ images: ["tiny"] });
     await world.ok("run", "-d", "--rm", "--name", "brief", "tiny", "sleep", "1000");
