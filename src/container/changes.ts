@@ -35,6 +35,7 @@ export async function containerChanges(
   return tellingWhy({ from: container.name, to: "its image" }, () =>
     treeChanges(verbOf(context), upper, {
       lower: rootfs.lower,
+      hasMarks: rootfs.kind === "fuse-overlayfs",
       except: ownMountPoints(context, container),
     }),
   );

@@ -13,13 +13,19 @@ import {
 } from "../image/make.ts";
 import type { Digest } from "../oci/index.ts";
 import type { JsonObject } from "../oci/narrow.ts";
-import { type CreateOptions, formatSignal, mergeEnvironment } from "../spec/index.ts";
+import {
+  type CreateOptions,
+  formatSignal,
+  type HelperSettings,
+  mergeEnvironment,
+} from "../spec/index.ts";
 import { isFrozen } from "../store/containers.ts";
 import { explainWrite } from "../store/content.ts";
 import { ownMountPoints, upperOf } from "./changes.ts";
 import type { ContainerContext } from "./context.ts";
 import { placeOf, tellingWhy, verbOf } from "./copy.ts";
 import { recordContainerEvent } from "./events.ts";
+import { readContainerFile } from "./files.ts";
 import type { Container } from "./find.ts";
 
 export interface CommitOptions {
@@ -57,7 +63,7 @@ export async function commitContainer(
   const asked = container.options as CreateOptions; // create recorded it
   const config = options.changes.reduce(applyInstruction, configOf(base, asked, container));
   const source = sourceOf(context, container, options.squashes || base === undefined);
-  const below = source.isLayer === true && base !== undefined ? base : undefined;
+  const below = source.isBare === true ? undefined : base;
   try {
     await using _paused = options.pauses ? await pause(context, container) : null;
     const layer = await tellingWhy({ from: container.name, to: "an image" }, () =>
@@ -88,10 +94,11 @@ export async function commitContainer(
 
 /** Its upper directory as a layer; where nothing keeps its changes apart, or all is wanted: its whole root. */
 function sourceOf(context: ContainerContext, container: Container, isWhole: boolean): SendOptions {
-  const except = ownMountPoints(context, container);
+  const what = { path: "/", name: "", isLayer: true, except: ownMountPoints(context, container) };
   const upper = isWhole ? null : upperOf(context, container);
-  if (upper !== null) return { place: upper, path: "/", name: "", isLayer: true, except };
-  return { place: placeOf(context, { container }), path: "/", name: "", isBare: true, except };
+  if (upper === null) return { ...what, place: placeOf(context, { container }), isBare: true };
+  const { rootfs } = readContainerFile<HelperSettings>(context, container.id, "helper.json");
+  return { ...what, place: upper, hasMarks: rootfs.kind === "fuse-overlayfs" };
 }
 
 /** What it was created with, over what its image says. */

@@ -29,8 +29,10 @@ export interface SendOptions {
   name: string;
   /** Follow a symbolic link at the end of the path. */
   follows?: boolean;
-  /** The directory is an overlay's upper one: write it as an image's layer. */
+  /** It becomes a layer of an image. */
   isLayer?: boolean;
+  /** fuse-overlayfs has written it, whose whiteouts may be files. */
+  hasMarks?: boolean;
   /** Nothing of what is mounted in it. */
   isBare?: boolean;
   /** Relative paths that are left out as long as they are empty. */
@@ -173,15 +175,12 @@ export async function treeSizes(
 export async function treeChanges(
   verb: FilesVerb,
   upper: Extract<Place, { kind: "tree" }>,
-  { lower, except }: { lower: readonly string[]; except: readonly string[] },
+  options: { lower: readonly string[]; except: readonly string[]; hasMarks: boolean },
 ): Promise<FileChange[]> {
-  const layers = lower.flatMap((path) => ["--lower", path]);
-  return ask<FileChange>(verb, [
-    "changes",
-    ...placeWords(upper),
-    ...exceptWords(except),
-    ...layers,
-  ]);
+  const layers = options.lower.flatMap((path) => ["--lower", path]);
+  const marks = options.hasMarks ? ["--marks"] : [];
+  const words = [...placeWords(upper), ...marks, ...exceptWords(options.except), ...layers];
+  return ask<FileChange>(verb, ["changes", ...words]);
 }
 
 function placeWords(place: Place): string[] {
@@ -205,6 +204,7 @@ function sendWords(from: SendOptions): string[] {
     ...["--path", path, "--name", name],
     ...(from.follows === true ? ["--follow"] : []),
     ...(from.isLayer === true ? ["--layer"] : []),
+    ...(from.hasMarks === true ? ["--marks"] : []),
     ...(from.isBare === true ? ["--bare"] : []),
     ...exceptWords(except),
   ];

@@ -97,6 +97,15 @@ describe("commit", () => {
     await ok("rm", "-f", id);
   });
 
+  test("does not take a file for a whiteout because of its name", async () => {
+    await using box = await ended("echo > /etc/.wh.passwd");
+    for (const flags of [[], ["--squash"]]) {
+      const { exitCode, stderr } = await tspod("commit", ...flags, box.id, "mistaken");
+      expect(exitCode).toBe(125);
+      expect(stderr).toContain(".wh.passwd");
+    }
+  });
+
   test("refuses with a sentence, and leaves nothing", async () => {
     const id = await ok("create", "tiny");
     const before = await ok("images", "-aq");

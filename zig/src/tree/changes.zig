@@ -17,6 +17,7 @@ const open_directory: linux.O = .{ .DIRECTORY = true, .NOFOLLOW = true, .CLOEXEC
 const open_path: linux.O = .{ .PATH = true, .DIRECTORY = true, .CLOEXEC = true };
 const below = kernel.Resolve.beneath | kernel.Resolve.no_symlinks;
 const output_bytes = 64 << 10;
+const whiteout_prefix = ".wh.";
 
 const Error = sys.Error || error{ OutOfMemory, PathTooLong };
 
@@ -67,6 +68,9 @@ const Differ = struct {
     }
 
     fn compare(differ: *Differ, path: [:0]const u8, found: Found, lower: []const linux.fd_t) Error!void {
+        if (differ.options.has_marks and std.mem.startsWith(u8, found.name, whiteout_prefix)) {
+            return differ.mark(path, found.name[whiteout_prefix.len..], lower);
+        }
         const old = try lookBelow(lower, found.name);
         if (kernel.isDirectory(found.stat)) {
             if (differ.isException(path) and try differ.isEmpty(path)) return;
@@ -87,6 +91,13 @@ const Differ = struct {
         }
         if (found.stat.size == 0 and differ.isException(path)) return;
         try differ.tell(if (old == null) 'A' else 'C', path);
+    }
+
+    /// A whiteout of fuse-overlayfs', which may be a file.
+    fn mark(differ: *Differ, path: []const u8, hidden: [:0]const u8, lower: []const linux.fd_t) Error!void {
+        if (hidden.len == 0 or try lookBelow(lower, hidden) == null) return;
+        const above = std.fs.path.dirnamePosix(path) orelse "";
+        try differ.tell('D', try joined(differ.arena, above, hidden));
     }
 
     fn tell(differ: *Differ, kind: u8, path: []const u8) Error!void {

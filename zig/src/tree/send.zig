@@ -199,6 +199,7 @@ pub const Sender = struct {
         const arena = sender.names_arena.allocator();
         const inside = try joined(arena, path, entry.name);
         sender.current = inside;
+        try sender.refuseMark(inside);
         if (entry.type == linux.DT.DIR) return sender.pending.append(sender.arena, try sender.arena.dupeZ(u8, inside));
         if (entry.type == linux.DT.REG) {
             const rc = kernel.openat2(fd, entry.name, open_file, below | sender.bounds());
@@ -231,7 +232,6 @@ pub const Sender = struct {
         _ = try sys.check("statx", "", kernel.lookAt(fd, "", &stat));
         if (!linux.S.ISREG(stat.mode)) return; // it was one when it was listed
         if (stat.size == 0 and sender.isException(path)) return;
-        if (sender.options.is_layer) try sender.refuseMark(path, &stat);
         const name = try sender.nameOf(path, false);
         if (try sender.sendHardLink(name, &stat)) return;
         _ = try sender.readXattrs(fd);
@@ -240,10 +240,12 @@ pub const Sender = struct {
         if (stat.size > 0) try sender.writer.content(fd, stat.size);
     }
 
-    /// fuse-overlayfs has whiteouts that look like those of a layer, and are.
-    fn refuseMark(_: *const Sender, path: []const u8, stat: *const linux.Statx) Error!void {
+    /// Whoever unpacks the layer would delete something else instead of making it.
+    fn refuseMark(sender: *const Sender, path: []const u8) Error!void {
         const name = std.fs.path.basenamePosix(path);
-        if (std.mem.startsWith(u8, name, whiteout_prefix) and stat.size > 0) return error.NameOfWhiteout;
+        if (sender.options.is_layer and !sender.options.has_marks and std.mem.startsWith(u8, name, whiteout_prefix)) {
+            return error.NameOfWhiteout;
+        }
     }
 
     fn sendMadeUp(sender: *Sender, fd: linux.fd_t, name: []const u8, stat: *const linux.Statx) Error!void {

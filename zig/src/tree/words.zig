@@ -32,8 +32,10 @@ pub const Options = struct {
     name: Text = "",
     /// A symbolic link at the end of `path` is followed.
     follows: bool = false,
-    /// It is the upper directory of an overlay: whiteouts are written as an image's layer has them.
+    /// It becomes a layer of an image: whiteouts of an overlay's upper directory are written as those are.
     is_layer: bool = false,
+    /// fuse-overlayfs has written it: whiteouts may be files that look like those of a layer, and are.
+    has_marks: bool = false,
     /// Only the root file system, nothing that is mounted in it.
     is_bare: bool = false,
     /// Something else than a directory may replace one, and the other way round.
@@ -95,6 +97,7 @@ fn takesFlag(options: *Options, word: []const u8) bool {
     const flags = .{
         .{ "--follow", "follows" },
         .{ "--layer", "is_layer" },
+        .{ "--marks", "has_marks" },
         .{ "--bare", "is_bare" },
         .{ "--overwrite", "overwrites" },
         .{ "--follow-parents", "follows_parents" },
