@@ -1,10 +1,8 @@
-/** What a container has changed of its image, and what it takes on the disk. */
+/** What a container has changed of its image. */
 import { TspodError } from "../errors.ts";
-import { type FileChange, type Place, treeChanges, treeSizes } from "../helper/index.ts";
+import { type FileChange, type Place, treeChanges } from "../helper/index.ts";
 import type { RuntimeSpec } from "../oci/runtime-spec.ts";
 import type { CreateOptions, HelperSettings } from "../spec/index.ts";
-import { containerDirectory } from "../store/containers.ts";
-import { listImageRecords } from "../store/images.ts";
 import type { ContainerContext } from "./context.ts";
 import { tellingWhy, verbOf } from "./copy.ts";
 import { readContainerFile } from "./files.ts";
@@ -71,40 +69,4 @@ export function ownMountPoints(context: ContainerContext, { id, options }: Conta
     .map(({ destination }) => destination)
     .filter((destination) => !asked.has(destination))
     .map((destination) => destination.replace(/^\/+/, ""));
-}
-
-export interface ContainerSize {
-  /** What the container itself has written. */
-  writableBytes: number;
-  /** With its image. */
-  virtualBytes: number;
-}
-
-/** By id; one look for all of them. */
-export async function containerSizes(
-  context: ContainerContext,
-  containers: readonly Container[],
-): Promise<Map<string, ContainerSize>> {
-  const trees = containers.map(({ id }) => {
-    const { rootfs } = readContainerFile<HelperSettings>(context, id, "helper.json");
-    const isWhole = rootfs.kind === "copy";
-    const directory = containerDirectory(context.paths, id);
-    // of a directory of the host nothing is the container's
-    return { isWhole, path: isWhole ? `${directory}/rootfs` : `${directory}/upper` };
-  });
-  const sizes = await treeSizes(
-    verbOf(context),
-    context.mapping,
-    trees.map(({ path }) => path),
-  );
-  const images = new Map(
-    listImageRecords(context.database).map(({ id, sizeBytes }) => [String(id), sizeBytes]),
-  );
-  return new Map(
-    containers.map(({ id, imageId }, index) => {
-      const writableBytes = sizes[index] ?? 0;
-      const below = trees[index]?.isWhole === true ? 0 : (images.get(imageId) ?? 0);
-      return [id, { writableBytes, virtualBytes: writableBytes + below }];
-    }),
-  );
 }

@@ -154,21 +154,19 @@ export async function lookAt(
   return ask<Looked>(verb, ["stat", ...placeWords(place), "--", ...paths]);
 }
 
-/** Bytes of the files below each directory. */
-export async function treeSizes(
-  verb: FilesVerb,
+/** Bytes of the files below a directory, also of those that only somebody of the mapping may see. Undefined: no answer. */
+export function treeSize(
+  command: readonly string[],
   mapping: LayerMapping,
-  directories: readonly string[],
-): Promise<number[]> {
-  if (directories.length === 0) return [];
-  const place: Place = { kind: "tree", directory: "/", mapping };
-  const sizes = await ask<{ bytes: number }>(verb, [
-    "size",
-    ...placeWords(place),
-    "--",
-    ...directories,
-  ]);
-  return sizes.map(({ bytes }) => bytes);
+  directory: string,
+): number | undefined {
+  const words = ["size", ...placeWords({ kind: "tree", directory: "/", mapping }), "--", directory];
+  const child = Bun.spawnSync([...command, "files", ...words], {
+    stdio: ["ignore", "pipe", "ignore"],
+    env: {},
+  });
+  if (!child.success) return undefined;
+  return (JSON.parse(child.stdout.toString()) as { bytes: number }).bytes; // our own helper's
 }
 
 /** What an upper directory changes of the layers below it, topmost first. */

@@ -52,6 +52,6 @@ export {
   sendTo,
   type SendOptions,
   treeChanges,
-  treeSizes,
+  treeSize,
 } from "./files.ts";
 export { type RunningHelper, startHelper, type StreamName } from "./start.ts";

@@ -1,6 +1,7 @@
 /** top, stats, system df, prune and inspect: what containers are, do and take. */
 import { describe, expect } from "bun:test";
 import { writeFileSync } from "node:fs";
+import { subordinateIds } from "../helper/layer-fixture.ts";
 import { createBox, inspectOne, runBox, runProgram } from "../support/boxes.ts";
 import { cgroupDelegation } from "../support/delegated-cgroup.ts";
 import { registryPrograms, testWith } from "../support/requirements.ts";
@@ -173,6 +174,28 @@ describe("inspect", () => {
 });
 
 describe("exists and prune", () => {
+  testWith(...registryPrograms, subordinateIds)(
+    "--size also counts what another user of the container keeps to himself",
+    async () => {
+      const { world } = shared;
+      const script =
+        "mkdir /own; head -c 5000 /dev/zero > /own/data; chown -R app /own; chmod 700 /own";
+      const id = await world.ok("run", "-d", "tiny", "sh", "-c", script);
+      await world.ok("wait", id);
+      const size = await world.ok(
+        "ps",
+        "-a",
+        "--size",
+        "--filter",
+        `id=${id}`,
+        "--format",
+        "{{.Size}}",
+      );
+      expect(size).toStartWith("5kB");
+      await world.ok("rm", id);
+    },
+  );
+
   test("container exists answers by its exit code", async () => {
     const { world } = shared;
     await using box = await createBox(world, "--name", "there", "tiny");

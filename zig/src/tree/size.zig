@@ -59,7 +59,7 @@ fn sizeOf(count: *Count, directory: [:0]const u8) !u64 {
                 try count.pending.append(count.arena, name);
                 continue;
             }
-            if (!linux.S.ISREG(stat.mode)) continue;
+            if (!linux.S.ISREG(stat.mode) and !linux.S.ISLNK(stat.mode)) continue;
             if (stat.nlink > 1 and (try count.links.getOrPut(count.arena, stat.ino)).found_existing) continue;
             bytes += stat.size;
         }
