@@ -63,7 +63,7 @@ export function copyTarget(source: CopySource, destination: CopyDestination): Co
     });
   }
   if (destination.parent !== "directory") {
-    const parent = posix.dirname(shown);
+    const parent = shown.replace(/[^/]*\/*$/, "") || "/";
     throw new TspodError(
       "files.not_found",
       `Cannot copy to "${shown}": there is no directory "${parent}"`,

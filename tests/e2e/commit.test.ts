@@ -88,8 +88,12 @@ describe("commit", () => {
 
   test("pauses what runs, and lets it go on", async () => {
     const id = await ok("run", "-d", "tiny", "sh", "-c", "while :; do date +%N > /tick; done");
-    await ok("commit", id, "live");
     const tick = () => ok("exec", id, "cat", "/tick");
+    await until(
+      "it ticks",
+      async () => (await tspod("exec", id, "test", "-s", "/tick")).exitCode === 0,
+    );
+    await ok("commit", id, "live");
     const before = await tick();
     await until("it goes on", async () => (await tick()) !== before);
     expect(JSON.parse(await ok("inspect", id))[0].State.Status).toBe("running");

@@ -110,7 +110,7 @@ fn visitContainer(
         var visitor: Visitor(@TypeOf(context), work) = .{
             .plan = &loaded.plan.root,
             .context = context,
-            .access = access,
+            .access = if (needs_lock) .write else access,
         };
         visitor.plan.operations = if (options.is_bare) &.{} else try volumesOf(attempt, visitor.plan.operations);
         if (!needs_lock) {
