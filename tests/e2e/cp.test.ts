@@ -2,7 +2,7 @@
 import { describe, expect } from "bun:test";
 import { chmodSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { registryPrograms, testWith } from "../support/requirements.ts";
+import { program, registryPrograms, testWith } from "../support/requirements.ts";
 import { sharedWorld } from "../support/shared-world.ts";
 import { subordinateIds } from "../helper/layer-fixture.ts";
 
@@ -96,4 +96,21 @@ describe.each(states)("a container that %s", (_, script) => {
     expect(exitCode).toBe(0);
     expect(await to.sh("stat -c '%u:%g' /tmp/a; cat /tmp/a")).toBe("1000:1000\nin a tar");
   });
+});
+
+/** Where the kernel has no overlay for us. */
+testWith(...registryPrograms, subordinateIds, program("fuse-overlayfs")).each([
+  "copy",
+  "fuse-overlayfs",
+])("into and out of a container that has never run, its root being of %s", async (kind) => {
+  const environment = { TSPOD_ROOTFS: kind };
+  const { stdout } = await shared.world.tspod(["create", "tiny", "cat", "/etc/b"], { environment });
+  const id = stdout.trim();
+  const from = place();
+  writeFileSync(join(from, "a"), "hello");
+  await ok("cp", join(from, "a"), `${id}:/etc/b`);
+  await ok("cp", `${id}:/etc/b`, join(from, "back"));
+  expect(readFileSync(join(from, "back"), "utf8")).toBe("hello");
+  expect(await ok("start", "-a", id)).toBe("hello");
+  await ok("rm", id);
 });
