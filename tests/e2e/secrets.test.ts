@@ -133,6 +133,8 @@ describe("--secret", () => {
     expect(statSync(join(root, "run/secrets")).mode & 0o777).toBe(0o700);
     // a reboot
     rmSync(join(root, "run"), { recursive: true });
+    await ok("cp", "/etc/hostname", "holder:/here");
+    expect(await ok("diff", "holder")).toBe("A /here");
     expect(await ok("start", "-a", "holder")).toBe(`${secret}${secret}`);
     expect(await ok("start", "-a", "holder")).toBe(`${secret}${secret}`);
     await ok("secret", "rm", "hidden");

@@ -15,11 +15,22 @@ const linux = sys.linux;
 pub const Container = struct { helper: contract.Helper, plan: child.Plan };
 
 pub fn load(arena: std.mem.Allocator, directory: [:0]const u8) sys.Error!Container {
+    return loadFor(arena, directory, .its_program);
+}
+
+/// For those who only want its files nothing has to be there that its program needs (a reboot takes secrets away).
+pub fn loadFor(
+    arena: std.mem.Allocator,
+    directory: [:0]const u8,
+    purpose: enum { its_program, its_files },
+) sys.Error!Container {
     const helper = try contract.load(contract.Helper, arena, directory, "helper.json");
     try contract.expectVersion(helper.contract);
     const spec = arena.create(contract.Spec) catch return outOfMemory();
     spec.* = try contract.load(contract.Spec, arena, directory, "config.json");
-    if (helper.environmentFile) |path| try addVariables(arena, &spec.process, path);
+    if (purpose == .its_program) {
+        if (helper.environmentFile) |path| try addVariables(arena, &spec.process, path);
+    }
     var container: Container = .{ .helper = helper, .plan = try planOf(arena, spec, &helper) };
     container.plan.cgroup.has_monitor = true;
     return container;

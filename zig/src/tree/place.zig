@@ -104,7 +104,7 @@ fn visitContainer(
         if (exec.findContainer(attempt, container.runtime)) |found| {
             if (try join(found)) return work(context, try joinedRoot(options.is_bare));
         } else |err| if (sys.failure.?.errno != .SUCCESS) return err;
-        var loaded = try prepare.load(attempt, container.directory);
+        var loaded = try prepare.loadFor(attempt, container.directory, .its_files);
         const needs_lock = access == .write or loaded.helper.rootfs.kind == .copy or
             loaded.helper.rootfs.kind == .@"fuse-overlayfs";
         var visitor: Visitor(@TypeOf(context), work) = .{
@@ -182,8 +182,9 @@ fn volumesOf(arena: std.mem.Allocator, all: []mounts.Operation) sys.Error![]moun
     return kept[0..count];
 }
 
+/// What is always a file system of its own, in which nothing stays.
 fn isSystem(destination: []const u8) bool {
-    for ([_][]const u8{ "/dev", "/proc", "/sys" }) |system| {
+    for ([_][]const u8{ "/dev", "/proc", "/sys", "/run/secrets" }) |system| {
         if (!std.mem.startsWith(u8, destination, system)) continue;
         if (destination.len == system.len or destination[system.len] == '/') return true;
     }
