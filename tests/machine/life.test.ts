@@ -1,0 +1,91 @@
+/** The life of containers under a real systemd: standing still, other limits, restarts, journal, boot, readiness. */
+import { describe, expect } from "bun:test";
+import { machine, machineTest as test } from "./machine.ts";
+
+const script = `
+pull
+tspod run -d --name it -m 64m --memory-swap 64m $image sleep 1000 >/dev/null
+try pause tspod pause it
+try paused tspod inspect --format '{{.State.Status}}' it
+try unpause tspod unpause it
+try update tspod update -m 32m --memory-swap 32m it
+try limit tspod exec it cat /sys/fs/cgroup/memory.max
+try stats tspod stats --no-stream --format '{{.MemUsage}} {{.PIDs}}' it
+tspod rm -f it >/dev/null
+tspod run -d --name again --restart on-failure:1 -m 16m $image sh -c 'cat /sys/fs/cgroup/memory.max; exit 3' >/dev/null
+await sh -c 'tspod inspect again | grep -q "\\"Status\\": \\"exited\\""'
+try again tspod inspect --format '{{.RestartCount}} {{.State.ExitCode}}' again
+try kept tspod logs again
+tspod rm again >/dev/null
+try journald tspod run --name journal --log-driver journald $image echo into the journal
+await sh -c 'journalctl -q -o cat CONTAINER_NAME=journal 2>/dev/null | grep -q into'
+try journal journalctl -q -o cat CONTAINER_NAME=journal
+tspod rm journal >/dev/null
+tspod run -d --name always --restart always $image sleep 1000 >/dev/null
+tspod run -d --name stopped --restart unless-stopped $image sleep 1000 >/dev/null
+tspod stop -t 0 stopped >/dev/null
+tspod run -d --name once $image sleep 1000 >/dev/null
+try autostart tspod system autostart
+# the power fails: no process, no runtime directory
+pkill -9 -f 'native run'
+await sh -c '! pgrep -f "sleep 1000" >/dev/null'
+rm -rf $XDG_RUNTIME_DIR/tspod
+try after tspod ps -a --sort names --format '{{.Names}} {{.State}}'
+systemctl --user daemon-reload
+try boot systemctl --user start tspod-restart.service
+try booted tspod ps --format '{{.Names}} {{.State}}'
+try disabled tspod system autostart --remove
+note unit "$(echo ~/.config/systemd/user/*)"
+tspod rm -af >/dev/null
+try ready systemd-run --user -q --unit ready -p Type=notify tspod run --rm --sdnotify conmon --name ready $image sleep 1000
+try active systemctl --user is-active ready
+systemctl --user stop ready
+try gone tspod ps -aq
+`;
+
+describe("under systemd", () => {
+  const answer = machine({ session: "login", script });
+  const output = async (name: string): Promise<string> => {
+    const { status, output } = await answer(name);
+    return status === 0 ? output : `status ${status}: ${output}`;
+  };
+
+  test("a container stands still and goes on", async () => {
+    expect(await output("pause")).toBe("it");
+    expect(await output("paused")).toBe("paused");
+    expect(await output("unpause")).toBe("it");
+  });
+
+  test("its limits are changed while it runs, and its use is told", async () => {
+    expect(await output("update")).toBe("it");
+    expect(await output("limit")).toBe("33554432");
+    expect(await output("stats")).toMatch(/^\S+ \/ 33\.55MB 1$/);
+  });
+
+  test("one that is started again has the same limits", async () => {
+    expect(await output("again")).toBe("1 3");
+    expect(await output("kept")).toBe("16777216\n16777216");
+  });
+
+  test("the journal has what is written for it", async () => {
+    expect(await output("journald")).toBe("into the journal");
+    expect(await output("journal")).toBe("into the journal");
+  });
+
+  test("after a boot there runs what should", async () => {
+    expect(await output("autostart")).toContain("tspod-restart.service");
+    expect((await output("after")).split("\n")).toEqual([
+      ...["always exited", "once exited", "stopped exited"],
+    ]);
+    expect(await output("boot")).toBe("");
+    expect(await output("booted")).toBe("always running");
+    expect(await output("disabled")).toContain("tspod-restart.service");
+    expect(await output("unit")).not.toContain("tspod");
+  });
+
+  test("a service waits until its container runs, and takes it along when it ends", async () => {
+    expect(await output("ready")).toBe("");
+    expect(await output("active")).toBe("active");
+    expect(await output("gone")).toBe("");
+  });
+});
