@@ -1,7 +1,8 @@
 /** The files of one log: the one that is written, and those that were put aside, oldest last: `log`, `log.1`, `log.2`. */
-import { closeSync, existsSync, fstatSync, openSync, readSync, statSync, watch } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import type { FileLog } from "../helper/index.ts";
+import { type FileChanges, watchChanges } from "../lib/file-changes.ts";
 import { tailOffset } from "./log-lines.ts";
 
 export interface OpenLog extends Disposable {
@@ -164,25 +165,8 @@ function tailOfFile({ driver }: FileLog, path: string, count: number): Omit<Tail
   }
 }
 
-/** Wakes on a change of the log. A change between two waits is not missed. */
-export function watchLog(path: string): {
-  next: () => Promise<void>;
-  notify: () => void;
-  close: () => void;
-} {
-  let pending = Promise.withResolvers<void>();
-  const notify = (): void => pending.resolve();
+/** Wakes on a change of the log, which may be put aside meanwhile. */
+export function watchLog(path: string): FileChanges {
   const name = basename(path);
-  const watcher = watch(dirname(path), (_, changed) => {
-    if (changed === null || changed === name) notify();
-  });
-  watcher.on("error", () => undefined); // its directory is gone: so is the container
-  return {
-    next: async () => {
-      await pending.promise;
-      pending = Promise.withResolvers<void>();
-    },
-    notify,
-    close: () => watcher.close(),
-  };
+  return watchChanges(dirname(path), (changed) => changed === name);
 }

@@ -104,7 +104,7 @@ function follow(
     [Symbol.dispose]: () => {
       over.abort();
       clearTimeout(timer);
-      changes.close();
+      changes[Symbol.dispose]();
     },
   };
   const waiting = AbortSignal.any([signal, over.signal]);

@@ -1,6 +1,7 @@
 /**
  * `npm run bench`: tspod beside podman, same machine, same user, same image, same run. Medians of interleaved runs, and
- * the ratio that the goals are about. Options: --rounds N, --many (a thousand containers: takes minutes, podman's most).
+ * the ratio that the goals are about. Options: --rounds N, --many (a thousand containers: takes minutes, podman's most),
+ * --throughput [MEGABYTES] (only that: output through pipes and logs).
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -74,6 +75,7 @@ const benches: Bench[] = [
   },
 ];
 
+if (process.argv.includes("--throughput")) await import("./throughput.ts");
 await main();
 process.exit(); // what still holds the event loop is a registry that has been killed
 

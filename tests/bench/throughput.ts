@@ -1,13 +1,13 @@
 /**
  * How fast output goes: 1 GB of lines through a pipe from a container and from its log, beside the same by cat. Wall
  * clock and processor time; a machine that does other things as well makes the first one worth little.
- * Usage: bun tests/bench/throughput.ts [MEGABYTES]
+ * Part of `npm run bench -- --throughput`; alone: bun tests/bench/throughput.ts [MEGABYTES]
  */
 import { closeSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { makeWorld, tspodFile } from "../support/world.ts";
 
-const megabytes = Number(process.argv[2] ?? 1000);
+const megabytes = Number(process.argv.slice(2).find((word) => /^\d+$/.test(word)) ?? 1000);
 const line =
   "The quick brown fox jumps over the lazy dog, and again, and once more up to here 0123456789\n";
 

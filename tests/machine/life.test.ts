@@ -17,10 +17,6 @@ await sh -c 'tspod inspect again | grep -q "\\"Status\\": \\"exited\\""'
 try again tspod inspect --format '{{.RestartCount}} {{.State.ExitCode}}' again
 try kept tspod logs again
 tspod rm again >/dev/null
-try journald tspod run --name journal --log-driver journald $image echo into the journal
-await sh -c 'journalctl -q -o cat CONTAINER_NAME=journal 2>/dev/null | grep -q into'
-try journal journalctl -q -o cat CONTAINER_NAME=journal
-tspod rm journal >/dev/null
 tspod run -d --name always --restart always $image sleep 1000 >/dev/null
 tspod run -d --name stopped --restart unless-stopped $image sleep 1000 >/dev/null
 tspod stop -t 0 stopped >/dev/null
@@ -28,7 +24,7 @@ tspod run -d --name once $image sleep 1000 >/dev/null
 try autostart tspod system autostart
 # the power fails: no process, no runtime directory
 pkill -9 -f 'native run'
-await sh -c '! pgrep -f "sleep 1000" >/dev/null'
+await sh -c '! pgrep -f "[s]leep 1000" >/dev/null'
 rm -rf $XDG_RUNTIME_DIR/tspod
 try after tspod ps -a --sort names --format '{{.Names}} {{.State}}'
 systemctl --user daemon-reload
@@ -67,11 +63,6 @@ describe("under systemd", () => {
     expect(await output("kept")).toBe("16777216\n16777216");
   });
 
-  test("the journal has what is written for it", async () => {
-    expect(await output("journald")).toBe("into the journal");
-    expect(await output("journal")).toBe("into the journal");
-  });
-
   test("after a boot there runs what should", async () => {
     expect(await output("autostart")).toContain("tspod-restart.service");
     expect((await output("after")).split("\n")).toEqual([
@@ -87,5 +78,26 @@ describe("under systemd", () => {
     expect(await output("ready")).toBe("");
     expect(await output("active")).toBe("active");
     expect(await output("gone")).toBe("");
+  });
+});
+
+describe("the journal", () => {
+  // only root may read it everywhere
+  const script = `
+pull
+try said tspod run --name journal --log-driver journald $image echo into the journal
+await sh -c 'journalctl -q -o cat CONTAINER_NAME=journal | grep -q into'
+try found journalctl -q -o cat CONTAINER_NAME=journal
+try tagged tspod run --rm --log-driver journald --log-opt tag=mine $image sh -c 'echo an error >&2'
+await sh -c 'journalctl -q -o cat CONTAINER_TAG=mine | grep -q error'
+try priority journalctl -q -o cat -p err CONTAINER_TAG=mine
+`;
+  const answer = machine({ session: "root", script });
+
+  test("has what a container writes for it, under the names that docker and podman use", async () => {
+    expect(await answer("said")).toEqual({ status: 0, output: "into the journal" });
+    expect(await answer("found")).toEqual({ status: 0, output: "into the journal" });
+    expect((await answer("tagged")).status).toBe(0);
+    expect(await answer("priority")).toEqual({ status: 0, output: "an error" });
   });
 });
