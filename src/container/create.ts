@@ -30,7 +30,7 @@ import {
 import { transact } from "../store/database.ts";
 import { layerTree } from "../store/layers.ts";
 import type { Paths } from "../store/paths.ts";
-import { volumeDirectory, volumeHome } from "../store/volumes.ts";
+import { volumeDirectory } from "../store/volumes.ts";
 import type { ContainerContext } from "./context.ts";
 import { recordContainerEvent } from "./events.ts";
 import { readImageFile } from "./image-file.ts";
@@ -170,7 +170,6 @@ async function place(
     ...(files === undefined ? {} : { files }),
     ...(joined === undefined ? {} : { joined }),
     volumeDirectory: (volume) => volumeDirectory(paths, volume),
-    ...(mounts === null ? {} : ownVolumes(paths, mounts)),
     ...(options.details?.hosts === "image"
       ? { imageHosts: readImageFile(paths, image.layers, "etc/hosts") }
       : {}),
@@ -251,16 +250,6 @@ async function finishMounts(
   await fillVolumes(context, mounts, setting);
   if (!mounts.mounts.some((mount) => "givesAway" in mount)) return;
   await (await import("./given-mounts.ts")).giveMounts(context, mounts.mounts, setting, image);
-}
-
-/** Those that go with a container that removes itself. */
-function ownVolumes(paths: Paths, { mounts, claimed }: SettledMounts) {
-  const anonymousVolumes = mounts
-    .filter((mount) => mount.kind === "volume" && mount.isAnonymous === true)
-    .flatMap((mount) => (mount.kind === "volume" ? [mount.source] : []))
-    .filter((name) => claimed.fresh.has(name))
-    .map((name) => volumeHome(paths, name));
-  return anonymousVolumes.length === 0 ? {} : { anonymousVolumes };
 }
 
 /** Directories that overlays of the user's need, made in the container's. */

@@ -288,7 +288,6 @@ function helperSettings(
     ...(options.secrets?.some(({ type }) => type === "env") === true
       ? { environmentFile: secretVariables(place.secretsDir ?? "") }
       : {}),
-    ...(place.anonymousVolumes === undefined ? {} : { anonymousVolumes: place.anonymousVolumes }),
   };
 }
 

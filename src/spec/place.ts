@@ -49,8 +49,6 @@ export interface SpecPlace {
   imageHosts?: string;
   /** Where the secrets will be. */
   secretsDir?: string;
-  /** Directories of those that end with a container that removes itself. */
-  anonymousVolumes?: string[];
   /** Who runs where neither the image nor the caller names somebody; absent: root. */
   user?: string;
   /** Texts over the image's own files in /etc, by name. */
