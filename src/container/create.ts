@@ -8,7 +8,7 @@ import { TspodError } from "../errors.ts";
 import { ownDirectories } from "../helper/index.ts";
 import type { RootfsChoice } from "../host/index.ts";
 import { builtinName, type EnsureOptions, ensureImage, type StoredImage } from "../image/index.ts";
-import { syncDirectory } from "../lib/atomic-file.ts";
+import { syncTogether } from "../lib/atomic-file.ts";
 import { formatRuntimeSpec } from "../oci/config-json.ts";
 import { ownIdentity } from "../lib/process-identity.ts";
 import {
@@ -27,7 +27,7 @@ import {
   readState,
   runtimeDirectory,
 } from "../store/containers.ts";
-import { transact } from "../store/database.ts";
+import { logPath, transact } from "../store/database.ts";
 import { layerTree } from "../store/layers.ts";
 import type { Paths } from "../store/paths.ts";
 import { volumeDirectory } from "../store/volumes.ts";
@@ -191,7 +191,7 @@ async function place(
   // a container that dies with its command need not survive a power cut
   const durable = !options.autoRemove;
   try {
-    writeFiles(temporary, built, { durable, rootMode: topMode(options, image, paths) });
+    await writeFiles(temporary, built, { durable, rootMode: topMode(options, image, paths) });
     const overlays = mounts === null ? [] : makeOverlays(temporary, mounts.mounts);
     if (setting.root !== undefined) {
       const fresh = [...(mounts?.claimed.fresh ?? [])].map((one) => volumeDirectory(paths, one));
@@ -206,13 +206,13 @@ async function place(
         mounts?.claimed.insert(id);
         renameSync(temporary, containerDir);
       },
-      { durable },
+      { durable: false }, // so far
     );
   } catch (error) {
     await emptyTrash(context, [temporary]);
     throw error;
   }
-  if (durable) syncDirectory(paths.containers);
+  if (durable) await syncTogether([paths.containers, logPath(context.database) ?? []].flat());
   try {
     placeSecrets(context, record);
   } catch (error) {
@@ -292,11 +292,11 @@ function topMode({ rootfs }: CreateOptions, image: StoredImage, paths: Paths): n
   return top === undefined ? 0o755 : statSync(layerTree(paths, top)).mode & 0o7777;
 }
 
-function writeFiles(
+async function writeFiles(
   directory: string,
   built: BuiltSpec,
   { durable, rootMode }: { durable: boolean; rootMode: number },
-): void {
+): Promise<void> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   for (const name of rootDirectories) mkdirSync(`${directory}/${name}`, 0o700);
   chmodSync(`${directory}/upper`, rootMode);
@@ -309,7 +309,8 @@ function writeFiles(
     ...(built.health === undefined ? {} : { "health-exec.json": JSON.stringify(built.health) }),
   };
   for (const [name, text] of Object.entries(texts)) {
-    writeFileSync(`${directory}/${name}`, text, { mode: 0o600, flush: durable });
+    writeFileSync(`${directory}/${name}`, text, { mode: 0o600 });
   }
-  if (durable) syncDirectory(directory);
+  const names = Object.keys(texts).map((name) => `${directory}/${name}`);
+  if (durable) await syncTogether([...names, directory]);
 }

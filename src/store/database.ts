@@ -3,7 +3,7 @@
  * Nothing may await inside a transaction.
  */
 import { Database, SQLiteError } from "bun:sqlite";
-import { mkdirSync, statSync } from "node:fs";
+import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from "node:fs";
 import { TspodError } from "../errors.ts";
 import type { Paths } from "./paths.ts";
 
@@ -172,15 +172,27 @@ function migrate(database: Database): void {
 
 /**
  * One immediate transaction. `durable` waits for the disk (an image or a kept container must survive a power cut);
- * without it the database stays consistent but the last transactions may be forgotten with the power.
+ * without it the database stays consistent but the last transactions may be forgotten with the power, unless somebody
+ * syncs `logPath` afterwards. What SQLite does itself (PRAGMA synchronous = FULL) is that and, in every process anew, the
+ * directory of a log that is there already.
  */
 export function transact<T>(database: Database, work: () => T, options: { durable: boolean }): T {
-  if (options.durable) database.run("PRAGMA synchronous = FULL");
-  try {
-    return database.transaction(work).immediate();
-  } finally {
-    if (options.durable) database.run("PRAGMA synchronous = NORMAL");
+  const result = database.transaction(work).immediate();
+  const log = logPath(database);
+  if (options.durable && log !== null) {
+    const descriptor = openSync(log, "r");
+    try {
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
   }
+  return result;
+}
+
+/** The write-ahead log, in which what has been committed is durable once it is synced. Null: all is in memory. */
+export function logPath({ filename }: Database): string | null {
+  return filename === "" || filename === ":memory:" ? null : `${filename}-wal`;
 }
 
 /** Whether this sentence has never been told to the user of this store. Asking makes it told. */

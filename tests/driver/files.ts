@@ -15,6 +15,7 @@ const testTimeoutMs = 60_000;
 /** They take longest, so they are started first: nobody waits for one of them at the end. */
 const longFirst = [
   ...["tests/e2e/kill", "tests/build/reproducible", "tests/attack/descriptors", "tests/e2e/leaks"],
+  ...["tests/e2e/faults", "tests/attack/copying", "tests/e2e/volume-faults"],
   ...["tests/conformance", "tests/build", "tests/e2e", "tests/attack"],
 ];
 
