@@ -12,6 +12,7 @@ import {
   statSync,
 } from "node:fs";
 import { basename, join } from "node:path";
+import { delegatedGroup } from "./delegated-cgroup.ts";
 
 /** Everything of `root` (a TSPOD_ROOT) that is still there; empty when nothing is. */
 export function leftovers(root: string): string[] {
@@ -53,12 +54,12 @@ function belongsTo(directory: string, root: string): boolean {
   );
 }
 
-/** Ours are called tspod-<id>, as no user is. Tests that run beside each other are told apart by running in a row. */
+/** Ours are called tspod-<id>, as no user is. Tests that run beside each other have a group each to make them in. */
 export function cgroups(): string[] {
   const unified = existsSync("/sys/fs/cgroup/cgroup.controllers")
     ? "/sys/fs/cgroup"
     : "/sys/fs/cgroup/unified";
-  return directoriesBelow(unified)
+  return directoriesBelow(delegatedGroup() ?? unified)
     .filter((path) => /^tspod-[0-9a-f]{12,}/.test(basename(path)))
     .filter((path) => statSync(path, { throwIfNoEntry: false })?.uid === process.geteuid?.());
 }
