@@ -97,6 +97,10 @@ const commands: Command[] = [
   },
 ];
 
+/** Of all commands: a kill may also hit who works for one, or come too late. */
+let trials = 0;
+let hits = 0;
+
 describe("kill -9 at any system call of", () => {
   const namespace = userNamespace();
   const shared = sharedWorld({ images: ["tiny"], prefix: namespace.enter });
@@ -122,20 +126,23 @@ describe("kill -9 at any system call of", () => {
       await prepare(world, command);
       const points = await faultPoints(world, command.words, () => clear(world, command));
       const chosen = triesAll ? points : sample(chance, points, trialsEach);
-      let failures = 0;
       for (const [trial, point] of chosen.entries()) {
         await prepare(world, command);
         const { exitCode } = await runWithFault(world, command.words, point);
-        if (exitCode !== 0) failures += 1;
+        trials += 1;
+        if (exitCode !== 0) hits += 1;
         const isRebooted = trial % 2 === 1;
         if (isRebooted) await reboot(world);
         const after = isRebooted ? ", and a reboot" : "";
         await expectSound(world, `seed ${chance.seed}: ${point.call} number ${point.nth}${after}`);
       }
-      expect(failures, "commands that were hit themselves").toBeGreaterThan(0);
     },
     timeoutMs,
   );
+});
+
+test("most kills have hit the command itself", () => {
+  expect(hits * 2).toBeGreaterThanOrEqual(trials);
 });
 
 /** All processes end at once, and what the host keeps in memory is gone with them. */
