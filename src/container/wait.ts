@@ -79,11 +79,13 @@ export async function waitFor(
     // the monitor of a container with --rm takes the files; the row goes with the next command
     const isThere = existsSync(containerDirectory(context.paths, id));
     current = isThere ? findContainer(context, id) : null;
-    isArmed ||= isRunning(current) || current === null;
-    const met = wanted.find(
-      (condition) =>
-        (condition !== "next-exit" || isArmed) && conditions[condition]?.(current) === true,
-    );
+    // a short life may pass between two looks
+    const hasStarted = current !== null && startOf(current) !== startOf(container);
+    isArmed ||= isRunning(current) || current === null || hasStarted;
+    const met = wanted.find((condition) => {
+      if (condition === "running" && hasStarted) return true;
+      return (condition !== "next-exit" || isArmed) && conditions[condition]?.(current) === true;
+    });
     if (current?.state.status === "exited") lastCode = current.state.exitCode;
     if (met !== undefined) {
       // whoever has just removed its files tells the code as its last word
@@ -106,6 +108,8 @@ export async function waitFor(
 }
 
 const endingMs = 5;
+
+const startOf = ({ state }: Container): string => ("startedAt" in state ? state.startedAt : "");
 
 const isRunning = (container: Container | null): boolean => container?.state.status === "running";
 

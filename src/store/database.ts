@@ -152,8 +152,14 @@ function emptyLog(database: Database, paths: Paths): void {
   const size = statSync(`${paths.database}-wal`, { throwIfNoEntry: false })?.size ?? 0;
   if (size <= logBytesMax) return;
   database.run("PRAGMA busy_timeout = 0");
-  database.run("PRAGMA wal_checkpoint(TRUNCATE)");
-  database.run(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
+  try {
+    database.run("PRAGMA wal_checkpoint(TRUNCATE)");
+  } catch (error) {
+    const { code = "" } = error as { code?: string };
+    if (!code.startsWith("SQLITE_BUSY")) throw error; // somebody is at it, or reads the log just now
+  } finally {
+    database.run(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
+  }
 }
 
 function migrate(database: Database): void {
