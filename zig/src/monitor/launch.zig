@@ -192,7 +192,7 @@ pub const Launch = struct {
         while (report.receive(launch.channel, &buffer)) |message| switch (message.kind) {
             .process => return launch.follow(target, message),
             .failed => launch.early_failure = lineOf(message),
-            .space => launch.space = .from(message.text), // it may be faster than whoever made it
+            .space => launch.takeSpace(message), // it may be faster than whoever made it
             else => {},
         };
     }
@@ -244,6 +244,12 @@ pub const Launch = struct {
             if (message.kind == .failed) launch.early_failure = lineOf(message);
         }
         return if (launch.early_failure == null) err else {};
+    }
+
+    /// Without the namespace itself its number would be worth nothing: it may be somebody else's a moment later.
+    fn takeSpace(launch: *Launch, message: report.Message) void {
+        pin(message.fd orelse return);
+        launch.space = .from(message.text);
     }
 
     /// Once the maps are written, let the child go on.
@@ -314,7 +320,7 @@ pub const Launch = struct {
                 failure = event.failed();
                 break;
             },
-            .space => launch.space = .from(message.text),
+            .space => launch.takeSpace(message),
             .warning => sys.writeAll(event.descriptor, message.text) catch {},
             .failed => failure = lineOf(message),
             .fuse => launch.server = launch.serve(target, message.fd.?) catch {
@@ -396,7 +402,10 @@ pub const Launch = struct {
             try plan.admit(&launch.birth, program.pid);
         } else {
             launch.program = program;
-            if (plan.sharesProcesses()) launch.space = .of(program.pid);
+            if (plan.sharesProcesses()) {
+                pin(openMountNamespace(program.pid));
+                if (pinned != null) launch.space = .of(program.pid);
+            }
             if (launch.birth) |birth| if (!birth.group.isNone()) {
                 try cgroups.update(birth.group, birth.plan);
                 tellLimits();
@@ -440,6 +449,22 @@ pub const Launch = struct {
         if (launch.birth) |*birth| birth.abandon();
     }
 };
+
+/// Of the container whose processes are known by their mount namespace: as long as we hold it, its number is nobody
+/// else's. Let go of with the next one, or with us.
+var pinned: ?linux.fd_t = null;
+
+fn pin(namespace: ?linux.fd_t) void {
+    if (pinned) |fd| _ = linux.close(fd);
+    pinned = namespace;
+}
+
+fn openMountNamespace(pid: linux.pid_t) ?linux.fd_t {
+    var name: [32]u8 = undefined;
+    const path = std.fmt.bufPrintZ(&name, "/proc/{d}/ns/mnt", .{pid}) catch unreachable;
+    const rc = linux.open(path, .{ .CLOEXEC = true }, 0);
+    return if (linux.errno(rc) == .SUCCESS) @intCast(rc) else null;
+}
 
 fn lineOf(message: report.Message) event.Line {
     var line: event.Line = .{ .used = message.text.len };

@@ -152,7 +152,14 @@ fn runIn(plan: *Plan, streams: ?Streams, current: *linux.fd_t) sys.Error!void {
 fn tellSpace(plan: *const Plan, channel: linux.fd_t) void {
     if (plan.namespaces.makes(linux.CLONE.NEWPID) or !plan.namespaces.makes(linux.CLONE.NEWNS)) return;
     const space = Space.ofSelf() orelse return;
-    report.send(channel, .space, std.mem.asBytes(&space));
+    const rc = linux.open("/proc/self/ns/mnt", .{ .CLOEXEC = true }, 0);
+    if (linux.errno(rc) != .SUCCESS) return;
+    const pin: linux.fd_t = @intCast(rc);
+    defer _ = linux.close(pin);
+    var message: [1 + @sizeOf(Space)]u8 = undefined;
+    message[0] = @intFromEnum(report.Kind.space);
+    message[1..].* = @bitCast(space);
+    _ = report.sendWith(channel, &message, pin) catch {};
 }
 
 /// As report.awaitGo, with the mounts that only the parent could make coming before it.
