@@ -1,8 +1,8 @@
 /** `tspod attach`. */
-import { attachContainer, discardContainer, getContainer, getLatest } from "../container/index.ts";
+import { attachContainer, getContainer, getLatest } from "../container/index.ts";
 import { defineCommand } from "./command.ts";
 import { boolean, value } from "./flags.ts";
-import { forwardSignals, signalFlag } from "./foreground.ts";
+import { signalFlag, stayUntilItEnds } from "./foreground.ts";
 import { latestFlag, refuseRest, takeContainer } from "./options/selection.ts";
 import { defaultDetachKeys, parseDetachKeys } from "./options/detach-keys.ts";
 
@@ -28,10 +28,6 @@ export default defineCommand({
       sigProxy: flags.sigProxy,
       passthrough: false,
     });
-    if (flags.sigProxy) forwardSignals(helper);
-    await helper.started;
-    const code = await helper.ended;
-    if (code !== null && container.autoRemove) await discardContainer(context, container);
-    return code ?? 0;
+    return stayUntilItEnds(context, container, helper, flags);
   },
 });

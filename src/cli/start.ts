@@ -1,7 +1,6 @@
 /** `tspod start`. */
 import {
   type Container,
-  discardContainer,
   getContainer,
   isRestartable,
   isUp,
@@ -13,7 +12,7 @@ import type { CreateOptions } from "../spec/index.ts";
 import { type CliContext, defineCommand } from "./command.ts";
 import { forEachArgument } from "./each.ts";
 import { boolean, type FlagValues, list, value } from "./flags.ts";
-import { forwardSignals, signalFlag } from "./foreground.ts";
+import { signalFlag, stayUntilItEnds } from "./foreground.ts";
 import { defaultDetachKeys, parseDetachKeys } from "./options/detach-keys.ts";
 
 const flags = {
@@ -106,9 +105,5 @@ async function stayWith(context: CliContext, flags: Flags, names: string[]): Pro
     sigProxy: flags.sigProxy,
     passthrough: false,
   });
-  if (flags.sigProxy) forwardSignals(helper);
-  await helper.started;
-  const code = await helper.ended;
-  if (code !== null && container.autoRemove) await discardContainer(context, container);
-  return code ?? 0;
+  return stayUntilItEnds(context, container, helper, flags);
 }

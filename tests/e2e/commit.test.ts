@@ -3,6 +3,7 @@ import { describe, expect } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { subordinateIds } from "../helper/layer-fixture.ts";
+import type { Box } from "../support/boxes.ts";
 import { registryPrograms, testWith } from "../support/requirements.ts";
 import { sharedWorld } from "../support/shared-world.ts";
 import { until } from "../support/wait.ts";
@@ -18,10 +19,6 @@ async function ended(script: string, image = "layered", ...flags: string[]): Pro
   expect(await ok("wait", id)).toBe("0");
   return { id, [Symbol.asyncDispose]: async () => void (await tspod("rm", "-f", id)) };
 }
-interface Box extends AsyncDisposable {
-  id: string;
-}
-
 const changes = `
   rm /data/kept; rm -r /hidden; mkdir /hidden; echo other > /hidden/other
   rm -r /bin/not-executable; mkdir /bin/not-executable; echo in > /bin/not-executable/file

@@ -3,6 +3,7 @@ import { describe, expect } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { cgroupDelegation } from "../support/delegated-cgroup.ts";
+import type { Box } from "../support/boxes.ts";
 import { registryPrograms, testWith } from "../support/requirements.ts";
 import { sharedWorld } from "../support/shared-world.ts";
 import { until } from "../support/wait.ts";
@@ -12,10 +13,6 @@ const pausable = testWith(...registryPrograms, cgroupDelegation);
 const shared = sharedWorld({ images: ["tiny"] });
 const ok = (...words: string[]) => shared.world.ok(...words);
 const tspod = (...words: string[]) => shared.world.tspod(words);
-
-interface Box extends AsyncDisposable {
-  id: string;
-}
 
 async function box(...flags: string[]): Promise<Box> {
   const id = await ok("run", "-d", ...flags, "tiny", "sleep", "1000");

@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type Box, runBox } from "../support/boxes.ts";
 import { random } from "../support/random.ts";
 import { registryPrograms, testWith } from "../support/requirements.ts";
 import { sharedWorld } from "../support/shared-world.ts";
@@ -14,14 +15,8 @@ const shared = sharedWorld({ images: ["tiny"] });
 const ok = (...words: string[]) => shared.world.ok(...words);
 const tspod = (...words: string[]) => shared.world.tspod(words);
 
-interface Box extends AsyncDisposable {
-  id: string;
-}
-
-async function box(flags: string[], script: string): Promise<Box> {
-  const id = await ok("run", "-d", ...flags, "tiny", "sh", "-c", script);
-  return { id, [Symbol.asyncDispose]: async () => void (await tspod("rm", "-f", id)) };
-}
+const box = (flags: string[], script: string): Promise<Box> =>
+  runBox(shared.world, script, ...flags);
 
 async function ended(flags: string[], script: string): Promise<Box> {
   const it = await box(flags, script);

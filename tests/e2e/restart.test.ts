@@ -3,6 +3,7 @@ import { describe, expect } from "bun:test";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type Box, runBox } from "../support/boxes.ts";
 import { registryPrograms, testWith } from "../support/requirements.ts";
 import { sharedWorld } from "../support/shared-world.ts";
 import { until } from "../support/wait.ts";
@@ -12,14 +13,8 @@ const shared = sharedWorld({ images: ["tiny"] });
 const ok = (...words: string[]) => shared.world.ok(...words);
 const tspod = (...words: string[]) => shared.world.tspod(words);
 
-interface Box extends AsyncDisposable {
-  id: string;
-}
-
-async function box(flags: string[], script: string): Promise<Box> {
-  const id = await ok("run", "-d", ...flags, "tiny", "sh", "-c", script);
-  return { id, [Symbol.asyncDispose]: async () => void (await tspod("rm", "-f", id)) };
-}
+const box = (flags: string[], script: string): Promise<Box> =>
+  runBox(shared.world, script, ...flags);
 
 const inspect = async (id: string) => JSON.parse(await ok("inspect", id))[0];
 
