@@ -112,7 +112,7 @@ export function parseEvent(line: string): StoreEvent | null {
     const { time, type, status = "", id = "", name = "", image = "", attributes = {} } = event;
     return { time, type, status, id, name, image, attributes };
   } catch {
-    return null;
+    return null; // a power cut has torn it
   }
 }
 

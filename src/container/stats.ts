@@ -111,7 +111,7 @@ function read(path: string): string | null {
   try {
     return readFileSync(path, "latin1");
   } catch {
-    return null;
+    return null; // no such controller, or the container has ended
   }
 }
 

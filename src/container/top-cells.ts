@@ -122,6 +122,6 @@ export function readText(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch {
-    return "";
+    return ""; // it has ended meanwhile
   }
 }

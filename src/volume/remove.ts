@@ -100,6 +100,6 @@ function removePlainly(tree: string): boolean {
     rmSync(tree, { recursive: true, force: true });
     return true;
   } catch {
-    return false;
+    return false; // another user's of the container: the helper can
   }
 }

@@ -29,6 +29,6 @@ function list(directory: string): Dirent[] {
   try {
     return readdirSync(directory, { withFileTypes: true });
   } catch {
-    return [];
+    return []; // another user's of the container, or gone
   }
 }

@@ -100,7 +100,7 @@ function parseWords(text: string): string[] | null {
     const isList = Array.isArray(words) && words.every((word) => typeof word === "string");
     return isList && words.length > 0 ? words : null;
   } catch {
-    return null;
+    return null; // no JSON: words for a shell
   }
 }
 

@@ -112,7 +112,7 @@ const Applier = struct {
         // A default ACL or a setgid bit would be inherited by everything inside.
         _ = linux.fremovexattr(@intCast(root), "system.posix_acl_default");
         _ = try sys.check("fchmod", "", linux.fchmod(root, 0o700));
-        try self.rememberDirectory(root, "", implied(self.mtime));
+        try self.directories.remember(root, "", implied(self.mtime));
     }
 
     fn applyAll(self: *Applier) Error!void {
@@ -180,7 +180,7 @@ const Applier = struct {
         };
         if (path.len == 0) {
             try self.writer.setXattrs(self.tree.root, entry);
-            return self.rememberDirectory(self.tree.root, path, attributes);
+            return self.directories.remember(self.tree.root, path, attributes);
         }
         const name = paths.nameOf(path);
         const hides = try self.makeDirectory(path);
@@ -188,7 +188,7 @@ const Applier = struct {
         const flags: linux.O = .{ .DIRECTORY = true, .NOFOLLOW = true, .CLOEXEC = true };
         const fd = try sys.checkFd("openat", "", linux.openat(parent, name, flags, 0));
         self.tree.remember(fd, path);
-        try self.rememberDirectory(fd, path, attributes);
+        try self.directories.remember(fd, path, attributes);
         try self.writer.setXattrs(fd, entry);
         if (hides) try setOpaque(fd);
     }
@@ -332,24 +332,13 @@ const Applier = struct {
             else => try sys.checkFd("openat2", "", rc),
         };
     }
-
-    fn rememberDirectory(
-        self: *Applier,
-        fd: linux.fd_t,
-        path: []const u8,
-        attributes: directories.Attributes,
-    ) directories.Error!void {
-        var stat: linux.Statx = undefined;
-        _ = try sys.check("statx", "", kernel.lookAt(fd, "", &stat));
-        try self.directories.put(stat.ino, path, attributes);
-    }
 };
 
 /// The tree had to make a directory that no entry announced.
 fn invented(context: *anyopaque, what: trees.Invention) trees.Error!void {
     const self: *Applier = @ptrCast(@alignCast(context));
     self.result.invented_directories += 1;
-    try self.rememberDirectory(what.fd, what.path, implied(self.mtime));
+    try self.directories.remember(what.fd, what.path, implied(self.mtime));
     if (what.replaces_whiteout) try setOpaque(what.fd);
 }
 

@@ -24,7 +24,14 @@ pub const Directories = struct {
     by_inode: std.AutoHashMapUnmanaged(u64, u32) = .empty,
     bytes: usize = 0,
 
-    /// Remember, or replace what was remembered of the same inode.
+    /// Remember an open directory, or replace what was remembered of it.
+    pub fn remember(self: *Directories, fd: linux.fd_t, path: []const u8, attributes: Attributes) Error!void {
+        var stat: linux.Statx = undefined;
+        _ = try sys.check("statx", "", kernel.lookAt(fd, "", &stat));
+        try self.put(stat.ino, path, attributes);
+    }
+
+    /// The same of one whose inode is known.
     pub fn put(self: *Directories, inode: u64, path: []const u8, attributes: Attributes) Error!void {
         self.bytes += path.len + @sizeOf(Record) + 16;
         if (self.bytes > bytes_max) return error.TooManyDirectories;

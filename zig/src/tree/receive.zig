@@ -212,7 +212,7 @@ pub const Receiver = struct {
         const parent = try receiver.tree.parentOf(path);
         const fd = try sys.checkFd("openat", "", linux.openat(parent, name, directory_flags, 0));
         receiver.tree.remember(fd, path);
-        try receiver.rememberDirectory(fd, path, attributes);
+        try receiver.directories.remember(fd, path, attributes);
         try receiver.setXattrs(fd, entry);
     }
 
@@ -318,17 +318,6 @@ pub const Receiver = struct {
             _ = try metadata.setXattrAsItIs(fd, xattr.key, xattr.value);
         }
     }
-
-    fn rememberDirectory(
-        receiver: *Receiver,
-        fd: linux.fd_t,
-        path: []const u8,
-        attributes: directories.Attributes,
-    ) directories.Error!void {
-        var stat: linux.Statx = undefined;
-        _ = try sys.check("statx", "", kernel.lookAt(fd, "", &stat));
-        try receiver.directories.put(stat.ino, path, attributes);
-    }
 };
 
 /// The tree had to make a directory that no entry announced.
@@ -338,7 +327,7 @@ fn invented(context: *anyopaque, what: trees.Invention) trees.Error!void {
         .fixed => |fixed| .{ .uid = fixed.uid, .gid = fixed.gid },
         .archive, .nobody => .{ .uid = receiver.writer.uid, .gid = receiver.writer.gid },
     };
-    try receiver.rememberDirectory(what.fd, what.path, .{ .owner = owner, .mode = implied_mode, .mtime = receiver.mtime });
+    try receiver.directories.remember(what.fd, what.path, .{ .owner = owner, .mode = implied_mode, .mtime = receiver.mtime });
 }
 
 /// Null: there is nothing.
