@@ -2,6 +2,7 @@
 
 import type { BuildInfo } from "../../src/version.ts";
 import { root } from "./command.ts";
+import { layers } from "./layers.ts";
 
 export interface BundleOptions {
   info: BuildInfo;
@@ -19,8 +20,10 @@ export interface BundleOptions {
  * configuration of the directory it is run in, and can make no code out of strings (so no BUN_OPTIONS preloads any).
  */
 export async function bundle(options: BundleOptions): Promise<void> {
+  const entry = options.entry ?? `${root}src/main.ts`;
   const result = await Bun.build({
-    entrypoints: [options.entry ?? `${root}src/main.ts`, ...options.embed],
+    entrypoints: [entry, ...options.embed],
+    plugins: [layers(entry)],
     root,
     target: "bun",
     format: "esm",
