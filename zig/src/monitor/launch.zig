@@ -352,7 +352,7 @@ pub const Launch = struct {
         return .{ .failed = event.failed() };
     }
 
-    /// Its filter asks somebody: whoever config.json says gets the descriptor.
+    /// Its filter asks somebody: whoever config.json says gets the descriptor, and then it goes on.
     fn giveListener(launch: *const Launch, target: Target, listener: linux.fd_t) sys.Error!void {
         defer _ = linux.close(listener);
         const program, const first, const status: []const u8 = switch (target) {
@@ -361,6 +361,7 @@ pub const Launch = struct {
             .foreign => unreachable, // has no filter of ours
         };
         try agent.give(program.seccomp.?, &program.told, .{ .pid = launch.pid, .first = first, .status = status }, listener);
+        report.send(launch.channel, .go, "");
     }
 
     /// What must be known of a container that waits for `start` is written down: it may outlive us.

@@ -39,13 +39,14 @@ pub fn run(context: *const contexts.Context, arguments: []const contexts.Argumen
 
 const Container = state.Container(removal.Config);
 
-/// Its filter asks somebody: whoever config.json says gets the descriptor.
-fn giveListener(container: *const Container, listener: linux.fd_t) sys.Error!void {
+/// Its filter asks somebody: whoever config.json says gets the descriptor, and then it goes on.
+fn giveListener(container: *const Container, channel: linux.fd_t, listener: linux.fd_t) sys.Error!void {
     defer _ = linux.close(listener);
     const known = &container.record;
     const profile = if (known.config.linux.seccomp) |*profile| profile else return;
     const told: agent.Told = .{ .id = known.id, .bundle = known.bundle, .annotations = known.config.annotations };
     try agent.give(profile, &told, .{ .pid = known.pid, .first = known.pid, .status = "created" }, listener);
+    report.send(channel, .go, "");
 }
 
 /// Whoever makes it holds its lock until it is created, or gone.
@@ -88,7 +89,7 @@ fn follow(context: *const contexts.Context, channel: linux.fd_t, container: *con
             sentence.remember(context.arena, message.text);
             return error.Syscall;
         },
-        .listener => giveListener(container, message.fd.?) catch |err| {
+        .listener => giveListener(container, channel, message.fd.?) catch |err| {
             _ = linux.pidfd_send_signal(container.pidfd.?, .KILL, null, 0);
             return err;
         },

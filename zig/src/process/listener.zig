@@ -3,7 +3,8 @@
 //!
 //! From the moment it is installed any call of this process may have to wait for an agent that does not have the
 //! descriptor yet, the call that would hand it over included. So a second thread does that: a filter holds for the
-//! thread that installs it, and descriptors are common to both. The first thread makes no call until that is done.
+//! thread that installs it, and descriptors are common to both. The first thread makes no call until the parent says that
+//! the agent has it; where it says nothing, and is gone or gives up, the process ends and nothing of the container's runs.
 const std = @import("std");
 const sys = @import("../sys.zig");
 const seccomp = @import("seccomp.zig");
@@ -51,44 +52,66 @@ fn handOver(_: usize) callconv(.c) u8 {
     while (Shared.get(.listener) == waiting) _ = linux.nanosleep(&pause, null);
     const fd = Shared.get(.listener);
     if (fd >= 0) {
-        report.sendDescriptor(shared.channel, .listener, fd) catch {}; // nobody there: then the parent is gone
-        _ = linux.close(fd);
+        report.sendDescriptor(shared.channel, .listener, fd) catch {}; // nobody there: then there is no word either
+        _ = linux.close(fd); // with the agent the last of it is gone, and nobody waits for its answers
+        report.awaitGo(shared.channel);
     }
     Shared.set(.is_done, true);
     return 0;
 }
 
-test "an agent answers for the calls of a process, the first included" {
-    const builtin_calls = [_][]const u8{ "mkdirat", "sendto", "sendmsg", "close" };
-    const static = struct {
-        var work: seccomp.Workspace = undefined;
-    };
-    const filter = try seccomp.compile(&static.work, &.{
-        .defaultAction = "SCMP_ACT_ALLOW",
-        .listenerPath = "/unused",
-        .syscalls = &.{.{ .names = &builtin_calls, .action = "SCMP_ACT_NOTIFY" }},
-    });
-    const channel = try report.open();
-    const pid = try sys.check("fork", "", linux.fork());
-    if (pid == 0) {
-        _ = linux.prctl(@intFromEnum(linux.PR.SET_NO_NEW_PRIVS), 1, 0, 0, 0);
-        install(filter, channel.child) catch linux.exit_group(1);
-        const rc = linux.mkdirat(linux.AT.FDCWD, "/answered-for", 0);
-        linux.exit_group(if (linux.errno(rc) == .XDEV) 42 else 2);
+/// A process under a filter that asks about its calls, which makes one at once: 42 when that was answered with EXDEV.
+const Asking = struct {
+    pid: linux.pid_t,
+    channel: linux.fd_t,
+    listener: linux.fd_t,
+
+    fn start() !Asking {
+        const builtin_calls = [_][]const u8{ "mkdirat", "sendto", "sendmsg", "recvmsg", "close" };
+        const static = struct {
+            var work: seccomp.Workspace = undefined;
+        };
+        const filter = try seccomp.compile(&static.work, &.{
+            .defaultAction = "SCMP_ACT_ALLOW",
+            .listenerPath = "/unused",
+            .syscalls = &.{.{ .names = &builtin_calls, .action = "SCMP_ACT_NOTIFY" }},
+        });
+        const channel = try report.open();
+        const pid = try sys.check("fork", "", linux.fork());
+        if (pid == 0) {
+            _ = linux.close(channel.parent);
+            _ = linux.prctl(@intFromEnum(linux.PR.SET_NO_NEW_PRIVS), 1, 0, 0, 0);
+            install(filter, channel.child) catch linux.exit_group(1);
+            const rc = linux.mkdirat(linux.AT.FDCWD, "/answered-for", 0);
+            linux.exit_group(if (linux.errno(rc) == .XDEV) 42 else 2);
+        }
+        _ = linux.close(channel.child);
+        var buffer: [1 + @import("../event.zig").line_bytes_max]u8 = undefined;
+        const message = report.receive(channel.parent, &buffer) orelse return error.TestUnexpectedResult;
+        try std.testing.expectEqual(report.Kind.listener, message.kind);
+        return .{ .pid = @intCast(pid), .channel = channel.parent, .listener = message.fd.? };
     }
-    _ = linux.close(channel.child);
-    var buffer: [1 + @import("../event.zig").line_bytes_max]u8 = undefined;
-    const message = report.receive(channel.parent, &buffer) orelse return error.TestUnexpectedResult;
-    try std.testing.expectEqual(report.Kind.listener, message.kind);
+};
+
+test "a process whose listener reached no agent ends before its first call" {
+    const asking: Asking = try .start();
+    _ = linux.close(asking.channel);
+    _ = linux.close(asking.listener); // a call of its would fail now, and not wait
+    try std.testing.expectEqual(@as(u32, 125), try sys.waitExit(asking.pid));
+}
+
+test "an agent answers for the calls of a process, the first included" {
+    const asking: Asking = try .start();
+    report.send(asking.channel, .go, "");
     var notification: [80]u8 align(8) = @splat(0); // struct seccomp_notif
     const receive = 0xc0502100; // SECCOMP_IOCTL_NOTIF_RECV
-    _ = try sys.check("ioctl", "", linux.ioctl(message.fd.?, receive, @intFromPtr(&notification)));
+    _ = try sys.check("ioctl", "", linux.ioctl(asking.listener, receive, @intFromPtr(&notification)));
     var response: [24]u8 align(8) = @splat(0); // struct seccomp_notif_resp
     @memcpy(response[0..8], notification[0..8]);
     std.mem.writeInt(i32, response[16..20], -@as(i32, @intFromEnum(linux.E.XDEV)), .little);
     const send = 0xc0182101; // SECCOMP_IOCTL_NOTIF_SEND
-    _ = try sys.check("ioctl", "", linux.ioctl(message.fd.?, send, @intFromPtr(&response)));
-    try std.testing.expectEqual(@as(u32, 42), try sys.waitExit(@intCast(pid)));
-    _ = linux.close(message.fd.?);
-    _ = linux.close(channel.parent);
+    _ = try sys.check("ioctl", "", linux.ioctl(asking.listener, send, @intFromPtr(&response)));
+    try std.testing.expectEqual(@as(u32, 42), try sys.waitExit(asking.pid));
+    _ = linux.close(asking.listener);
+    _ = linux.close(asking.channel);
 }

@@ -25,7 +25,7 @@ pub const Kind = enum(u8) {
     process = 'P',
     /// To the child: an id-mapped mount, in the order of config.json, as a descriptor.
     mapped_mount = 'M',
-    /// From the child: the descriptor of a filter that notifies, for the agent.
+    /// From the child: the descriptor of a filter that notifies, for the agent; it waits for `go`.
     listener = 'N',
     /// The connection of a fuse mount that wants to be served, as a descriptor.
     fuse = 'O',
