@@ -5,11 +5,10 @@
  * TSPOD_FAULTS=all tries every call of every command, which takes an hour or more; otherwise some of each, by a seed.
  */
 import { afterAll, describe, expect } from "bun:test";
-import { rmdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
 import { faultPoints, runWithFault, sample, userNamespace } from "../support/faults.ts";
-import { cgroups, leftovers, processesOf } from "../support/leaks.ts";
+import { leftovers, processesOf } from "../support/leaks.ts";
 import { random } from "../support/random.ts";
+import { reboot } from "../support/reboot.ts";
 import { program, registryPrograms, testWith } from "../support/requirements.ts";
 import { sharedWorld } from "../support/shared-world.ts";
 import { until } from "../support/wait.ts";
@@ -144,35 +143,6 @@ describe("kill -9 at any system call of", () => {
 test("most kills have hit the command itself", () => {
   expect(hits * 2).toBeGreaterThanOrEqual(trials);
 });
-
-/** All processes end at once, and what the host keeps in memory is gone with them. */
-async function reboot(world: World): Promise<void> {
-  await until("nothing runs", () => {
-    for (const { pid } of processesOf(world.root)) killIfThere(pid);
-    return processesOf(world.root).length === 0;
-  });
-  rmSync(join(world.root, "run"), { recursive: true, force: true });
-  for (const group of cgroups()) await until(`${group} is empty`, () => isRemoved(group));
-}
-
-/** The last to die may still be at it. */
-function isRemoved(group: string): boolean {
-  try {
-    rmdirSync(group);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "EBUSY") return false;
-    throw error;
-  }
-}
-
-function killIfThere(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch {
-    // it ended by itself
-  }
-}
 
 /** Only what is kept, and what the command needs. */
 async function prepare(world: World, command: Command): Promise<void> {

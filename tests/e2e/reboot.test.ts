@@ -1,34 +1,13 @@
 /** After a reboot: a fresh runtime directory and none of our processes. What ran is not forgotten, what should run can. */
 import { describe, expect } from "bun:test";
-import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { processesOf } from "../support/leaks.ts";
+import { reboot } from "../support/reboot.ts";
 import { registryPrograms, testWith } from "../support/requirements.ts";
 import { makeWorld, type World } from "../support/world.ts";
 import { until } from "../support/wait.ts";
 
 const test = testWith(...registryPrograms);
-
-/** Every process of the world ends at once, and the runtime directory is as empty as that of a new boot. */
-async function reboot(world: World): Promise<void> {
-  for (const { pid } of processesOf(world.root)) {
-    try {
-      process.kill(pid, "SIGKILL");
-    } catch {
-      // it went with another
-    }
-  }
-  await until("all are gone", () => processesOf(world.root).length === 0);
-  for (const name of readdirSync(join(world.root, "run"))) {
-    const state = readFileSync(join(world.root, "run", name, "state.json"), "utf8");
-    const { cgroup } = JSON.parse(state) as { cgroup: string }; // the monitor wrote it
-    if (cgroup === "") continue;
-    const isGone = (): boolean =>
-      !existsSync(cgroup) || Bun.spawnSync(["rmdir", cgroup]).exitCode === 0;
-    await until("there is no cgroup, as at boot", isGone);
-  }
-  rmSync(join(world.root, "run"), { recursive: true, force: true });
-}
 
 const states = async (world: World): Promise<Record<string, string>> =>
   Object.fromEntries(
