@@ -41,6 +41,7 @@ const doors: Record<string, string[]> = {
     "leases.ts",
     "wait.ts",
     "image-writes.ts",
+    "index-file.ts",
   ],
   image: ["make.ts"], // what makes images: nobody else should load it
   // what one command does, loaded with that command

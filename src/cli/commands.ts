@@ -37,6 +37,9 @@ const loaders = {
   import: () => import("./import.ts"),
   pull: () => import("./pull.ts"),
   images: () => import("./images.ts"),
+  history: () => import("./history.ts"),
+  tag: () => import("./tag.ts"),
+  untag: () => import("./untag.ts"),
   rmi: () => import("./rmi.ts"),
   inspect: () => import("./inspect.ts"),
   port: () => import("./port.ts"),
@@ -48,7 +51,7 @@ const loaders = {
 
 const { run, create, start, exec, attach, ps, logs, top, stats, stop, restart, kill } = loaders;
 const { pause, unpause, wait, rename, update, rm, port, events, info } = loaders;
-const { cp, diff, commit } = loaders;
+const { cp, diff, commit, history, tag, untag } = loaders;
 
 const groups: Readonly<Record<string, Group>> = {
   container: {
@@ -66,8 +69,12 @@ const groups: Readonly<Record<string, Group>> = {
   image: {
     summary: "Images",
     commands: {
-      ...{ pull: loaders.pull, import: loaders.import, rm: loaders.rmi },
+      ...{ pull: loaders.pull, import: loaders.import, history, tag, untag, rm: loaders.rmi },
       ...{ ls: loaders.images, list: loaders.images },
+      exists: () => import("./image/exists.ts"),
+      inspect: () => import("./image/inspect.ts"),
+      prune: () => import("./image/prune.ts"),
+      tree: () => import("./image/tree.ts"),
     },
   },
   secret: {

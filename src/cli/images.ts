@@ -1,91 +1,95 @@
 /** `tspod images`. */
-import { type ImageRecord, listImages } from "../image/index.ts";
-import { formatDuration } from "../lib/duration.ts";
-import { formatSize } from "../lib/size.ts";
-import { familiarName, parseReference } from "../oci/index.ts";
-import { defineCommand } from "./command.ts";
-import { boolean, value } from "./flags.ts";
+import { type ImageRecord, listImages, loadSelect, type NamedImage } from "../image/index.ts";
+import { TspodError } from "../errors.ts";
+import { type CliContext, defineCommand } from "./command.ts";
+import { boolean, type FlagValues, list, value } from "./flags.ts";
 import { formatRows } from "./output/format.ts";
+import { imageColumns, imageRow, type ImageRow } from "./output/image-row.ts";
 import { print } from "./output/print.ts";
 import { formatTable } from "./output/table.ts";
 
-interface ImageRow {
-  ID: string;
-  Repository: string;
-  Tag: string;
-  Digest: string;
-  CreatedAt: string;
-  CreatedSince: string;
-  Size: string;
-  Platform: string;
-}
+const sorts = ["created", "id", "repository", "size", "tag"] as const;
 
-const columns = (
-  [
-    ["REPOSITORY", "Repository"],
-    ["TAG", "Tag"],
-    ["IMAGE ID", "ID"],
-    ["CREATED", "CreatedSince"],
-    ["SIZE", "Size"],
-  ] as const
-).map(([header, key]) => ({ header, field: key, cell: (row: ImageRow) => row[key] }));
-
-const digestColumn = { header: "DIGEST", cell: (row: ImageRow) => row.Digest };
-const shortIdLength = 12;
-const none = "<none>";
+const flags = {
+  all: boolean("-a,--all", "Accepted: no image here is only a step of another"),
+  digests: boolean("--digests", "Show what the registry calls them"),
+  filter: list("-f,--filter", "KEY=VALUE", "dangling, reference, label, before, since, until, ..."),
+  format: value("--format", "TEMPLATE", "json, table or a Go template", ["json", "table"]),
+  noHeading: boolean("-n,--noheading", "Without the line of headings"),
+  noTrunc: boolean("--no-trunc", "Whole ids"),
+  quiet: boolean("-q,--quiet", "Only ids"),
+  sort: value("--sort", "COLUMN", "Order by this column", sorts),
+  tree: boolean("--tree", "Show which layers they stand on"),
+} as const;
 
 export default defineCommand({
   path: ["images"],
-  usage: "[IMAGE]",
+  usage: "[NAME]",
   summary: "List images",
-  flags: {
-    all: boolean("-a,--all", "Also those without a name"),
-    quiet: boolean("-q,--quiet", "Only ids"),
-    noTrunc: boolean("--no-trunc", "Whole ids"),
-    digests: boolean("--digests", "Show what the registry calls them"),
-    format: value("--format", "TEMPLATE", "json, table or a Go template", ["json", "table"]),
-  },
+  examples: [["All of one registry", 'tspod images "registry.example.org/*/*"']],
+  flags,
   args: { min: 0, max: 1, completes: "image" },
   async run(context, flags, [wanted]) {
-    const isWanted = wanted === undefined ? () => true : nameMatcher(wanted);
-    const rows = listImages(context)
-      .flatMap((image) => imageRows(image, !flags.noTrunc))
-      .filter(isWanted);
-    const shown = flags.digests
-      ? [...columns.slice(0, 2), digestColumn, ...columns.slice(2)]
-      : columns;
+    const lines = await select(context, flags, wanted);
+    if (flags.tree) {
+      const { imageForest } = await import("./output/image-tree.ts");
+      await print(imageForest(context, new Set(lines.map(({ image }) => image.id))));
+      return 0;
+    }
+    const { now } = context;
+    const options = { isTruncated: !flags.noTrunc, nowMs: Date.parse(now()) };
+    const rows = lines.map((line) => imageRow(context, line, options));
+    const columns = imageColumns({ withDigests: flags.digests });
+    const table = { isHeaderless: flags.noHeading };
     if (flags.quiet) await print([...new Set(rows.map(({ ID }) => `${ID}\n`))].join(""));
-    else if (flags.format !== null) await print(await formatRows(flags.format, rows, shown));
-    else await print(formatTable(shown, rows));
+    else if (flags.format === null) await print(formatTable(columns, rows, table));
+    else await print(await formatRows<ImageRow>(flags.format, rows, columns, table));
     return 0;
   },
 });
 
-/** One row a name, as docker has it. */
-function imageRows(image: ImageRecord, isTruncated: boolean): ImageRow[] {
-  const created = Date.parse(image.createdAt);
-  const base = {
-    ID: isTruncated ? image.id.replace("sha256:", "").slice(0, shortIdLength) : image.id,
-    CreatedAt: image.createdAt,
-    CreatedSince: Number.isNaN(created) ? "N/A" : `${formatDuration(Date.now() - created)} ago`,
-    Size: formatSize(image.sizeBytes, { digits: 3 }),
-    Platform: image.platform,
-  };
-  const names = image.names.length > 0 ? image.names : [{ reference: "", digest: "" }];
-  return names.map(({ reference, digest }) => {
-    const parsed = reference === "" ? null : parseReference(reference);
-    return {
-      ...base,
-      Repository: parsed === null ? none : familiarName(parsed),
-      Tag: parsed?.tag ?? none,
-      Digest: digest === "" ? none : digest,
-    };
-  });
+/** One line a name, as docker has it. */
+async function select(
+  context: CliContext,
+  { filter, sort }: FlagValues<typeof flags>,
+  wanted: string | undefined,
+): Promise<NamedImage[]> {
+  const inOrder = sortBy(sort);
+  let isWanted: (line: NamedImage) => boolean = () => true;
+  if (wanted !== undefined || filter.length > 0) {
+    const { imageFilter, referenceMatcher } = await loadSelect();
+    const isNamed = wanted === undefined ? () => true : referenceMatcher(wanted);
+    const matches = imageFilter(context, filter, Date.parse(context.now()));
+    isWanted = (line) => isNamed(line) && matches(line);
+  }
+  return inOrder(listImages(context).flatMap(linesOf).filter(isWanted));
 }
 
-function nameMatcher(wanted: string): (row: ImageRow) => boolean {
-  const reference = parseReference(wanted);
-  const repository = familiarName(reference);
-  const tag = wanted.endsWith(`:${reference.tag}`) ? reference.tag : undefined;
-  return (row) => row.Repository === repository && (tag === undefined || row.Tag === tag);
+const linesOf = (image: ImageRecord): NamedImage[] =>
+  image.names.length === 0
+    ? [{ image, name: undefined }]
+    : image.names.map((name) => ({ image, name }));
+
+function sortBy(word: string | null): (lines: NamedImage[]) => NamedImage[] {
+  const tag = (reference: string): string => /:([^:/@]*)$/.exec(reference)?.[1] ?? "";
+  const keys: Record<(typeof sorts)[number], ((line: NamedImage) => string | number) | null> = {
+    created: null, // as they come
+    id: ({ image }) => image.id,
+    repository: ({ name }) => name?.reference ?? "",
+    size: ({ image }) => image.sizeBytes,
+    tag: ({ name }) => tag(name?.reference ?? ""),
+  };
+  const sort = sorts.find((each) => each === (word ?? "created"));
+  if (sort === undefined) {
+    throw new TspodError("usage", `Invalid --sort "${word}"`, {
+      next: `use one of: ${sorts.join(", ")}`,
+    });
+  }
+  const key = keys[sort];
+  if (key === null) return (lines) => lines;
+  return (lines) =>
+    lines
+      .map((line) => ({ line, at: key(line) }))
+      .sort(({ at: a }, { at: b }) => (a < b ? -1 : a > b ? 1 : 0))
+      .map(({ line }) => line);
 }

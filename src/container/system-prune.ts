@@ -1,6 +1,5 @@
 /** Removes what nobody needs: containers that have ended, then volumes and images that no container has. */
-import { listImages, removeImage } from "../image/index.ts";
-import { TspodError } from "../errors.ts";
+import { type ImageRecord, loadPrune } from "../image/index.ts";
 import { type FilterKey, labelFilter, parseFilters } from "../lib/filters.ts";
 import { parseInstant } from "../lib/instant.ts";
 import {
@@ -11,7 +10,6 @@ import {
   volumeUsage,
 } from "../volume/index.ts";
 import type { ContainerContext } from "./context.ts";
-import { listContainers } from "./find.ts";
 import { pruneContainers } from "./prune.ts";
 
 export interface SystemPruned {
@@ -40,17 +38,19 @@ export async function pruneSystem(
   const matches = imageFilter(filters);
   const { ids, reclaimedBytes } = await pruneContainers(context, filters);
   const unused = volumes ? await pruneUnusedVolumes(context, filters) : [];
-  const before = layerBytes(context);
-  const images = await pruneImages(
-    context,
-    (image) => (all || image.names.length === 0) && matches(image),
-  );
-  const freed = Math.max(0, before - layerBytes(context));
+  const { pruneImages } = await loadPrune();
+  const { untagged, deleted, freedBytes } = await pruneImages(context, {
+    ...{ all, isDry: false },
+    matches: ({ image }) => matches(image),
+  });
   return {
     containers: ids,
     volumes: unused.map(({ name }) => name),
-    ...images,
-    reclaimedBytes: unused.reduce((sum, { sizeBytes }) => sum + sizeBytes, reclaimedBytes + freed),
+    ...{ untagged, deleted },
+    reclaimedBytes: unused.reduce(
+      (sum, { sizeBytes }) => sum + sizeBytes,
+      reclaimedBytes + freedBytes,
+    ),
   };
 }
 
@@ -65,38 +65,10 @@ async function pruneUnusedVolumes(
   return pruneVolumes(context, candidates, ({ name }) => volumeUsage(context, name));
 }
 
-async function pruneImages(
-  context: ContainerContext,
-  isDoomed: (image: Image) => boolean,
-): Promise<Pick<SystemPruned, "untagged" | "deleted">> {
-  const used = new Set(listContainers(context).map(({ imageId }) => imageId));
-  const untagged: string[] = [];
-  const deleted: string[] = [];
-  for (const image of listImages(context)) {
-    if (used.has(image.id) || !isDoomed(image)) continue;
-    const names = image.names.map(({ reference }) => reference);
-    for (const name of names.length === 0 ? [image.id] : names) {
-      try {
-        const removed = await removeImage(context, name);
-        untagged.push(...removed.untagged);
-        if (removed.deleted !== undefined) deleted.push(removed.deleted);
-      } catch (error) {
-        // a container came to stand on it, or somebody was faster
-        const isWelcome =
-          error instanceof TspodError && /^image\.(in_use|not_found)$/.test(error.code);
-        if (!isWelcome) throw error;
-      }
-    }
-  }
-  return { untagged, deleted };
-}
-
-type Image = ReturnType<typeof listImages>[number];
-
-function imageFilter(filters: readonly string[]): (image: Image) => boolean {
-  return parseFilters<Image>(filters, {
+function imageFilter(filters: readonly string[]): (image: ImageRecord) => boolean {
+  return parseFilters<ImageRecord>(filters, {
     until: until(),
-    label: labelFilter<Image>(({ config }) => config.labels),
+    label: labelFilter<ImageRecord>(({ config }) => config.labels),
   });
 }
 
@@ -114,9 +86,4 @@ function until<T extends { createdAt: string }>(): FilterKey<T> {
       return ({ createdAt }) => !(Date.parse(createdAt) >= at);
     },
   };
-}
-
-function layerBytes({ database }: ContainerContext): number {
-  const sql = "SELECT coalesce(sum(size_bytes), 0) AS bytes FROM layer";
-  return database.query<{ bytes: number }, []>(sql).get()?.bytes ?? 0;
 }

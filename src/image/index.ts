@@ -60,4 +60,12 @@ export async function* decompress(
   yield* (await import("./decompress.ts")).decompress(source, what);
 }
 
+// what one command does is loaded with it
 export const loadImport = () => import("./import.ts");
+export const loadTag = () => import("./tag.ts");
+export const loadHistory = () => import("./history.ts");
+export const loadSelect = () => import("./select.ts");
+export const loadPrune = () => import("./prune.ts");
+export type { NamedImage } from "./select.ts";
+export type { HistoryStep } from "./history.ts";
+export type { PrunedImages } from "./prune.ts";

@@ -16,6 +16,8 @@ import {
   tryLeaseInside,
 } from "../store/leases.ts";
 import { hasLayer, stagePrefix, trashName } from "../store/layers.ts";
+import { claimStrayBlobs, type Orphans } from "../store/image-writes.ts";
+import { writeIndexFile } from "../store/index-file.ts";
 import { discardUnborn } from "../store/volumes.ts";
 import type { ImageContext } from "./context.ts";
 
@@ -45,6 +47,8 @@ export async function recoverContent(context: ImageContext): Promise<void> {
     moved++;
   }
   removeOldDownloads(paths.ingest);
+  removeStrayBlobs(context, dead);
+  if (deadResources(database, dead, "keep:index:").length > 0) writeIndexFile(database);
   discardUnborn(database, paths, deadResources(database, dead, "keep:volume:"));
   const doomed = list(paths.trash).map((name) => join(paths.trash, name));
   // the helper of a killed pull may still be writing there: the leases stay, and the next command tries again
@@ -61,6 +65,15 @@ export async function recoverContent(context: ImageContext): Promise<void> {
 /** ".tmp-<chain id>-<pid>-<time>" and "<chain id>" -> the chain id. */
 function chainOf(name: string): string {
   return name.startsWith(stagePrefix) ? name.slice(stagePrefix.length).split("-", 1).join() : name;
+}
+
+/** Of a removal that was killed in the middle. What a pull has finished stays for the next attempt. */
+function removeStrayBlobs({ paths, database }: ImageContext, dead: readonly number[]): void {
+  const hexes = new Set(deadResources(database, dead, "make:blob:"));
+  for (const hex of deadResources(database, dead, "keep:blob:")) hexes.delete(hex);
+  const work = (): Orphans => claimStrayBlobs(database, hexes);
+  using claimed = transact(database, work, { durable: false });
+  for (const hex of claimed.blobs) rmSync(join(paths.blobs, hex), { force: true });
 }
 
 /** "<hex>" is a download, good to be resumed; "<hex>.<pid>" was being written in one go. */

@@ -10,7 +10,6 @@ import {
   type Reference,
   repositoryName,
 } from "../oci/index.ts";
-import { transact } from "../store/database.ts";
 import { recordEvent } from "../store/events.ts";
 import {
   containersOfImage,
@@ -18,6 +17,7 @@ import {
   deleteName,
   type Orphans,
 } from "../store/image-writes.ts";
+import { changeNames } from "../store/index-file.ts";
 import { type ImageRecord, listImageRecords } from "../store/images.ts";
 import { layerPath, trashName } from "../store/layers.ts";
 import type { ImageContext } from "./context.ts";
@@ -26,6 +26,8 @@ import { candidates, getImage } from "./find.ts";
 export interface RemoveOptions {
   /** Take all its names, even while containers stand on it: those keep its layers until they are gone. */
   force?: boolean;
+  /** An id with several names is no question. */
+  allNames?: boolean;
 }
 
 export interface RemovedImage {
@@ -42,7 +44,7 @@ export interface RemovedImage {
 export async function removeImage(
   context: ImageContext,
   text: string,
-  { force = false }: RemoveOptions = {},
+  { force = false, allNames = force }: RemoveOptions = {},
 ): Promise<RemovedImage> {
   const { database } = context;
   const work = (): { id: Digest; removed: RemovedImage; orphans: Orphans | undefined } => {
@@ -53,14 +55,14 @@ export async function removeImage(
     const doomed = named ?? image.names.map(({ reference }) => reference);
     const isWhole = doomed.length === image.names.length;
     if (isWhole) refuseInUse(context, image, { text, force });
-    if (named === undefined && doomed.length > 1 && !force) throw severalNames(doomed, text);
+    if (named === undefined && doomed.length > 1 && !allNames) throw severalNames(doomed, text);
     for (const name of doomed) deleteName(database, name);
     const isKept = !isWhole || containersOfImage(database, id).length > 0;
     const orphans = isKept ? undefined : deleteImageRows(database, id);
     return { id, removed: { untagged: doomed, deleted: isKept ? undefined : id }, orphans };
   };
   // the row is gone for good before its files go
-  const { id, removed, orphans } = transact(database, work, { durable: true });
+  const { id, removed, orphans } = changeNames(database, work);
   for (const name of removed.untagged)
     recordEvent(context, { type: "image", status: "untag", id, name });
   const [name = ""] = removed.untagged;
@@ -71,7 +73,7 @@ export async function removeImage(
 }
 
 /** The canonical names a word takes away: one, or those a digest stands for; undefined: it is an id. */
-function namesMeant({ names }: ImageRecord, text: string): string[] | undefined {
+export function namesMeant({ names }: ImageRecord, text: string): string[] | undefined {
   const all = names.map(({ reference }) => reference);
   let reference: Reference;
   try {
@@ -93,16 +95,20 @@ function refuseInUse(
   { id, names }: ImageRecord,
   { text, force }: { text: string; force: boolean },
 ): void {
-  const [container, ...others] = containersOfImage(database, id);
-  if (container !== undefined && !(force && names.length > 0)) {
-    const more = others.length > 0 ? ` and ${others.length} more` : "";
-    throw new TspodError(
-      "image.in_use",
-      `Cannot remove image "${text}": container "${container.name}"${more} stands on it`,
-      { next: `tspod rm ${container.name}` },
-    );
-  }
+  const containers = containersOfImage(database, id).map(({ name }) => name);
+  if (containers.length === 0 || (force && names.length > 0)) return;
+  const shown = containers.slice(0, containersShownMax);
+  const more = containers.length - shown.length;
+  const who = shown.map((name) => `"${name}"`).join(", ") + (more > 0 ? ` and ${more} more` : "");
+  const verb = containers.length === 1 ? "stands" : "stand";
+  throw new TspodError(
+    "image.in_use",
+    `Cannot remove image "${text}": container${containers.length === 1 ? "" : "s"} ${who} ${verb} on it`,
+    { next: `tspod rm ${shown.join(" ")}` },
+  );
 }
+
+const containersShownMax = 8;
 
 function severalNames(names: readonly string[], text: string): TspodError {
   const known = names.map((name) => familiarReference(parseReference(name)));
@@ -113,8 +119,8 @@ function severalNames(names: readonly string[], text: string): TspodError {
   );
 }
 
-/** A kill in here leaves files without rows, which recovery finds. */
-async function removeFiles(context: ImageContext, orphans: Orphans): Promise<void> {
+/** A kill in here leaves files without rows, which recovery finds by the leases. */
+export async function removeFiles(context: ImageContext, orphans: Orphans): Promise<void> {
   const { paths, helper: command, mapping, signal } = context;
   const doomed: string[] = [];
   {

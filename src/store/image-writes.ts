@@ -2,7 +2,7 @@
 import type { Database } from "bun:sqlite";
 import type { Digest, ImageConfig } from "../oci/index.ts";
 import { formatPlatform } from "../oci/index.ts";
-import { transact } from "./database.ts";
+import { changeNames } from "./index-file.ts";
 import { hasLivingOwner, type Lease, tryLeaseInside } from "./leases.ts";
 
 export interface NewImage {
@@ -20,7 +20,7 @@ export interface NewImage {
 
 /** One durable transaction. An image that is here already keeps its time of pull; a name moves to the new one. */
 export function insertImage(database: Database, image: NewImage): void {
-  transact(database, () => insertRows(database, image), { durable: true });
+  changeNames(database, () => insertRows(database, image));
 }
 
 function insertRows(database: Database, image: NewImage): void {
@@ -59,10 +59,11 @@ export function nameImage(
   id: Digest,
   name: { reference: string; digest: Digest | "" },
 ): void {
-  transact(database, () => insertName(database, id, name), { durable: true });
+  changeNames(database, () => insertName(database, id, name));
 }
 
-function insertName(
+/** The same inside a transaction of the caller's. */
+export function insertName(
   database: Database,
   id: Digest,
   { reference, digest }: { reference: string; digest: Digest | "" },
@@ -84,6 +85,39 @@ export function containersOfImage(database: Database, id: Digest): { name: strin
   return database.query<{ name: string }, [string]>(sql).all(id);
 }
 
+/**
+ * Blobs that came into the store for an image that was never recorded: those of `digests` (hex) that no row names and no
+ * living process makes or keeps, leased to us. Call it inside a transaction.
+ */
+export function claimStrayBlobs(database: Database, hexes: Iterable<string>): Orphans {
+  const leases: Lease[] = [];
+  const blobs = [...hexes]
+    .filter((hex) => !isBlobUsed(database, `sha256:${hex}`))
+    .filter((hex) => claim(database, leases, "blob", hex));
+  return { layers: [], blobs, [Symbol.dispose]: () => release(leases) };
+}
+
+/** The same for layers: rows and directories. */
+export function claimStrayLayers(database: Database, chainIds: Iterable<string>): Orphans {
+  const leases: Lease[] = [];
+  const layers = [...chainIds]
+    .filter((chain) => !isLayerUsed(database, chain))
+    .filter((chain) => claim(database, leases, "layer", chain));
+  for (const chain of layers) database.query("DELETE FROM layer WHERE chain_id = ?").run(chain);
+  return { layers, blobs: [], [Symbol.dispose]: () => release(leases) };
+}
+
+const release = (leases: readonly Lease[]): void =>
+  leases.forEach((lease) => lease[Symbol.dispose]());
+
+/** Ours from now on, unless somebody makes it or relies on it. */
+function claim(database: Database, leases: Lease[], kind: "layer" | "blob", name: string): boolean {
+  if (hasLivingOwner(database, `keep:${kind}:${name}`)) return false;
+  const lease = tryLeaseInside(database, `make:${kind}:${name}`);
+  if (lease !== undefined) leases.push(lease);
+  return lease !== undefined;
+}
+
 /** What nothing needs any more, leased to us: whoever wants it again waits until its files are gone. */
 export interface Orphans extends Disposable {
   readonly layers: readonly string[];
@@ -103,24 +137,16 @@ export function deleteImageRows(database: Database, id: Digest): Orphans {
   database.query("DELETE FROM image_name WHERE image_id = ?").run(id);
   database.query("DELETE FROM image WHERE id = ?").run(id);
   const leases: Lease[] = [];
-  /** Ours from now on, unless somebody makes it or relies on it. */
-  const claim = (kind: "layer" | "blob", name: string): boolean => {
-    if (hasLivingOwner(database, `keep:${kind}:${name}`)) return false;
-    const lease = tryLeaseInside(database, `make:${kind}:${name}`);
-    if (lease !== undefined) leases.push(lease);
-    return lease !== undefined;
-  };
   const chains = [...new Set(layers.map(({ chain_id: chain }) => chain))]
     .filter((chain) => !isLayerUsed(database, chain))
-    .filter((chain) => claim("layer", chain));
+    .filter((chain) => claim(database, leases, "layer", chain));
   for (const chain of chains) database.query("DELETE FROM layer WHERE chain_id = ?").run(chain);
   const digests = [id, row?.manifest_digest ?? "", ...layers.map((layer) => layer.blob_digest)];
   const blobs = [...new Set(digests)]
     .filter((digest) => digest !== "" && !isBlobUsed(database, digest))
     .map((digest) => digest.slice("sha256:".length))
-    .filter((hex) => claim("blob", hex));
-  const release = (): void => leases.forEach((lease) => lease[Symbol.dispose]());
-  return { layers: chains, blobs, [Symbol.dispose]: release };
+    .filter((hex) => claim(database, leases, "blob", hex));
+  return { layers: chains, blobs, [Symbol.dispose]: () => release(leases) };
 }
 
 function isLayerUsed(database: Database, chainId: string): boolean {

@@ -33,6 +33,16 @@ export function hasLayer(database: Database, chainId: string, owners?: string): 
   return row !== null;
 }
 
+/** Bytes of file content of each, by chain id. */
+export function layerSizes(database: Database): Map<string, number> {
+  const rows = database
+    .query<{ chain: string; bytes: number }, []>(
+      "SELECT chain_id AS chain, size_bytes AS bytes FROM layer",
+    )
+    .all();
+  return new Map(rows.map(({ chain, bytes }) => [chain, bytes]));
+}
+
 /** A fresh directory with an empty `diff` in it; the caller holds "make:layer:<chain id>". */
 export function stageLayer(paths: Paths, chainId: string): string {
   const stage = join(paths.layers, `${stagePrefix}${chainId}-${process.pid}-${Date.now()}`);

@@ -10,11 +10,11 @@ import { transact } from "./database.ts";
 /**
  * "make:blob:<hex>", "make:layer:<chain>": one owner. "keep:layer:<chain>", "keep:blob:<hex>": any number.
  * "keep:ids:<offset>+<size>": subordinate ids of a container that is being made. "keep:volume:<name>": one that it is to
- * have. "make:container:<id>": whoever starts or removes it.
+ * have. "make:container:<id>": whoever starts or removes it. "keep:index:names": who changes names of images.
  */
 export type Resource =
   | `${"make" | "keep"}:${"blob" | "layer"}:${string}`
-  | `keep:${"ids" | "volume"}:${string}`
+  | `keep:${"ids" | "volume" | "index"}:${string}`
   | `make:container:${string}`;
 
 /** Ends with `using`, with `release`, or with the process. */

@@ -1,0 +1,65 @@
+/** A line of `tspod images`: docker's fields, and podman's where docker has none. */
+import type { NamedImage } from "../../image/index.ts";
+import { formatDuration } from "../../lib/duration.ts";
+import { formatSize } from "../../lib/size.ts";
+import { familiarName, parseReference } from "../../oci/index.ts";
+import { containersOfImage } from "../../store/image-writes.ts";
+import type { CliContext } from "../command.ts";
+import type { Column } from "./table.ts";
+
+export type ImageRow = ReturnType<typeof imageRow>;
+
+export interface ImageRowOptions {
+  isTruncated: boolean;
+  nowMs: number;
+}
+
+const shortIdLength = 12;
+const none = "<none>";
+
+export function imageRow(
+  { database }: Pick<CliContext, "database">,
+  { image, name }: NamedImage,
+  { isTruncated, nowMs }: ImageRowOptions,
+) {
+  const parsed = name === undefined ? null : parseReference(name.reference);
+  const createdMs = Date.parse(image.createdAt);
+  const size = formatSize(image.sizeBytes, { digits: 3 });
+  return {
+    ID: isTruncated ? image.id.slice("sha256:".length).slice(0, shortIdLength) : image.id,
+    Repository: parsed === null ? none : familiarName(parsed),
+    Tag: parsed?.tag ?? none,
+    Digest: name === undefined || name.digest === "" ? none : name.digest,
+    CreatedAt: image.createdAt,
+    CreatedSince: Number.isNaN(createdMs) ? "N/A" : `${formatDuration(nowMs - createdMs)} ago`,
+    Size: size,
+    VirtualSize: size,
+    Platform: image.platform,
+    Id: image.id,
+    Names: image.names.map(({ reference }) => reference).join(","),
+    Dangling: name === undefined,
+    ReadOnly: false,
+    Labels: Object.entries(image.config.labels)
+      .map(([key, text]) => `${key}=${text}`)
+      .join(","),
+    // looked up only when somebody asks
+    get Containers(): string {
+      return String(containersOfImage(database, image.id).length);
+    },
+  };
+}
+
+const columns = (
+  [
+    ["REPOSITORY", "Repository"],
+    ["TAG", "Tag"],
+    ["DIGEST", "Digest"],
+    ["IMAGE ID", "ID"],
+    ["CREATED", "CreatedSince"],
+    ["SIZE", "Size"],
+  ] as const
+).map(([header, key]) => ({ header, field: key, cell: (row: ImageRow) => row[key] }));
+
+export function imageColumns({ withDigests }: { withDigests: boolean }): Column<ImageRow>[] {
+  return columns.filter(({ field }) => withDigests || field !== "Digest");
+}
