@@ -1,4 +1,5 @@
 /** A person at a real terminal: a pseudo-terminal that is the program's controlling one, keys in, what is shown out. */
+import { constants } from "node:os";
 import { type World, tspodFile } from "./world.ts";
 import { until } from "./wait.ts";
 
@@ -81,7 +82,8 @@ export function openSession(
     },
     exit: async () => {
       await until("the program ends", () => child.exitCode !== null || child.signalCode !== null);
-      return child.exitCode ?? 128 + 9;
+      const signal = child.signalCode as NodeJS.Signals; // by its name (spawn's documentation)
+      return child.exitCode ?? 128 + constants.signals[signal];
     },
     isRaw: () => (terminal.localFlags & cooked) === 0,
     [Symbol.asyncDispose]: async () => {
