@@ -10,7 +10,7 @@ import { formatRows } from "./output/format.ts";
 import { print } from "./output/print.ts";
 import { repeat } from "./output/repeat.ts";
 import { terminalCells } from "./output/screen.ts";
-import { statsColumns, statsRow } from "./output/stats-row.ts";
+import { nothing, statsColumns, statsRow } from "./output/stats-row.ts";
 import { formatTable } from "./output/table.ts";
 
 export default defineCommand({
@@ -53,10 +53,10 @@ export default defineCommand({
       return formatTable(statsColumns, rows, cells === undefined ? {} : { fitCells: cells });
     };
     const first = await show();
-    if (lacking.size > 0) {
+    if (lacking.size > 0 && first.includes(nothing)) {
       const names = [...lacking].map((name) => `"${name}"`).join(" and ");
       context.warn(
-        `the containers' cgroups lack the controller ${names}: what it would count is "--"`,
+        `the containers' cgroups lack the controller ${names}: what it would count is "${nothing}"`,
       );
     }
     if (flags.noStream) {

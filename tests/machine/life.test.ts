@@ -33,10 +33,18 @@ try booted tspod ps --format '{{.Names}} {{.State}}'
 try disabled tspod system autostart --remove
 note unit "$(echo ~/.config/systemd/user/*)"
 tspod rm -af >/dev/null
-try ready systemd-run --user -q --unit ready -p Type=notify tspod run --rm --sdnotify conmon --name ready $image sleep 1000
+try ready systemd-run --user -q --unit ready -p Type=notify -p NotifyAccess=all \\
+  tspod run --rm --sdnotify conmon --name ready $image sleep 1000
 try active systemctl --user is-active ready
 systemctl --user stop ready
 try gone tspod ps -aq
+try detached systemd-run --user -q --unit detached -p Type=notify -p NotifyAccess=all \\
+  tspod run -d --rm --sdnotify conmon --conmon-pidfile /tmp/monitor --name detached $image sleep 1000
+try main systemctl --user show -P MainPID detached
+note monitor "$(cat /tmp/monitor)"
+tspod stop -t 0 detached >/dev/null
+await sh -c '! systemctl --user -q is-active detached'
+try over tspod ps -aq
 `;
 
 describe("under systemd", () => {
@@ -55,7 +63,7 @@ describe("under systemd", () => {
   test("its limits are changed while it runs, and its use is told", async () => {
     expect(await output("update")).toBe("it");
     expect(await output("limit")).toBe("33554432");
-    expect(await output("stats")).toMatch(/^\S+ \/ 33\.55MB 1$/);
+    expect(await output("stats")).toMatch(/^\S+ \/ 32MiB 1$/);
   });
 
   test("one that is started again has the same limits", async () => {
@@ -78,6 +86,13 @@ describe("under systemd", () => {
     expect(await output("ready")).toBe("");
     expect(await output("active")).toBe("active");
     expect(await output("gone")).toBe("");
+  });
+
+  test("a service whose command leaves its container behind follows the monitor", async () => {
+    expect(await output("detached")).toMatch(/^(|[0-9a-f]{64})$/); // what it prints may be in the journal
+    expect(await output("main")).toBe(await output("monitor"));
+    expect(await output("main")).not.toBe("0");
+    expect(await output("over")).toBe("");
   });
 });
 

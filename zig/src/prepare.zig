@@ -7,6 +7,7 @@ const userns = @import("userns.zig");
 const cgroup = @import("cgroup/cgroup.zig");
 const rootfs = @import("rootfs/root.zig");
 const mounts = @import("rootfs/mounts.zig");
+const notify = @import("monitor/notify.zig");
 const child = @import("process/child.zig");
 const namespaces = @import("process/namespaces.zig");
 const scheduling = @import("process/scheduling.zig");
@@ -32,7 +33,7 @@ pub fn loadFor(
         if (helper.environmentFile) |path| try addVariables(arena, &spec.process, path);
     }
     var container: Container = .{ .helper = helper, .plan = try planOf(arena, spec, &helper) };
-    container.plan.cgroup.has_monitor = true;
+    container.plan.cgroup.has_monitor = !notify.isFollowed(helper.notify);
     return container;
 }
 

@@ -40,7 +40,8 @@ export const statsColumns: Column<StatsRow>[] = columns.map(([header, field]) =>
   ...(field === "Name" ? { mayShrink: true } : {}),
 }));
 
-const nothing = "--";
+/** Where nothing is known. */
+export const nothing = "--";
 
 export interface StatsOptions {
   id: string;

@@ -31,7 +31,8 @@ pub const Write = struct {
 pub const Plan = struct {
     arena: std.mem.Allocator,
     place: places.Place,
-    /// The process that makes it stays with the container: it belongs into the same scope of systemd, beside it.
+    /// The process that makes it stays with the container: it belongs into the same scope of systemd, beside it. Not when
+    /// a service of systemd is to follow it: then the scope lives no longer than what runs in it.
     has_monitor: bool = false,
     writes: []const Write = &.{},
     /// memory.max comes last: what the start of a container takes must not count against a small one's limit.
@@ -46,7 +47,7 @@ pub const Plan = struct {
     /// Once more in the group at `path`, beside a monitor that is in the scope still: systemd makes no second one of that
     /// name while it is.
     pub fn stayIn(plan: *Plan, path: []const u8) void {
-        if (plan.place != .scope) return;
+        if (plan.place != .scope or !plan.has_monitor) return;
         const hierarchy = hierarchies.find(plan.arena) orelse return;
         if (!std.mem.startsWith(u8, path, hierarchy.top)) return;
         const below = std.mem.trim(u8, path[hierarchy.top.len..], "/");

@@ -2,6 +2,7 @@
 //! NOTIFY_SOCKET names. Nobody listening is no failure.
 const std = @import("std");
 const sys = @import("../sys.zig");
+const contract = @import("../contract.zig");
 const ourselves = @import("../process/ourselves.zig");
 const linux = sys.linux;
 
@@ -13,6 +14,11 @@ pub fn ready() void {
 /// The container says itself when it is ready.
 pub fn mainPid() void {
     send("MAINPID={d}\n");
+}
+
+/// A service manager is to follow us, and follows only what stays in its service's cgroup.
+pub fn isFollowed(mode: @FieldType(contract.Helper, "notify")) bool {
+    return mode != .ignore and variable("NOTIFY_SOCKET=") != null;
 }
 
 fn send(comptime format: []const u8) void {
