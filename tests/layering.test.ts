@@ -42,6 +42,7 @@ const doors: Record<string, string[]> = {
     "wait.ts",
     "image-writes.ts",
     "index-file.ts",
+    "trash.ts",
   ],
   image: ["make.ts"], // what makes images: nobody else should load it
   // what one command does, loaded with that command

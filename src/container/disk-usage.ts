@@ -36,7 +36,9 @@ export interface DiskUsage {
 }
 
 /** Every file of containers and volumes is looked at: this takes as long as that. */
-export function diskUsage(context: Pick<ContainerContext, "paths" | "database">): DiskUsage {
+export function diskUsage(
+  context: Pick<ContainerContext, "paths" | "database" | "helper" | "mapping">,
+): DiskUsage {
   const containers = listContainers(context).map((container) => ({
     container,
     writableBytes: containerSize(context, container).writableBytes,

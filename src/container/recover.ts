@@ -15,6 +15,7 @@ import {
 import { requirePrivateRuntime } from "../store/runtime-directory.ts";
 import { transact } from "../store/database.ts";
 import { rotateEvents } from "../store/events.ts";
+import { listTrash } from "../store/trash.ts";
 import type { ContainerContext } from "./context.ts";
 import { recoverSecrets } from "./secrets.ts";
 import { discardContainer, discardFiles, discardGroup, emptyTrash } from "./remove.ts";
@@ -43,8 +44,7 @@ export async function recoverContainers(context: ContainerContext): Promise<void
   for (const id of orphans(context, names, known).slice(0, leftoversMax)) {
     await discardFiles(context, id);
   }
-  const trash = list(context.paths.trash).map((name) => `${context.paths.trash}/${name}`);
-  const doomed = [...unfinished(context, names), ...trash];
+  const doomed = [...unfinished(context, names), ...listTrash(context.paths)];
   if (doomed.length === 0) return;
   // what cannot be deleted now (its owner may be at it) lies there for the next command
   await emptyTrash(context, doomed.slice(0, leftoversMax)).catch(() => undefined);

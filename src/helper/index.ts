@@ -52,6 +52,6 @@ export {
   sendTo,
   type SendOptions,
   treeChanges,
-  treeSize,
 } from "./files.ts";
+export { diskUsage } from "./disk-usage.ts";
 export { type RunningHelper, startHelper, type StreamName } from "./start.ts";

@@ -18,6 +18,7 @@ import {
 import { hasLayer, stagePrefix, trashName } from "../store/layers.ts";
 import { claimStrayBlobs, type Orphans } from "../store/image-writes.ts";
 import { writeIndexFile } from "../store/index-file.ts";
+import { listTrash } from "../store/trash.ts";
 import { discardUnborn } from "../store/volumes.ts";
 import type { ImageContext } from "./context.ts";
 
@@ -50,7 +51,7 @@ export async function recoverContent(context: ImageContext): Promise<void> {
   removeStrayBlobs(context, dead);
   if (deadResources(database, dead, "keep:index:").length > 0) writeIndexFile(database);
   discardUnborn(database, paths, deadResources(database, dead, "keep:volume:"));
-  const doomed = list(paths.trash).map((name) => join(paths.trash, name));
+  const doomed = listTrash(paths);
   // the helper of a killed pull may still be writing there: the leases stay, and the next command tries again
   const isEmptied = await removeTrees(
     { command, mapping, signal },

@@ -3,12 +3,14 @@
  * before the row, and goes within the transaction that deletes the row, so two who make and remove one name are in order.
  */
 import type { Database } from "bun:sqlite";
-import { mkdirSync, renameSync } from "node:fs";
+import { mkdirSync, renameSync, symlinkSync } from "node:fs";
+import { basename } from "node:path";
 import { TspodError } from "../errors.ts";
 import { transact } from "./database.ts";
 import { trashName } from "./layers.ts";
 import { hasLivingOwner } from "./leases.ts";
 import type { Paths } from "./paths.ts";
+import { besideName } from "./trash.ts";
 
 export interface VolumeRecord {
   name: string;
@@ -98,19 +100,44 @@ export function insertVolume(database: Database, paths: Paths, record: VolumeRec
 
 /**
  * Inside a transaction: what is in it lies in the trash afterwards. The path there; null: it has no directory any more.
- * The rename comes last, for it is what no rollback undoes.
+ * The rename comes last, for it is what no rollback undoes. Throws volume.in_use when something is mounted on it.
  */
 export function deleteVolume(database: Database, paths: Paths, name: string): string | null {
   database.query("DELETE FROM volume WHERE name = ?").run(name);
   mkdirSync(paths.trash, { recursive: true, mode: 0o700 });
+  return moveToTrash(paths, name);
+}
+
+function moveToTrash(paths: Paths, name: string): string | null {
+  const home = volumeHome(paths, name);
   const trash = trashName(paths, `volume-${name.slice(0, 64)}`);
   try {
-    renameSync(volumeHome(paths, name), trash);
+    renameSync(home, trash);
+    return trash;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null; // somebody deleted it by hand
+    const { code } = error as NodeJS.ErrnoException; // of a system call
+    if (code === "ENOENT") return null; // somebody deleted it by hand
+    if (code === "EXDEV") return moveBeside(paths, home, trash);
+    if (code === "EBUSY") throw mountedOn(name, home);
     throw error;
   }
-  return trash;
+}
+
+/**
+ * Volumes have been put on a disk of their own: what goes lies beside them, under a name that none of them can have, and
+ * a link in the trash says so.
+ */
+function moveBeside(paths: Paths, home: string, trash: string): string {
+  const beside = besideName(paths, basename(trash));
+  symlinkSync(beside, trash);
+  renameSync(home, beside);
+  return beside;
+}
+
+function mountedOn(name: string, home: string): TspodError {
+  return new TspodError("volume.in_use", `Volume "${name}" is in use: "${home}" is a mount point`, {
+    next: `unmount it first: umount ${home}`,
+  });
 }
 
 /** Directories of volumes that never got a row, now in the trash. Those that a living process is at are left to it. */

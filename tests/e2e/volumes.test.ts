@@ -1,9 +1,20 @@
 /** Volumes as a user knows them: named and anonymous, filled from the image, in use, removed, pruned. */
 import { describe, expect } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { registryPrograms, testWith } from "../support/requirements.ts";
 import { sharedWorld } from "../support/shared-world.ts";
+import { makeWorld, type World } from "../support/world.ts";
 
 const test = testWith(...registryPrograms);
 const shared = sharedWorld({ images: ["tiny", "volumes"] });
@@ -217,7 +228,56 @@ describe("archives", () => {
   });
 });
 
+/** A directory on another disk than the store's, by a link in its place. */
+async function elsewhere(): Promise<World & { volumes: string }> {
+  const volumes = mkdtempSync("/dev/shm/tspod-volumes-");
+  const world = await makeWorld({ images: ["tiny"] });
+  mkdirSync(join(world.root, "data"), { recursive: true });
+  symlinkSync(volumes, join(world.root, "data/volumes"));
+  const dispose = async (): Promise<void> => {
+    await world[Symbol.asyncDispose]();
+    rmSync(volumes, { recursive: true });
+  };
+  return { ...world, volumes, [Symbol.asyncDispose]: dispose };
+}
+
+describe("volumes on another disk", () => {
+  const isOther = (): string | undefined =>
+    statSync("/dev/shm").dev === statSync(tmpdir()).dev ? "/dev/shm is no other disk" : undefined;
+  const testThere = testWith(...registryPrograms, isOther);
+
+  testThere("are removed with what is closed to the caller, and nothing stays", async () => {
+    await using world = await elsewhere();
+    const script = "mkdir -m 700 /v/x; echo hello > /v/x/y; chown -R 7:7 /v/x";
+    await world.ok("run", "--rm", "-v", "it:/v", "tiny", "sh", "-c", script);
+    await world.ok("volume", "rm", "it");
+    await world.ok("run", "--rm", "-v", "/v", "tiny", "true");
+    expect(readdirSync(world.volumes)).toEqual([]);
+    await world.ok("volume", "ls");
+    expect(readdirSync(join(world.root, "data/trash"))).toEqual([]);
+  });
+
+  testThere("what a killed command has left there is the next one's", async () => {
+    await using world = await elsewhere();
+    mkdirSync(join(world.volumes, ".trash-old/_data"), { recursive: true });
+    mkdirSync(join(world.root, "data/trash"), { recursive: true });
+    symlinkSync(join(world.root, "data/volumes/.trash-old"), join(world.root, "data/trash/old"));
+    expect(await world.ok("volume", "ls", "-q")).toBe("");
+    expect(readdirSync(world.volumes)).toEqual([]);
+    await world.ok("volume", "ls");
+    expect(readdirSync(join(world.root, "data/trash"))).toEqual([]);
+  });
+});
+
 describe("use", () => {
+  test("a size is that of all files, also of those that are closed to the caller", async () => {
+    const script =
+      "cd /v; mkdir -m 700 x; echo hello > x/y; ln x/y z; chown -R 7:7 x; ln -s abc link";
+    await ok("run", "--rm", "-v", "closed:/v", "tiny", "sh", "-c", script);
+    expect(await ok("volume", "ls", "-f", "name=closed", "--format", "{{.Size}}")).toBe("9B");
+    await ok("volume", "rm", "closed");
+  });
+
   test("inspect shows what was mounted", async () => {
     const flags = ["-v", "named:/n:ro", "-v", "/anonymous", "--tmpfs", "/t:size=1m"];
     await ok("create", "--name", "shown", ...flags, "tiny");
