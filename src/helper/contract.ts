@@ -192,6 +192,8 @@ export interface ExecConfig {
   user?: string;
   groups?: string[];
   keepGroups?: boolean;
+  /** As in helper.json. */
+  environmentFile?: string;
   stdinOpen: boolean;
   seccompCache?: string;
   attach?: Attach;

@@ -118,15 +118,19 @@ export function healthExec(
   command: string[],
   process: RuntimeSpec["process"],
   helper: Pick<HelperConfig, "runtimeDir" | "containerDir"> &
-    Partial<Pick<HelperConfig, "user" | "groups" | "keepGroups" | "seccompCache">>,
+    Partial<
+      Pick<HelperConfig, "user" | "groups" | "keepGroups" | "environmentFile" | "seccompCache">
+    >,
 ): ExecConfig {
-  const { runtimeDir, containerDir, user, groups, keepGroups, seccompCache } = helper;
+  const { runtimeDir, containerDir, user, groups, keepGroups } = helper;
+  const { environmentFile, seccompCache } = helper;
   return {
     ...{ contract: contractVersion, runtimeDir, containerDir },
     process: { ...wireProcess(process), terminal: false, args: command },
     ...(user === undefined ? {} : { user }),
     ...(groups === undefined ? {} : { groups }),
     ...(keepGroups === undefined ? {} : { keepGroups }),
+    ...(environmentFile === undefined ? {} : { environmentFile }),
     stdinOpen: false,
     ...(seccompCache === undefined ? {} : { seccompCache }),
   };

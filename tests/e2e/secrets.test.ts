@@ -2,7 +2,7 @@
 import { describe, expect } from "bun:test";
 import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { registryPrograms, testWith } from "../support/requirements.ts";
+import { program, registryPrograms, testWith } from "../support/requirements.ts";
 import { sharedWorld } from "../support/shared-world.ts";
 
 const test = testWith(...registryPrograms);
@@ -74,6 +74,24 @@ describe("tspod secret", () => {
   });
 });
 
+/** In the stead of the one of that name; `${#TOKEN}` is how long it is. */
+async function expectVariable(...flags: string[]): Promise<void> {
+  await make("token");
+  const asked = ["--health-cmd", "echo ${#TOKEN} $A", "--health-interval=disable"];
+  const given = ["--secret", "token,type=env,target=TOKEN", "-e", "TOKEN=other", "-e", "A=b"];
+  const command = ["tiny", "sh", "-c", "echo ${#TOKEN} $A; exec sleep 1000"];
+  const id = await ok("run", "-d", ...flags, ...asked, ...given, ...command);
+  const wanted = `${secret.length} b`;
+  expect(await ok("exec", id, "sh", "-c", "echo ${#TOKEN} $A")).toBe(wanted);
+  await ok("healthcheck", "run", id);
+  const { Log } = JSON.parse(await ok("inspect", "--format", "{{json .State.Health}}", id));
+  expect(Log[0].Output).toBe(`${wanted}\n`);
+  await ok("stop", "-t", "0", id);
+  expect(await ok("logs", id)).toBe(wanted);
+  await ok("rm", id);
+  await ok("secret", "rm", "token");
+}
+
 describe("--secret", () => {
   test("is a file of memory in /run/secrets, with its owner and mode", async () => {
     await make("plain");
@@ -112,6 +130,17 @@ describe("--secret", () => {
     expect(await ok("inspect", "env")).not.toContain(secret);
     await ok("rm", "-f", "env");
     await ok("secret", "rm", "token");
+  });
+
+  describe.each(["crun", "runc"])("under %s", (runtime) => {
+    const testUnder = testWith(...registryPrograms, program(runtime));
+    testUnder("is a variable of the program, of exec and of the health check", async () => {
+      await expectVariable("--runtime", runtime);
+    });
+  });
+
+  test("is a variable of the health check", async () => {
+    await expectVariable();
   });
 
   test("lies in nobody's directory, and goes with the container", async () => {

@@ -157,6 +157,8 @@ pub const Exec = struct {
     user: ?Text = null,
     groups: []const Text = &.{},
     keepGroups: bool = false,
+    /// As in helper.json.
+    environmentFile: ?Text = null,
     stdinOpen: bool = false,
     seccompCache: ?Text = null,
     attach: ?Attach = null,

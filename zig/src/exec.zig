@@ -3,6 +3,7 @@ const std = @import("std");
 const sys = @import("sys.zig");
 const event = @import("event.zig");
 const contract = @import("contract.zig");
+const prepare = @import("prepare.zig");
 const sessions = @import("session.zig");
 const joined = @import("process/joined.zig");
 const ourselves = @import("process/ourselves.zig");
@@ -88,6 +89,7 @@ fn planOf(arena: std.mem.Allocator, exec: *const contract.Exec, container: Found
     const config = arena.create(Config) catch return sys.fail("prepare", "out of memory");
     config.* = try contract.load(Config, arena, exec.containerDir, "config.json");
     var process = exec.process;
+    if (exec.environmentFile) |path| try prepare.addVariables(arena, &process, path);
     if (process.capabilities == null) process.capabilities = config.process.capabilities;
     var plan: joined.Plan = .{
         .program = try .prepare(arena, &process, exec.user),

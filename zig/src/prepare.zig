@@ -37,29 +37,45 @@ pub fn loadFor(
     return container;
 }
 
-/// In the stead of those that have the same names.
-fn addVariables(arena: std.mem.Allocator, process: *contract.Process, path: [:0]const u8) sys.Error!void {
-    const text = try contract.readFile(arena, path);
-    process.env = withVariables(arena, process.env, text) catch return outOfMemory();
+/// "KEY=value" of a file of them, each with a zero byte after it (helper.json's `environmentFile`).
+pub fn readVariables(arena: std.mem.Allocator, path: [:0]const u8) sys.Error![]const [:0]const u8 {
+    return splitVariables(arena, try contract.readFile(arena, path)) catch outOfMemory();
 }
 
-fn withVariables(
-    arena: std.mem.Allocator,
-    env: []const [:0]const u8,
-    text: []const u8,
-) error{OutOfMemory}![]const [:0]const u8 {
+fn splitVariables(arena: std.mem.Allocator, text: []const u8) error{OutOfMemory}![]const [:0]const u8 {
     var result: std.ArrayList([:0]const u8) = .empty;
     var rest = text;
     while (std.mem.indexOfScalar(u8, rest, 0)) |end| : (rest = rest[end + 1 ..]) {
         try result.append(arena, rest[0..end :0]);
     }
-    const added = result.items.len;
+    return result.items;
+}
+
+/// In the stead of those that have the same names.
+pub fn addVariables(arena: std.mem.Allocator, process: *contract.Process, path: [:0]const u8) sys.Error!void {
+    const added = try readVariables(arena, path);
+    process.env = withVariables(arena, process.env, added) catch return outOfMemory();
+}
+
+fn withVariables(
+    arena: std.mem.Allocator,
+    env: []const [:0]const u8,
+    added: []const [:0]const u8,
+) error{OutOfMemory}![]const [:0]const u8 {
+    var result: std.ArrayList([:0]const u8) = .empty;
+    try result.appendSlice(arena, added);
     for (env) |variable| {
-        for (result.items[0..added]) |other| {
-            if (std.mem.eql(u8, nameOf(variable), nameOf(other))) break;
-        } else try result.append(arena, variable);
+        if (!isNamed(added, variable)) try result.append(arena, variable);
     }
     return result.items;
+}
+
+/// Whether `variable` has the name of one of them.
+pub fn isNamed(variables: []const [:0]const u8, variable: []const u8) bool {
+    for (variables) |other| {
+        if (std.mem.eql(u8, nameOf(variable), nameOf(other))) return true;
+    }
+    return false;
 }
 
 fn nameOf(variable: []const u8) []const u8 {
@@ -69,7 +85,8 @@ fn nameOf(variable: []const u8) []const u8 {
 test "withVariables() replaces those of the same name" {
     var arena_state: std.heap.ArenaAllocator = .init(std.testing.allocator);
     defer arena_state.deinit();
-    const env = try withVariables(arena_state.allocator(), &.{ "A=1", "AB=2", "C" }, "A=3\x00C=4\x00half");
+    const added = try splitVariables(arena_state.allocator(), "A=3\x00C=4\x00half");
+    const env = try withVariables(arena_state.allocator(), &.{ "A=1", "AB=2", "C" }, added);
     try std.testing.expectEqual(@as(usize, 3), env.len);
     for ([_][]const u8{ "A=3", "C=4", "AB=2" }, env) |wanted, variable| try std.testing.expectEqualStrings(wanted, variable);
 }

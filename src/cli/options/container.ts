@@ -116,14 +116,14 @@ export async function createOptions(
 }
 
 /** What config.json has no word for, another runtime cannot do: it would show more, or less, than was asked for. */
-function refuseForForeign({ mounts, secrets = [] }: CreateOptions, runtime: string): void {
+function refuseForForeign({ mounts }: CreateOptions, runtime: string): void {
   const hasPart = mounts.some((mount) => "subpath" in mount && mount.subpath !== undefined);
-  const hasVariable = secrets.some(({ type }) => type === "env");
-  if (!hasPart && !hasVariable) return;
-  const what = hasPart ? "a part of a volume or an image" : "a secret as a variable";
-  throw new TspodError("usage", `Cannot give ${what} to a container of ${runtime}`, {
-    next: "leave --runtime away: tspod's own can",
-  });
+  if (!hasPart) return;
+  throw new TspodError(
+    "usage",
+    `Cannot give a part of a volume or an image to a container of ${runtime}`,
+    { next: "leave --runtime away: tspod's own can" },
+  );
 }
 
 type EnsureFlags = Pick<

@@ -3,6 +3,7 @@
 //! Works on JSON values in memory; touches no file.
 const std = @import("std");
 const sys = @import("../sys.zig");
+const prepare = @import("../prepare.zig");
 const terminals = @import("../process/terminal.zig");
 const Moved = @import("source.zig").Moved;
 const Value = std.json.Value;
@@ -15,6 +16,8 @@ pub const Changes = struct {
     /// Null: config.json's ids are meant as they stand.
     person: ?Person,
     console_size: ?terminals.Size = null,
+    /// "KEY=value" that are not written in it, in the stead of those that have the same names.
+    variables: []const [:0]const u8 = &.{},
     /// Our own executable, as a file that everybody may execute: it becomes process 1 (`--init`).
     init: ?[]const u8 = null,
     substitutes: []const Substitute = &.{},
@@ -88,6 +91,7 @@ pub fn adaptProcess(arena: Allocator, value: *Value, changes: Changes) Error!voi
         try object.put(arena, "width", .{ .integer = size.columns });
         try process.put(arena, "consoleSize", .{ .object = object });
     }
+    if (changes.variables.len > 0) try addVariables(arena, process, changes.variables);
     if (changes.person) |person| try become(arena, process, person);
     if (changes.init == null) return;
     // An empty FILE: init looks the program up, for nobody can before everything is mounted.
@@ -95,6 +99,18 @@ pub fn adaptProcess(arena: Allocator, value: *Value, changes: Changes) Error!voi
     try args.insertSlice(0, &.{
         .{ .string = init_path }, .{ .string = "native" }, .{ .string = "init" }, .{ .string = "" }, .{ .string = "" },
     });
+}
+
+fn addVariables(arena: Allocator, process: *std.json.ObjectMap, added: []const [:0]const u8) Error!void {
+    const env = try process.getOrPutValue(arena, "env", .{ .array = .init(arena) });
+    const variables = try arrayOf(env.value_ptr, "process.env");
+    var result: std.json.Array = .init(arena);
+    for (added) |variable| try result.append(.{ .string = variable });
+    for (variables.items) |variable| {
+        const is_replaced = variable == .string and prepare.isNamed(added, variable.string);
+        if (!is_replaced) try result.append(variable);
+    }
+    variables.* = result;
 }
 
 fn become(arena: Allocator, process: *std.json.ObjectMap, person: Person) Error!void {
@@ -145,13 +161,14 @@ test "adapt() takes out what is done and keeps what it does not know" {
     defer arena_state.deinit();
     const arena = arena_state.allocator();
     var config = try parseForTest(arena,
-        \\{"process":{"args":["sh"],"user":{"uid":0,"umask":18},"env":["A=1"],"new":[1.5,18446744073709551615]},
+        \\{"process":{"args":["sh"],"user":{"uid":0,"umask":18},"env":["A=1","S=old"],"new":[1.5,18446744073709551615]},
         \\ "mounts":[{"type":"proc"},{"type":"mqueue"},{"type":"tmpfs","source":"/proc/7/x"}],"linux":{"uidMappings":[{"size":1}],"gidMappings":[],"resources":{},"cgroupsPath":"x","x":true,
         \\ "namespaces":[{"type":"user"},{"type":"pid"},{"type":"network","path":"/n"}]}}
     );
     try adapt(arena, &config, .{
         .person = .{ .uid = 1000, .gid = 7, .groups = &.{50}, .home = "/home/app" },
         .console_size = .{ .rows = 24, .columns = 80 },
+        .variables = &.{"S=new"},
         .init = "/x/tspod",
         .moved = &.{.{ .from = "/proc/7/x", .to = "/r/source-0" }},
         .substitutes = &.{ .{ .type = "proc", .source = "/proc" }, .{ .type = "mqueue", .source = null } },
@@ -159,7 +176,7 @@ test "adapt() takes out what is done and keeps what it does not know" {
     const text = try std.json.Stringify.valueAlloc(arena, config, .{});
     try std.testing.expectEqualStrings(
         "{\"process\":{\"args\":[\"/dev/tspod-init\",\"native\",\"init\",\"\",\"\",\"sh\"]," ++
-            "\"user\":{\"uid\":1000,\"umask\":18,\"gid\":7,\"additionalGids\":[50]},\"env\":[\"A=1\",\"HOME=/home/app\"]," ++
+            "\"user\":{\"uid\":1000,\"umask\":18,\"gid\":7,\"additionalGids\":[50]},\"env\":[\"S=new\",\"A=1\",\"HOME=/home/app\"]," ++
             "\"new\":[1.5,18446744073709551615],\"consoleSize\":{\"height\":24,\"width\":80}}," ++
             "\"mounts\":[{\"type\":\"bind\",\"source\":\"/proc\",\"options\":[\"rbind\"]},{\"type\":\"tmpfs\",\"source\":\"/r/source-0\"}," ++
             "{\"destination\":\"/dev/tspod-init\",\"type\":\"bind\",\"source\":\"/x/tspod\"," ++

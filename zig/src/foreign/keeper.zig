@@ -125,6 +125,7 @@ const Keeper = struct {
         try bundles.adapt(arena, &config, .{
             .person = person,
             .console_size = own.console_size,
+            .variables = plan.variables,
             .init = if (own.init) try inits.fileOf(arena, own, plan.place, &plan.runtime) else null,
             .moved = world.moved,
             .substitutes = try worlds.substitutes(arena, own),
@@ -167,6 +168,7 @@ const Keeper = struct {
         try bundles.adaptProcess(arena, &exec.process, .{
             .person = try keeper.personOf(.{ .program = exec.program }, exec.groups),
             .console_size = keeper.plan.console_size,
+            .variables = keeper.plan.variables,
         });
         try keeper.settle();
         errdefer files.remove();

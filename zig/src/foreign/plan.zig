@@ -24,6 +24,8 @@ pub const Plan = struct {
     user: ?[:0]const u8,
     /// Further groups, by name.
     group_names: []const [:0]const u8,
+    /// Of its environment, what is not written in config.json.
+    variables: []const [:0]const u8,
     /// Who the runtime is called by must be in the container's cgroup first, where its children are born.
     joins_group: bool = false,
     passed: descriptors.Passed = .{},
@@ -143,6 +145,7 @@ pub fn ofContainer(arena: *std.heap.ArenaAllocator, container: *prepare.Containe
         .console_size = container.plan.console_size,
         .user = helper.user,
         .group_names = helper.groups,
+        .variables = try variablesOf(arena, helper.environmentFile),
         .work = .{ .container = .{ .own = &container.plan, .directory = helper.containerDir } },
     };
 }
@@ -165,6 +168,10 @@ const all_in_two = [_]userns.Mapping{
 
 fn mapsAll(mappings: []const userns.Mapping) bool {
     return mappings.len == 1 and std.meta.eql(mappings[0], .{ .containerID = 0, .hostID = 0, .size = all_ids });
+}
+
+fn variablesOf(arena: *std.heap.ArenaAllocator, file: ?[:0]const u8) sys.Error![]const [:0]const u8 {
+    return if (file) |path| prepare.readVariables(arena.allocator(), path) else &.{};
 }
 
 fn outOfMemory() sys.Error {
@@ -196,6 +203,7 @@ pub fn ofExec(
         .console_size = null,
         .user = exec.user,
         .group_names = exec.groups,
+        .variables = try variablesOf(arena, exec.environmentFile),
         .work = .{ .exec = .{
             .keeper = place.keeper,
             .spaces = place.spaces,
