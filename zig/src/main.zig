@@ -112,7 +112,9 @@ test {
     _ = @import("monitor/cri.zig");
     _ = @import("monitor/json_log.zig");
     _ = @import("monitor/journal.zig");
+    _ = @import("monitor/bytes.zig");
     _ = @import("monitor/frame.zig");
+    _ = @import("monitor/pipes.zig");
     _ = @import("monitor/clock.zig");
     _ = @import("monitor/control.zig");
     _ = @import("monitor/record.zig");

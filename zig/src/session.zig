@@ -11,6 +11,7 @@ const launch = @import("monitor/launch.zig");
 const monitors = @import("monitor/monitor.zig");
 const record = @import("monitor/record.zig");
 const clients = @import("monitor/clients.zig");
+const pipes = @import("monitor/pipes.zig");
 const client = @import("client/client.zig");
 const prepare = @import("prepare.zig");
 const cgroups = @import("cgroup/cgroup.zig");
@@ -31,6 +32,13 @@ pub const Options = struct {
     fn passesStreams(options: *const Options) bool {
         const helper = options.helper orelse return false;
         return helper.log.driver == .passthrough and !options.target.hasTerminal();
+    }
+
+    /// The caller's, that the monitor serves itself.
+    fn openPipes(options: *const Options) pipes.Pipes {
+        const attach = options.attach orelse return .{};
+        if (options.target.hasTerminal() or options.passesStreams()) return .{};
+        return .open(attach.stdin);
     }
 };
 
@@ -75,20 +83,23 @@ pub fn run(arena: *std.heap.ArenaAllocator, options: Options) sys.Error!u8 {
         const mask = client.signalMask();
         _ = linux.sigprocmask(linux.SIG.BLOCK, &mask, null);
     }
+    const served = options.openPipes();
     const watcher = try sys.check("fork", "", linux.fork());
     if (watcher == 0) {
         _ = linux.close(status.parent);
         if (pair[0] >= 0) _ = linux.close(pair[0]);
-        const primary: ?linux.fd_t = if (pair[1] >= 0) pair[1] else null;
+        const primary: ?Primary = if (pair[1] >= 0) .{ .socket = pair[1], .pipes = served } else null;
         linux.exit_group(watchOver(arena, options, status.child, primary));
     }
+    served.close();
     _ = linux.close(status.child);
     options.target.passed().close();
     if (pair[1] >= 0) _ = linux.close(pair[1]);
     var buffer: [1 + event.line_bytes_max]u8 = undefined;
     const message = report.receive(status.parent, &buffer) orelse return exit_failed; // the monitor has told why
     _ = linux.close(status.parent);
-    const attach = options.attach orelse return 0;
+    var attach = options.attach orelse return 0;
+    if (served.source != null) attach.stdin = false;
     const outcome = try beClient(pair[0], attach, options.target.hasTerminal(), message.fd);
     const code = tell(outcome);
     // Its last act is to leave: with it everything of this container is gone.
@@ -125,8 +136,11 @@ pub fn tell(outcome: client.Outcome) u8 {
     }
 }
 
+/// The client that comes with the program.
+const Primary = struct { socket: linux.fd_t, pipes: pipes.Pipes };
+
 /// The monitor's life.
-fn watchOver(arena: *std.heap.ArenaAllocator, options: Options, status: linux.fd_t, primary: ?linux.fd_t) u8 {
+fn watchOver(arena: *std.heap.ArenaAllocator, options: Options, status: linux.fd_t, primary: ?Primary) u8 {
     const ending = watch(arena, options, status, primary) catch {
         event.emit(event.failed());
         return exit_failed;
@@ -134,7 +148,7 @@ fn watchOver(arena: *std.heap.ArenaAllocator, options: Options, status: linux.fd
     return @truncate((ending orelse return exit_failed).code);
 }
 
-fn watch(arena: *std.heap.ArenaAllocator, options: Options, status: linux.fd_t, primary: ?linux.fd_t) sys.Error!?monitors.Ending {
+fn watch(arena: *std.heap.ArenaAllocator, options: Options, status: linux.fd_t, primary: ?Primary) sys.Error!?monitors.Ending {
     if (options.passesStreams()) try callers.keep(options.stdin_open);
     leaveCaller();
     const m = &monitor;
@@ -163,7 +177,10 @@ fn watch(arena: *std.heap.ArenaAllocator, options: Options, status: linux.fd_t, 
         m.abandon();
         return err;
     };
-    if (primary) |fd| clients.add(m.epoll, fd, true);
+    if (primary) |client_there| {
+        clients.add(m.epoll, client_there.socket, true);
+        m.takePipes(client_there.pipes);
+    }
     try m.watchSignals(forwardedSignals());
     _ = linux.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), 0, 0, 0, 0); // before anybody is told of it
     event.emit(event.started(running.pid));

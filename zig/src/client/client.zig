@@ -39,10 +39,12 @@ pub const Outcome = union(enum) {
     lost,
 };
 
-const piece_bytes = 16 * 1024;
+const piece_bytes = frame.payload_bytes_max;
+/// What a terminal has at once at most (N_TTY_BUF_SIZE).
+const terminal_bytes = 4096;
 var in_buffer: [frame.header_bytes + frame.payload_bytes_max]u8 = undefined;
 var typed: [piece_bytes]u8 = undefined;
-var out_buffer: [2 * frame.header_bytes + piece_bytes + detach.keys_max]u8 = undefined;
+var out_buffer: [2 * frame.header_bytes + piece_bytes + 4]u8 = undefined; // and a window size
 
 /// All that a program may forward; to be blocked before the container is started, so that none is lost or deadly.
 pub fn signalMask() linux.sigset_t {
@@ -109,7 +111,7 @@ const Client = struct {
     }
 
     fn readStdin(c: *Client) void {
-        const n = linux.read(0, &typed, typed.len);
+        const n = linux.read(0, &typed, if (c.options.terminal) terminal_bytes else typed.len);
         switch (linux.errno(n)) {
             .SUCCESS => {},
             .INTR, .AGAIN => return,
@@ -117,7 +119,7 @@ const Client = struct {
         }
         if (n == 0) return c.endStdin();
         var forward: []const u8 = typed[0..n];
-        var scratch: [piece_bytes + detach.keys_max]u8 = undefined;
+        var scratch: [terminal_bytes + detach.keys_max]u8 = undefined;
         var is_detached = false;
         if (c.options.terminal) {
             const result = c.detector.feed(forward, &scratch);

@@ -70,6 +70,16 @@ pub fn holdsBack() bool {
     return false;
 }
 
+pub fn hasPrimary() bool {
+    for (&slots) |*slot| if (slot.fd >= 0 and slot.is_primary) return true;
+    return false;
+}
+
+pub fn hasOthers() bool {
+    for (&slots) |*slot| if (slot.fd >= 0 and !slot.is_primary) return true;
+    return false;
+}
+
 pub fn anyPending() bool {
     for (&slots) |*slot| if (slot.fd >= 0 and slot.pending() > 0) return true;
     return false;
@@ -88,11 +98,14 @@ pub fn setReading(epoll: epolls.Epoll, reads: bool) void {
     }
 }
 
-/// One frame to everybody: header and payload in one call where the socket takes them.
-pub fn broadcast(epoll: epolls.Epoll, kind: frame.Type, payload: []const u8) void {
+/// `others`: the primary has it already.
+pub const Whom = enum { all, others };
+
+/// One frame: header and payload in one call where the socket takes them.
+pub fn broadcast(epoll: epolls.Epoll, kind: frame.Type, payload: []const u8, whom: Whom) void {
     const head = frame.header(kind, payload.len);
     for (&slots, 0..) |*slot, i| {
-        if (slot.fd < 0) continue;
+        if (slot.fd < 0 or whom == .others and slot.is_primary) continue;
         var sent: usize = 0;
         if (slot.pending() == 0) sent = sendNow(slot.fd, &head, payload) orelse {
             drop(epoll, i);
@@ -167,9 +180,13 @@ fn update(epoll: epolls.Epoll, index: usize) void {
     const slot = &slots[index];
     const reading: u32 = if (slot.reads) epolls.in | epolls.closed else 0;
     const events = reading | if (slot.pending() > 0) @as(u32, epolls.out) else 0;
-    if (events == slot.events) return;
+    const before = slot.events;
+    if (events == before) return;
     slot.events = events;
-    epoll.change(.{ .kind = .client, .index = @intCast(index), .fd = slot.fd }, events);
+    const ref: epolls.Ref = .{ .kind = .client, .index = @intCast(index), .fd = slot.fd };
+    // One that is gone is reported whatever is asked for, over and over: while nobody may read it, it is not watched.
+    if (events == 0) return epoll.remove(slot.fd);
+    if (before == 0) epoll.add(ref, events) catch drop(epoll, index) else epoll.change(ref, events);
 }
 
 /// Read one piece of what a client sent; stdin bytes go to `space`. Untrusted: whoever breaks the framing is dropped.

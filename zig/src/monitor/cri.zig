@@ -1,6 +1,7 @@
 //! Log lines as kubelet reads them (CRI): `<RFC3339Nano> stdout|stderr F|P <text>\n`. Bytes are kept exactly: F ends where
 //! the container wrote a newline, P where a piece of output merely ended. Lines of any length, no line is held back. Pure.
 const std = @import("std");
+const chunks = @import("bytes.zig");
 const clock = @import("clock.zig");
 const Stream = @import("log.zig").Stream;
 
@@ -32,8 +33,8 @@ pub fn fill(out: []u8, time: *const clock.Text, stream: Stream, bytes: []const u
         const length = @min(whole, space);
         const is_full = newline != null and length == whole;
         prefix[tag] = if (is_full) 'F' else 'P';
-        @memcpy(out[used..][0..prefix_bytes], &prefix);
-        @memcpy(out[used + prefix_bytes ..][0..length], rest[0..length]);
+        chunks.copy(out[used..], &prefix);
+        chunks.copy(out[used + prefix_bytes ..], rest[0..length]);
         used += prefix_bytes + length;
         out[used] = '\n';
         used += 1;

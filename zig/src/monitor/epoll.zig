@@ -2,7 +2,7 @@
 const sys = @import("../sys.zig");
 const linux = sys.linux;
 
-pub const Kind = enum(u8) { signal, timer, child, stdin, stdout, stderr, attach, control, client, request, health };
+pub const Kind = enum(u8) { signal, timer, child, stdin, source, sink, stdout, stderr, attach, control, client, request, health };
 
 pub const Ref = packed struct(u64) { kind: Kind, index: u24 = 0, fd: linux.fd_t };
 
@@ -30,9 +30,13 @@ pub const Epoll = struct {
         _ = linux.epoll_ctl(epoll.fd, linux.EPOLL.CTL_MOD, ref.fd, &event);
     }
 
+    pub fn remove(epoll: Epoll, fd: linux.fd_t) void {
+        _ = linux.epoll_ctl(epoll.fd, linux.EPOLL.CTL_DEL, fd, null);
+    }
+
     /// Stop watching and close. Other copies of the descriptor (a forked child's) would keep it watched otherwise.
     pub fn close(epoll: Epoll, fd: linux.fd_t) void {
-        _ = linux.epoll_ctl(epoll.fd, linux.EPOLL.CTL_DEL, fd, null);
+        epoll.remove(fd);
         _ = linux.close(fd);
     }
 

@@ -1,6 +1,7 @@
 //! Log lines as docker's json-file driver writes them: `{"log":"text\n","stream":"stdout","time":"..."}`. A piece without
 //! a newline goes on in the next line. What is no UTF-8 JSON has no word for: it becomes U+FFFD, as with docker. Pure.
 const std = @import("std");
+const chunks = @import("bytes.zig");
 const clock = @import("clock.zig");
 const Stream = @import("log.zig").Stream;
 const Filled = @import("cri.zig").Filled;
@@ -43,6 +44,13 @@ pub fn lineBytesMax(bytes: usize) usize {
 fn escape(out: []u8, used: *usize, limit: usize, bytes: []const u8) []const u8 {
     var rest = bytes;
     while (rest.len > 0 and used.* <= limit) {
+        const plain = plainBytes(rest[0..@min(rest.len, limit - used.*)]);
+        if (plain > 0) {
+            chunks.copy(out[used.*..], rest[0..plain]);
+            used.* += plain;
+            rest = rest[plain..];
+            continue;
+        }
         var scratch: [6]u8 = undefined;
         const byte = rest[0];
         var taken: usize = 1;
@@ -68,6 +76,18 @@ fn escape(out: []u8, used: *usize, limit: usize, bytes: []const u8) []const u8 {
     }
     return rest;
 }
+
+/// How many stand for themselves.
+fn plainBytes(bytes: []const u8) usize {
+    for (bytes, 0..) |byte, i| if (!is_plain[byte]) return i;
+    return bytes.len;
+}
+
+const is_plain: [256]bool = table: {
+    var plain: [256]bool = @splat(false);
+    for (' '..0x7f) |byte| plain[byte] = std.mem.indexOfScalar(u8, "\"\\<>&", byte) == null;
+    break :table plain;
+};
 
 /// How many bytes at the end begin a character that is not whole yet.
 pub fn unfinished(bytes: []const u8) usize {

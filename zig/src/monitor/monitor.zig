@@ -17,6 +17,7 @@ const epolls = @import("epoll.zig");
 const clients = @import("clients.zig");
 const control = @import("control.zig");
 const stdins = @import("stdin.zig");
+const callers = @import("pipes.zig");
 const clock = @import("clock.zig");
 const logs = @import("log.zig");
 const record = @import("record.zig");
@@ -101,14 +102,17 @@ const Output = struct {
     stream: logs.Stream,
     /// Its pipe was made larger.
     is_wide: bool = false,
+    /// Until the caller's pipe has room.
+    waits: bool = false,
 
-    /// Whoever fills a whole pipe between two looks has more to say: with a larger one both of us are woken less often.
-    /// The kernel refuses when the user has too many of them.
     fn widen(output: *Output, fd: linux.fd_t) void {
         if (output.is_wide) return;
         output.is_wide = true;
-        const set_pipe_size = 1031; // F_SETPIPE_SZ
-        _ = linux.fcntl(fd, set_pipe_size, 4 * frame.payload_bytes_max);
+        callers.widen(fd);
+    }
+
+    fn ref(output: *const Output, fd: linux.fd_t) epolls.Ref {
+        return .{ .kind = if (output.stream == .stdout) .stdout else .stderr, .fd = fd };
     }
 };
 
@@ -134,10 +138,12 @@ pub const Monitor = struct {
     repeats: Repeats = .{},
     log: logs.Log = .{},
     stdin: stdins.Stdin = .{},
+    pipes: callers.Pipes = .{},
     stdout: Output = .{ .stream = .stdout },
     stderr: Output = .{ .stream = .stderr },
     terminal: ?linux.fd_t = null,
     terminal_peer: ?linux.fd_t = null,
+    has_pipes: bool = false,
     is_held_back: bool = false,
     /// The last piece of output filled the buffer: there may be more.
     is_whole: bool = false,
@@ -213,9 +219,9 @@ pub const Monitor = struct {
         if (m.terminal) |fd| try m.adoptTerminal(fd);
         for ([_]*const Output{ &m.stdout, &m.stderr }) |output| {
             const fd = output.fd orelse continue;
-            const kind: epolls.Kind = if (output.stream == .stdout) .stdout else .stderr;
-            try m.epoll.add(.{ .kind = kind, .fd = fd }, epolls.in);
+            try m.epoll.add(output.ref(fd), epolls.in);
         }
+        m.watchSource(true);
         if (!m.config.has_files) return m.events.write(m.config.id(), "exec", &.{});
         m.pid_start = record.startTime(pid) orelse 0;
         m.health.begin(m.config.container_dir.get());
@@ -290,7 +296,7 @@ pub const Monitor = struct {
 
     fn isDone(m: *const Monitor) bool {
         if (clients.holdsBack()) return false;
-        if (m.is_held_back) return false;
+        if (m.isHeld()) return false;
         return m.gives_up or !clients.anyPending();
     }
 
@@ -303,6 +309,8 @@ pub const Monitor = struct {
             },
             .stderr => m.pumpSome(&m.stderr),
             .stdin => m.flushStdin(),
+            .source => m.passStdin(),
+            .sink => m.resumeOutput(if (ref.index == 0) &m.stdout else &m.stderr),
             .attach => m.acceptClient(),
             .client => m.serveClient(ref.index, events),
             .control => if (!control.accept(m.epoll, ref.fd)) m.epoll.change(ref, 0),
@@ -311,15 +319,129 @@ pub const Monitor = struct {
             .health => m.takeHealth(),
             .signal => m.forwardSignals(),
         }
+        if (m.has_pipes and !clients.hasPrimary()) m.leavePipes();
+    }
+
+    // The caller's pipes -----------------------------------------------------------------------------------------
+
+    /// For as long as the primary client is there.
+    pub fn takePipes(m: *Monitor, pipes: callers.Pipes) void {
+        m.pipes = pipes;
+        m.has_pipes = true;
+        m.watchSource(true);
+    }
+
+    fn leavePipes(m: *Monitor) void {
+        m.has_pipes = false;
+        m.closeSource();
+        for ([_]*Output{ &m.stdout, &m.stderr }) |output| m.leaveSink(output);
+        if (m.ending != null) m.drain();
+    }
+
+    fn leaveSink(m: *Monitor, output: *Output) void {
+        const sink = &m.pipes.sinks[@intFromEnum(output.stream)];
+        if (sink.*) |fd| m.epoll.close(fd);
+        sink.* = null;
+        output.waits = false;
+        m.watchOutput(output);
+    }
+
+    fn watchSource(m: *Monitor, wanted: bool) void {
+        const fd = m.pipes.source orelse return;
+        if (m.pipes.is_source_watched == wanted) return;
+        m.pipes.is_source_watched = wanted;
+        const ref: epolls.Ref = .{ .kind = .source, .fd = fd };
+        if (wanted) m.epoll.add(ref, epolls.in) catch m.closeSource() else m.epoll.remove(fd);
+    }
+
+    fn closeSource(m: *Monitor) void {
+        if (m.pipes.source) |fd| m.epoll.close(fd);
+        m.pipes.source = null;
+    }
+
+    /// A few pieces: others have their turn then.
+    fn passStdin(m: *Monitor) void {
+        if (m.ending != null) return m.watchSource(false); // the rest is for the next start, or nobody's
+        for (0..pieces_max) |_| {
+            const fd = m.pipes.source orelse return;
+            if (m.stdin.isBusy()) return m.watchSource(false); // with what another client typed
+            // What the container no longer reads is thrown away, as with frames: our own input is /dev/null.
+            switch (callers.move(fd, m.stdin.fd orelse 0, callers.wide_bytes)) {
+                .bytes => {},
+                .nothing => return m.watchSource(true),
+                .full => {
+                    m.watchSource(false);
+                    return m.stdin.awaitRoom(m.epoll);
+                },
+                .broken => if (m.stdin.fd == null) return m.closeSource() else m.stdin.close(m.epoll),
+                .ended => {
+                    m.closeSource();
+                    return m.stdin.finish(m.epoll);
+                },
+            }
+        }
+    }
+
+    /// A piece of output straight to the caller's pipe; to the log and to further clients where there are any.
+    fn pass(m: *Monitor, output: *Output, fd: linux.fd_t, sink: linux.fd_t) bool {
+        const is_shown = m.log.fd != null or clients.hasOthers();
+        const moved = if (is_shown) callers.copy(fd, sink, piece.len) else callers.move(fd, sink, callers.wide_bytes);
+        switch (moved) {
+            .bytes => |count| {
+                m.is_whole = count >= piece.len;
+                if (m.is_whole) output.widen(fd);
+                var left = if (is_shown) count else 0;
+                while (left > 0) {
+                    const n = linux.read(fd, &piece, left);
+                    if (linux.errno(n) != .SUCCESS or n == 0) break; // it was there a moment ago, and is nobody else's
+                    left -= n;
+                    m.show(output, piece[0..n], .others);
+                }
+                return true;
+            },
+            .nothing => return false,
+            .ended => {
+                m.closeOutput(output);
+                return false;
+            },
+            .full => {
+                m.awaitSink(output, sink);
+                return false;
+            },
+            .broken => { // what it has said meanwhile still has the log; then it is to notice
+                m.leaveSink(output);
+                _ = m.pump(output);
+                m.closeOutput(output);
+                return false;
+            },
+        }
+    }
+
+    fn awaitSink(m: *Monitor, output: *Output, sink: linux.fd_t) void {
+        const ref: epolls.Ref = .{ .kind = .sink, .index = @intFromEnum(output.stream), .fd = sink };
+        m.epoll.add(ref, epolls.out) catch return;
+        output.waits = true;
+        m.watchOutput(output);
+    }
+
+    fn resumeOutput(m: *Monitor, output: *Output) void {
+        const sink = m.pipes.sinks[@intFromEnum(output.stream)] orelse return;
+        if (!output.waits) return;
+        m.epoll.remove(sink);
+        output.waits = false;
+        m.pumpSome(output);
+        if (!output.waits) m.watchOutput(output);
+        if (m.ending != null) m.drain();
     }
 
     // Output ---------------------------------------------------------------------------------------------------
+
+    const pieces_max = 4;
 
     var piece: [frame.payload_bytes_max]u8 = undefined;
 
     /// A few pieces, while they are whole ones: others have their turn then.
     fn pumpSome(m: *Monitor, output: *Output) void {
-        const pieces_max = 4;
         for (0..pieces_max) |_| {
             m.is_whole = false;
             if (!m.pump(output) or !m.is_whole) return;
@@ -329,7 +451,8 @@ pub const Monitor = struct {
     /// Move one piece of output to the log and to the clients. False: nothing is there, or nobody may take it now.
     fn pump(m: *Monitor, output: *Output) bool {
         const fd = output.fd orelse return false;
-        if (m.is_held_back) return false;
+        if (m.is_held_back or output.waits) return false;
+        if (m.pipes.sinks[@intFromEnum(output.stream)]) |sink| return m.pass(output, fd, sink);
         const n = linux.read(fd, &piece, piece.len);
         switch (linux.errno(n)) {
             .SUCCESS => {},
@@ -346,10 +469,14 @@ pub const Monitor = struct {
         }
         m.is_whole = n == piece.len;
         if (m.is_whole and m.terminal == null) output.widen(fd);
-        m.log.write(m.events.who(m.config.id()), output.stream, piece[0..n]);
-        clients.broadcast(m.epoll, if (output.stream == .stdout) .stdout else .stderr, piece[0..n]);
-        m.holdBack(clients.holdsBack());
+        m.show(output, piece[0..n], .all);
         return true;
+    }
+
+    fn show(m: *Monitor, output: *const Output, bytes: []const u8, whom: clients.Whom) void {
+        m.log.write(m.events.who(m.config.id()), output.stream, bytes);
+        clients.broadcast(m.epoll, if (output.stream == .stdout) .stdout else .stderr, bytes, whom);
+        m.holdBack(clients.holdsBack());
     }
 
     fn closeOutput(m: *Monitor, output: *Output) void {
@@ -364,19 +491,26 @@ pub const Monitor = struct {
     fn holdBack(m: *Monitor, held: bool) void {
         if (m.is_held_back == held) return;
         m.is_held_back = held;
-        const events: u32 = if (held) 0 else epolls.in;
-        if (m.stdout.fd) |fd| {
-            const also: u32 = if (m.stdin.is_watched and m.terminal != null) epolls.out else 0;
-            m.epoll.change(.{ .kind = .stdout, .fd = fd }, events | also);
-        }
-        if (m.stderr.fd) |fd| m.epoll.change(.{ .kind = .stderr, .fd = fd }, events);
+        for ([_]*Output{ &m.stdout, &m.stderr }) |output| m.watchOutput(output);
         if (!held and m.ending != null) m.drain();
+    }
+
+    fn watchOutput(m: *Monitor, output: *const Output) void {
+        const fd = output.fd orelse return;
+        const events: u32 = if (m.is_held_back or output.waits) 0 else epolls.in;
+        const typed: u32 = if (m.stdin.is_watched and m.terminal != null) epolls.out else 0;
+        m.epoll.change(output.ref(fd), events | typed);
+    }
+
+    /// Not all of what it said has found its way.
+    fn isHeld(m: *const Monitor) bool {
+        return m.is_held_back or m.stdout.waits or m.stderr.waits;
     }
 
     fn drain(m: *Monitor) void {
         while (m.pump(&m.stdout)) {}
         while (m.pump(&m.stderr)) {}
-        if (!m.is_held_back) m.sayFarewell();
+        if (!m.isHeld()) m.sayFarewell();
     }
 
     // Clients --------------------------------------------------------------------------------------------------
@@ -411,6 +545,7 @@ pub const Monitor = struct {
 
     fn flushStdin(m: *Monitor) void {
         m.stdin.flush(m.epoll);
+        if (!m.stdin.isBusy()) m.watchSource(true);
         clients.setReading(m.epoll, !m.stdin.isBusy());
     }
 
@@ -602,7 +737,7 @@ pub const Monitor = struct {
         while (m.pump(&m.stderr)) {}
         m.log.finish();
         m.finish();
-        if (!m.is_held_back) m.sayFarewell();
+        if (!m.isHeld()) m.sayFarewell();
     }
 
     /// It has ended: for good, or until it is started again.
@@ -723,7 +858,7 @@ pub const Monitor = struct {
         const oom_killed: u32 = @intFromBool(ending.oom_killed);
         const rests: u32 = @intFromBool(m.isResting());
         std.mem.writeInt(u32, &payload, ending.code | signal_number << 8 | oom_killed << 16 | rests << 24, .little);
-        clients.broadcast(m.epoll, .ended, &payload);
+        clients.broadcast(m.epoll, .ended, &payload, .all);
         if (clients.anyPending()) m.arm(.farewell, farewell_ms);
     }
 };

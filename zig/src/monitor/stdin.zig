@@ -4,6 +4,7 @@ const std = @import("std");
 const sys = @import("../sys.zig");
 const epolls = @import("epoll.zig");
 const frame = @import("frame.zig");
+const pipes = @import("pipes.zig");
 const linux = sys.linux;
 
 var buffer: [frame.payload_bytes_max]u8 = undefined;
@@ -16,6 +17,7 @@ pub const Stdin = struct {
     end: usize = 0,
     ends: bool = false,
     is_watched: bool = false,
+    is_wide: bool = false,
 
     const end_of_transmission = 4; // ^D
 
@@ -61,6 +63,14 @@ pub const Stdin = struct {
         stdin.ends = false;
         if (!stdin.is_terminal) return stdin.close(epoll);
         _ = linux.write(fd, &[_]u8{end_of_transmission}, 1);
+    }
+
+    /// Its pipe is full of what did not come from here: `flush` is due when there is room.
+    pub fn awaitRoom(stdin: *Stdin, epoll: epolls.Epoll) void {
+        const fd = stdin.fd orelse return;
+        if (!stdin.is_wide) pipes.widen(fd);
+        stdin.is_wide = true;
+        stdin.watch(epoll, true);
     }
 
     pub fn close(stdin: *Stdin, epoll: epolls.Epoll) void {
