@@ -36,6 +36,8 @@ const loaders = {
   commit: () => import("./commit.ts"),
   import: () => import("./import.ts"),
   pull: () => import("./pull.ts"),
+  save: () => import("./save.ts"),
+  load: () => import("./load.ts"),
   images: () => import("./images.ts"),
   history: () => import("./history.ts"),
   tag: () => import("./tag.ts"),
@@ -51,7 +53,7 @@ const loaders = {
 
 const { run, create, start, exec, attach, ps, logs, top, stats, stop, restart, kill } = loaders;
 const { pause, unpause, wait, rename, update, rm, port, events, info } = loaders;
-const { cp, diff, commit, history, tag, untag } = loaders;
+const { cp, diff, commit, history, tag, untag, save, load } = loaders;
 
 const groups: Readonly<Record<string, Group>> = {
   container: {
@@ -69,7 +71,8 @@ const groups: Readonly<Record<string, Group>> = {
   image: {
     summary: "Images",
     commands: {
-      ...{ pull: loaders.pull, import: loaders.import, history, tag, untag, rm: loaders.rmi },
+      ...{ pull: loaders.pull, import: loaders.import, save, load },
+      ...{ history, tag, untag, rm: loaders.rmi },
       ...{ ls: loaders.images, list: loaders.images },
       exists: () => import("./image/exists.ts"),
       inspect: () => import("./image/inspect.ts"),

@@ -1,4 +1,7 @@
-/** A layer blob's bytes -> the tar inside. What compresses it is read from its first bytes, not from its media type. */
+/**
+ * A layer blob's bytes, or an archive's -> the tar inside. What compresses it is read from its first bytes, not from its
+ * media type or name. xz and bzip2, which layers do not come in but files do, are read by the host's programs.
+ */
 import { pipeline, type Transform } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { TspodError } from "../errors.ts";
@@ -8,12 +11,23 @@ const magicLength = 4;
 
 type Chunks = AsyncIterable<Uint8Array>;
 
-/** Throws layer.invalid when it is damaged or in a format layers do not come in; `what` names it. */
+export interface DecompressOptions {
+  /** What to do about xz and bzip2. */
+  foreign?: "refuse" | "programs";
+}
+
+/** Throws layer.invalid when it is damaged or in a format that is not read; `what` names it. */
 export async function* decompress(
   source: Chunks,
   what: string,
+  { foreign = "refuse" }: DecompressOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const [head, chunks] = await peek(source);
+  const format = foreignFormat(head);
+  if (format !== undefined && foreign === "programs") {
+    yield* runProgram(chunks, format, what);
+    return;
+  }
   const transform = decompressor(head, what);
   if (transform === undefined) {
     yield* chunks;
@@ -45,11 +59,62 @@ function decompressor(head: Uint8Array, what: string): Transform | undefined {
   if (hex.startsWith("1f8b")) return createGunzip({ chunkSize });
   // a zstd frame, or a skippable one, with which chunked layers may begin (RFC 8878 section 3.1)
   if (hex === "28b52ffd" || /^5.2a4d18$/.test(hex)) return createZstdDecompress({ chunkSize });
-  const foreign = hex === "fd377a58" ? "xz" : hex.startsWith("425a68") ? "bzip2" : undefined;
+  const foreign = foreignFormat(head);
   if (foreign === undefined) return undefined;
   throw new TspodError("layer.invalid", `Cannot unpack ${what}: it is compressed with ${foreign}`, {
     next: "ask its publisher for gzip or zstd",
   });
+}
+
+function foreignFormat(head: Uint8Array): "xz" | "bzip2" | undefined {
+  const hex = Buffer.from(head).toString("hex");
+  return hex === "fd377a58" ? "xz" : hex.startsWith("425a68") ? "bzip2" : undefined;
+}
+
+/** How to call them, and Debian's package; xz takes as much memory as the file asks for unless it is told otherwise. */
+const programs = {
+  xz: { words: ["xz", "-dc", "--memlimit-decompress=256MiB"], debianPackage: "xz-utils" },
+  bzip2: { words: ["bzip2", "-dc"], debianPackage: "bzip2" },
+} as const;
+
+async function* runProgram(
+  source: Chunks,
+  format: keyof typeof programs,
+  what: string,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const { words, debianPackage } = programs[format];
+  if (Bun.which(words[0]) === null) {
+    throw new TspodError("layer.invalid", `Cannot read ${what}: it is compressed with ${format}`, {
+      next: `install ${words[0]} (apt-get install ${debianPackage}), or compress it with gzip or zstd`,
+    });
+  }
+  const child = Bun.spawn([...words], { stdin: "pipe", stdout: "pipe", stderr: "ignore" });
+  let sourceError: unknown;
+  const feeding = feedProgram(child.stdin, source).catch((error: unknown) => {
+    sourceError = error;
+    child.kill("SIGKILL");
+  });
+  try {
+    yield* child.stdout;
+    await feeding;
+    if (sourceError !== undefined) throw sourceError;
+    if ((await child.exited) !== 0) throw damaged(what, undefined);
+  } finally {
+    child.kill("SIGKILL");
+    await child.exited;
+  }
+}
+
+async function feedProgram(stdin: Bun.FileSink, source: Chunks): Promise<void> {
+  for await (const chunk of source) {
+    try {
+      await stdin.write(chunk);
+      await stdin.flush();
+    } catch {
+      return; // it has ended, and its status says why
+    }
+  }
+  await Promise.resolve(stdin.end()).catch(() => undefined); // as above
 }
 
 /** The first bytes, and a stream that still has them. */

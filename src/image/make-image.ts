@@ -74,8 +74,8 @@ export async function makeImage(
     rootfs: { type: "layers", diff_ids: diffIds },
     history: [...historyOf(object), newHistory(options)],
   });
-  const layers = [...below.layers, typed(layer.descriptor, format)];
-  const types = format === "docker" ? dockerTypes : ociTypes;
+  const layers = [...below.layers, typedFor(layer.descriptor, format)];
+  const types = typesOf(format);
   const id = digestOf(configText);
   const manifest = JSON.stringify({
     schemaVersion: 2,
@@ -143,6 +143,9 @@ export function creationTime(environment: ImageContext["environment"], now: stri
 const ociTypes = { manifest: mediaTypes.manifest, config: mediaTypes.config };
 const dockerTypes = { manifest: mediaTypes.dockerManifest, config: mediaTypes.dockerConfig };
 
+export const typesOf = (format: ImageFormat): typeof ociTypes | typeof dockerTypes =>
+  format === "docker" ? dockerTypes : ociTypes;
+
 function readBase(
   base: ImageRecord,
   format: ImageFormat,
@@ -150,11 +153,11 @@ function readBase(
   const manifest = parseManifest(base.manifest, { what: base.reference });
   const layers = manifest.kind === "manifest" ? manifest.layers : [];
   const object = JSON.parse(base.configText) as JsonObject; // parsed when it came into the store
-  return { object, layers: layers.map((layer) => typed(layer, format)) };
+  return { object, layers: layers.map((layer) => typedFor(layer, format)) };
 }
 
 /** The same bytes under the name that the format has for them. */
-function typed(descriptor: Descriptor, format: ImageFormat): Descriptor {
+export function typedFor(descriptor: Descriptor, format: ImageFormat): Descriptor {
   const { mediaType } = descriptor;
   const compression = /[.+](gzip|zstd)$/.exec(mediaType)?.[1];
   const plain =
@@ -178,6 +181,6 @@ function newHistory({ created, createdBy, author, comment }: NewImageOptions): J
 }
 
 /** As the specification spells it. */
-function wire({ mediaType, digest, sizeBytes }: Descriptor): object {
+export function wire({ mediaType, digest, sizeBytes }: Descriptor): object {
   return { mediaType, digest, size: sizeBytes };
 }

@@ -33,37 +33,66 @@ export interface LayerSource {
 /** In the store, and kept there until `kept` ends. Errors: layer.invalid, store.full, whatever the source throws. */
 export async function makeLayer(
   context: ImageContext,
-  source: LayerSource,
+  { bytes, below, what }: LayerSource,
   kept: DisposableStack,
 ): Promise<MadeLayer> {
+  await using staged = await stageLayerOf(context, { bytes, what });
+  return staged.publish(below, kept);
+}
+
+/** A layer that is whole, of which nobody knows yet what it lies on. Disposing takes away what was not published. */
+export interface StagedLayer extends AsyncDisposable {
+  readonly diffId: Digest;
+  readonly descriptor: Descriptor;
+  /** Only its blob. */
+  publishBlob(kept: DisposableStack): Promise<void>;
+  /** The blob and, the first time, its tree, if nobody has made the layer meanwhile. */
+  publish(below: readonly Digest[], kept: DisposableStack): Promise<MadeLayer>;
+}
+
+/** Errors: layer.invalid, store.full, whatever the source throws. */
+export async function stageLayerOf(
+  context: ImageContext,
+  source: Omit<LayerSource, "below">,
+): Promise<StagedLayer> {
   const { paths, database } = context;
   prepareContent(paths);
   const name = `${crypto.randomUUID()}${crypto.randomUUID()}`.replaceAll("-", "");
-  using lease = tryLease(database, `make:layer:${name}`); // nobody clears away what is being filled
+  await using resources = new AsyncDisposableStack();
+  const lease = tryLease(database, `make:layer:${name}`); // nobody clears away what is being filled
   if (lease === undefined) throw new RangeError(`${name} is not random`);
-  using blob = new NewBlob(paths);
+  resources.use(lease);
+  const blob = resources.use(new NewBlob(paths));
   const stage = stageLayer(paths, name);
-  try {
-    const { done, diffId, mediaType } = await fill(context, source, {
-      blob,
-      directory: join(stage, "diff"),
-    });
-    const descriptor = { mediaType, digest: blob.digest(), sizeBytes: blob.sizeBytes };
-    const chainId = digestHex(chainIds([...source.below, diffId]).at(-1) ?? diffId);
-    kept.use(await publishBlob(context, blob));
-    const isOpaque = done.opaqueRoot || source.below.length === 0;
-    const publish = (): void =>
-      publishLayer(database, paths, stage, { chainId, diffId, sizeBytes: done.bytes, isOpaque });
-    kept.use(await publishTree(context, chainId, publish));
-    return { chainId, diffId, descriptor };
-  } finally {
-    await discard(context, stage, name);
-  }
+  resources.defer(() => discard(context, stage, name));
+  const directory = join(stage, "diff");
+  const { done, diffId, mediaType } = await fill(context, source, { blob, directory });
+  const descriptor = { mediaType, digest: blob.digest(), sizeBytes: blob.sizeBytes };
+  const owned = resources.move();
+  const keepBlob = async (kept: DisposableStack): Promise<void> =>
+    void kept.use(await publishBlob(context, blob));
+  let hasTree = true;
+  return {
+    ...{ diffId, descriptor, publishBlob: keepBlob },
+    publish: async (below, kept) => {
+      const chainId = digestHex(chainIds([...below, diffId]).at(-1) ?? diffId);
+      await keepBlob(kept);
+      if (!hasTree) return { chainId, diffId, descriptor };
+      hasTree = false;
+      const isOpaque = done.opaqueRoot || below.length === 0;
+      const layer = { chainId, diffId, sizeBytes: done.bytes, isOpaque };
+      kept.use(
+        await publishTree(context, chainId, () => publishLayer(database, paths, stage, layer)),
+      );
+      return { chainId, diffId, descriptor };
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
 }
 
 async function fill(
   context: ImageContext,
-  { bytes, what }: LayerSource,
+  { bytes, what }: Omit<LayerSource, "below">,
   { blob, directory }: { blob: NewBlob; directory: string },
 ): Promise<{ done: LayerDone; diffId: Digest; mediaType: string }> {
   const { helper: command, mapping, signal } = context;
@@ -77,7 +106,7 @@ async function fill(
     }
   };
   const tar = async function* (): AsyncIterable<Uint8Array> {
-    for await (const chunk of decompress(kept(), what)) {
+    for await (const chunk of decompress(kept(), what, { foreign: "programs" })) {
       hash.update(chunk);
       await gzip?.write(chunk);
       yield chunk;
@@ -141,7 +170,7 @@ function startGzip(blob: NewBlob): {
 }
 
 /** Whoever has made the same bytes meanwhile has made ours. */
-async function publishBlob(
+export async function publishBlob(
   { database, paths, signal }: ImageContext,
   blob: NewBlob,
 ): Promise<Lease> {

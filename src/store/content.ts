@@ -147,13 +147,17 @@ export class IngestFile implements Disposable {
   }
 }
 
-/** A blob that is made here, so that nobody knows its name before its end. What a killed process leaves, recovery removes. */
+/**
+ * A blob that is made here, or whose name is not known to be wanted before its end. What a killed process leaves, recovery
+ * removes.
+ */
 export class NewBlob implements Disposable {
   sizeBytes = 0;
   readonly #paths: Paths;
-  readonly #path: string;
-  readonly #fd: number;
   readonly #hash = new Bun.CryptoHasher("sha256");
+  /** Where its bytes are now. */
+  #path: string;
+  #fd: number | null;
 
   constructor(paths: Paths) {
     this.#paths = paths;
@@ -163,8 +167,10 @@ export class NewBlob implements Disposable {
   }
 
   write(chunk: Uint8Array): void {
+    const fd = this.#fd;
+    if (fd === null) throw new RangeError("the blob is finished");
     try {
-      for (let done = 0; done < chunk.length;) done += writeSync(this.#fd, chunk, done);
+      for (let done = 0; done < chunk.length;) done += writeSync(fd, chunk, done);
     } catch (error) {
       throw explainWrite(error, this.#paths);
     }
@@ -176,21 +182,42 @@ export class NewBlob implements Disposable {
     return `sha256:${this.#hash.copy().digest("hex")}` as Digest; // a sha256 in hex by construction
   }
 
-  /** The caller holds the lease "make:blob:<hex>". */
-  commit(): void {
-    const digest = this.digest();
-    if (hasBlob(this.#paths, digest, this.sizeBytes)) return;
+  /** All of it is here: no descriptor is held from now on. */
+  finish(): void {
+    if (this.#fd === null) return;
     try {
       fsyncSync(this.#fd);
     } catch (error) {
       throw explainWrite(error, this.#paths);
+    } finally {
+      closeSync(this.#fd);
+      this.#fd = null;
     }
-    publish(this.#path, blobPath(this.#paths, digest));
+  }
+
+  /** Of something small. */
+  text(): Promise<string> {
+    return Bun.file(this.#path).text();
+  }
+
+  /** Its first bytes. */
+  head(): Promise<Uint8Array> {
+    return Bun.file(this.#path).slice(0, 16).bytes();
+  }
+
+  /** The caller holds the lease "make:blob:<hex>". Idempotent. */
+  commit(): void {
+    const path = blobPath(this.#paths, this.digest());
+    if (hasBlob(this.#paths, this.digest(), this.sizeBytes)) return;
+    this.finish();
+    publish(this.#path, path);
+    this.#path = path;
   }
 
   [Symbol.dispose](): void {
-    closeSync(this.#fd);
-    rmSync(this.#path, { force: true });
+    if (this.#fd !== null) closeSync(this.#fd);
+    this.#fd = null;
+    if (dirname(this.#path) === this.#paths.ingest) rmSync(this.#path, { force: true });
   }
 }
 

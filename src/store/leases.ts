@@ -11,10 +11,11 @@ import { transact } from "./database.ts";
  * "make:blob:<hex>", "make:layer:<chain>": one owner. "keep:layer:<chain>", "keep:blob:<hex>": any number.
  * "keep:ids:<offset>+<size>": subordinate ids of a container that is being made. "keep:volume:<name>": one that it is to
  * have. "make:container:<id>": whoever starts or removes it. "keep:index:names": who changes names of images.
+ * "keep:ingest:<name>": who has files there that no lease of a blob is about.
  */
 export type Resource =
   | `${"make" | "keep"}:${"blob" | "layer"}:${string}`
-  | `keep:${"ids" | "volume" | "index"}:${string}`
+  | `keep:${"ids" | "volume" | "index" | "ingest"}:${string}`
   | `make:container:${string}`;
 
 /** Ends with `using`, with `release`, or with the process. */

@@ -153,7 +153,9 @@ describe("image prune", () => {
     await using world = await makeWorld({ images: ["tiny", "configured"] });
     await world.ok("untag", "configured");
     const dry = await world.ok("image", "prune", "--dry-run");
-    expect(dry).toMatch(/^Would delete images:\ndeleted: sha256:\w+\n\nWould reclaim space: [\d.]+kB$/);
+    expect(dry).toMatch(
+      /^Would delete images:\ndeleted: sha256:\w+\n\nWould reclaim space: [\d.]+kB$/,
+    );
     expect(await world.ok("images", "-q")).toContain("\n");
     const done = await world.ok("image", "prune", "-f");
     expect(done.replace("Deleted Images", "Would delete images")).toBe(
