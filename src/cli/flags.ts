@@ -17,6 +17,8 @@ export interface BooleanFlag extends FlagBase {
   readonly kind: "boolean";
   /** Given as --name=false to turn it off. */
   readonly isOnByDefault?: true;
+  /** Neither yes nor no unless somebody says it: something else decides then. */
+  readonly isNullUnlessGiven?: true;
 }
 
 export interface ValueFlag extends FlagBase {
@@ -33,7 +35,9 @@ export type FlagTable = Readonly<Record<string, Flag>>;
 /** The values of a table's flags: boolean, string or null (not given), string[]. */
 export type FlagValues<T extends FlagTable> = {
   [K in keyof T]: T[K] extends { kind: "boolean" }
-    ? boolean
+    ? T[K] extends { isNullUnlessGiven: true }
+      ? boolean | null
+      : boolean
     : T[K] extends { kind: "list" }
       ? string[]
       : string | null;

@@ -34,8 +34,7 @@ export function parseArguments<T extends FlagTable>(
   }
   const values: Record<string, boolean | string | null | string[]> = {};
   for (const [key, flag] of Object.entries(table)) {
-    values[key] =
-      flag.kind === "boolean" ? flag.isOnByDefault === true : flag.kind === "list" ? [] : null;
+    values[key] = unsaid(flag);
   }
   const args: string[] = [];
   let wantsHelp = false;
@@ -91,6 +90,11 @@ export function parseArguments<T extends FlagTable>(
     }
   }
   return { flags: values as FlagValues<T>, args, wantsHelp }; // each set to its flag's kind above
+}
+
+function unsaid(flag: Flag): boolean | null | string[] {
+  if (flag.kind !== "boolean") return flag.kind === "list" ? [] : null;
+  return flag.isNullUnlessGiven === true ? null : flag.isOnByDefault === true;
 }
 
 function parseBoolean(name: string, text: string, rules: ParseRules): boolean {

@@ -1,4 +1,5 @@
 /** The door of image: find, ensure, pull, list, remove. What is heavy is loaded when it is first called. */
+import type { Credentials } from "../registry/index.ts";
 import type { StoredImage } from "../store/images.ts";
 import type { ImageContext, LayerOwners } from "./context.ts";
 import type { PullOptions } from "./pull.ts";
@@ -60,7 +61,15 @@ export async function* decompress(
   yield* (await import("./decompress.ts")).decompress(source, what);
 }
 
+export type { RegistryAccess } from "./access.ts";
+
+/** Pure, but of a room that the command line does not know. */
+export async function credentialsOf(username: string, secret: string): Promise<Credentials> {
+  return (await import("../registry/index.ts")).credentialsOf(username, secret);
+}
+
 // what one command does is loaded with it
+export const loadLogin = () => import("./login.ts");
 export const loadImport = () => import("./import.ts");
 export const loadTag = () => import("./tag.ts");
 export const loadHistory = () => import("./history.ts");

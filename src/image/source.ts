@@ -9,14 +9,14 @@ import {
   selectManifest,
 } from "../oci/index.ts";
 import {
-  createRegistryClient,
   type Endpoint,
   endpoints,
   type FetchedManifest,
   type RegistryClient,
 } from "../registry/index.ts";
+import { asAsked, openRegistry, type RegistryAccess } from "./access.ts";
 import type { ImageContext } from "./context.ts";
-import { credentialFinder, readRegistryRules } from "./settings.ts";
+import { readRegistryRules } from "./settings.ts";
 
 /** A registry that has the reference, and what it said first. */
 export interface Source {
@@ -31,15 +31,12 @@ export async function findSource(
   context: ImageContext,
   reference: Reference,
   what: string,
+  access: RegistryAccess = {},
 ): Promise<Source> {
-  const client = createRegistryClient({
-    signal: context.signal,
-    onRetry: (message) => context.report({ kind: "retry", message }),
-    findCredentials: credentialFinder(context.environment),
-    ...(context.limits === undefined ? {} : { limits: context.limits }),
-  });
+  const client = openRegistry(context, access);
   const errors: unknown[] = [];
-  for (const endpoint of endpoints(readRegistryRules(context.environment), reference)) {
+  for (const found of endpoints(readRegistryRules(context.environment), reference)) {
+    const endpoint = asAsked(found, access);
     try {
       const wanted = reference.digest ?? reference.tag ?? "latest";
       return { client, endpoint, top: await client.fetchManifest(endpoint, wanted, what) };

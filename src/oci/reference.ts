@@ -88,6 +88,16 @@ export function hasRegistry(text: string): boolean {
   return splitRegistry(splitTag(splitDigest(text)[0])[0]).explicit;
 }
 
+/** Whether `text` is a registry's host, with or without a port. */
+export function isRegistry(text: string): boolean {
+  return text.length <= nameLengthMax && registryPattern.test(text);
+}
+
+/** Whether `text` is a repository's name below a registry. */
+export function isRepository(text: string): boolean {
+  return text.length <= nameLengthMax && repositoryPattern.test(text);
+}
+
 function suffix({ tag, digest }: Reference): string {
   if (digest !== undefined) return `@${digest}`;
   return `:${tag ?? defaultTag}`;

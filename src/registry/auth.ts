@@ -31,20 +31,29 @@ interface Grant {
   readonly expiresAtMs: number;
 }
 
+/** What a registry has once asked for: when that has expired, it is got anew before the next request. */
+interface Access {
+  readonly grant: Promise<Grant>;
+  readonly renew: () => Promise<Grant>;
+}
+
 export function createAuthenticator(
   transport: Transport,
   findCredentials: FindCredentials,
+  scopes: readonly string[] = [],
 ): Authenticator {
   /** One promise a repository: parallel requests ask for one token. */
-  const grants = new Map<string, Promise<Grant>>();
+  const grants = new Map<string, Access>();
   const keyOf = (endpoint: Endpoint): string => `${endpoint.host}/${endpoint.repository}`;
 
   async function header(endpoint: Endpoint): Promise<string | undefined> {
-    const grant = await grants.get(keyOf(endpoint));
-    if (grant === undefined) return undefined;
+    const key = keyOf(endpoint);
+    const access = grants.get(key);
+    if (access === undefined) return undefined;
+    const grant = await access.grant;
     if (grant.expiresAtMs > Date.now()) return grant.header;
-    grants.delete(keyOf(endpoint));
-    return undefined;
+    if (grants.get(key) === access) take(key, access.renew); // else another request has
+    return (await grants.get(key)?.grant)?.header;
   }
 
   async function answer(
@@ -53,16 +62,16 @@ export function createAuthenticator(
     failing: Failing,
   ): Promise<boolean> {
     const challenges = parseChallenges(response.headers.get("www-authenticate") ?? "");
-    const key = keyOf(endpoint);
-    const work = authenticate(endpoint, challenges, failing);
-    grants.set(key, work);
-    try {
-      const before = await work;
-      return before.header !== "";
-    } catch (error) {
-      if (grants.get(key) === work) grants.delete(key);
-      throw error;
-    }
+    const grant = take(keyOf(endpoint), () => authenticate(endpoint, challenges, failing));
+    return (await grant).header !== "";
+  }
+
+  function take(key: string, renew: () => Promise<Grant>): Promise<Grant> {
+    const grant = renew();
+    const access = { grant, renew };
+    grants.set(key, access);
+    grant.catch(() => grants.get(key) === access && grants.delete(key));
+    return grant;
   }
 
   async function authenticate(
@@ -76,7 +85,7 @@ export function createAuthenticator(
     if (challenges.some(({ scheme }) => scheme === "basic") && credentials?.kind === "password") {
       return { header: basic(credentials), expiresAtMs: Infinity };
     }
-    return { header: "", expiresAtMs: 0 };
+    return { header: "", expiresAtMs: Infinity };
   }
 
   /** distribution: docs/spec/auth/token.md, and oauth.md for identity tokens. */
@@ -88,7 +97,7 @@ export function createAuthenticator(
   ): Promise<Grant> {
     const realm = tokenService(parameters.get("realm") ?? "", endpoint, failing);
     const service = parameters.get("service") ?? "";
-    const scope = parameters.get("scope") ?? `repository:${endpoint.repository}:pull`;
+    const scope = [...new Set([...wantedScopes(parameters, endpoint), ...scopes])].join(" ");
     const base = { endpoint, failing: { ...failing, registry: realm.host } };
     let response: Response;
     if (credentials?.kind === "identity") {
@@ -106,7 +115,7 @@ export function createAuthenticator(
       });
     } else {
       if (service !== "") realm.searchParams.set("service", service);
-      for (const one of scope.split(" ")) realm.searchParams.append("scope", one);
+      for (const one of scope.split(" ").filter(Boolean)) realm.searchParams.append("scope", one);
       const headers = credentials === undefined ? {} : { authorization: basic(credentials) };
       response = await transport.sendTo(realm.href, { ...base, headers });
     }
@@ -116,6 +125,12 @@ export function createAuthenticator(
   }
 
   return { header, answer };
+}
+
+/** Logging in has no repository, and wants nothing but to be known. */
+function wantedScopes(parameters: ReadonlyMap<string, string>, { repository }: Endpoint): string[] {
+  const asked = (parameters.get("scope") ?? "").split(" ").filter(Boolean);
+  return asked.length > 0 || repository === "" ? asked : [`repository:${repository}:pull`];
 }
 
 function basic({ username, password }: Credentials & { kind: "password" }): string {
@@ -129,12 +144,12 @@ function tokenService(realm: string, endpoint: Endpoint, failing: Failing): URL 
   if (url?.protocol === "https:" || (url?.protocol === "http:" && isLocal)) return url;
   throw new TspodError(
     "registry.failed",
-    `Cannot pull "${failing.what}": ${failing.registry} names no usable token service`,
+    `Cannot ${failing.verb ?? "pull"} "${failing.what}": ${failing.registry} names no usable token service`,
     { next: "it is the registry's fault, or a proxy's" },
   );
 }
 
-function parseToken(body: string, { what, registry }: Failing): Grant {
+function parseToken(body: string, { what, registry, verb = "pull" }: Failing): Grant {
   let answer: { token?: unknown; access_token?: unknown; expires_in?: unknown };
   try {
     answer = JSON.parse(body) as typeof answer;
@@ -143,7 +158,7 @@ function parseToken(body: string, { what, registry }: Failing): Grant {
   }
   const token = answer?.token || answer?.access_token;
   if (typeof token !== "string" || !/^[\x21-\x7e]+$/.test(token)) {
-    throw new TspodError("registry.failed", `Cannot pull "${what}": ${registry} gave no token`);
+    throw new TspodError("registry.failed", `Cannot ${verb} "${what}": ${registry} gave no token`);
   }
   const lifetimeS =
     typeof answer.expires_in === "number" ? answer.expires_in : tokenLifetimeDefaultS;

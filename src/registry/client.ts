@@ -14,12 +14,15 @@ import type { Endpoint } from "./registries-conf.ts";
 import {
   createTransport,
   type HttpRequest,
+  type HttpUpload,
   type Transport,
   type TransportOptions,
 } from "./transport.ts";
 
 export interface RegistryClientOptions extends TransportOptions {
   readonly findCredentials: FindCredentials;
+  /** Asked for with every token besides what the registry asks for: "repository:team/app:pull,push". */
+  readonly scopes?: readonly string[];
 }
 
 export interface FetchedManifest {
@@ -37,6 +40,12 @@ export interface OpenBlobOptions {
 
 export interface RegistryClient {
   readonly transport: Transport;
+  /** A request as who we are to the endpoint. Statuses and errors are the transport's; 401 when nothing more can be tried. */
+  send(endpoint: Endpoint, request: Omit<HttpRequest, "endpoint">): Promise<Response>;
+  /** Same, for bytes to an address that the endpoint has named; who we are is told to the endpoint only. */
+  upload(endpoint: Endpoint, url: string, request: Omit<HttpUpload, "endpoint">): Promise<Response>;
+  /** A body of at most 64 KiB as an error, in words. */
+  refusal(response: Response, failing: Failing): Promise<TspodError>;
   /**
    * A manifest or an index by tag or digest, at most 4 MiB; by digest it is checked.
    * Throws image.not_found, registry.unauthorized, rate_limited, failed, unreachable, too_large, digest_mismatch.
@@ -51,21 +60,46 @@ export interface RegistryClient {
 
 export function createRegistryClient(options: RegistryClientOptions): RegistryClient {
   const transport = createTransport(options);
-  const authenticator = createAuthenticator(transport, options.findCredentials);
+  const authenticator = createAuthenticator(transport, options.findCredentials, options.scopes);
 
-  /** With who we are; asked at most twice, for a cached token may have been revoked. */
-  async function send(
+  /** Asked at most twice, for a cached token may have been revoked. */
+  async function asOurselves(
     endpoint: Endpoint,
-    request: Omit<HttpRequest, "endpoint">,
+    failing: Failing,
+    attempt: (headers: Record<string, string>) => Promise<Response>,
   ): Promise<Response> {
-    for (let attempt = 1; ; attempt++) {
+    for (let count = 1; ; count++) {
       const authorization = await authenticator.header(endpoint);
-      const headers = { ...request.headers, ...(authorization ? { authorization } : {}) };
-      const response = await transport.send({ ...request, endpoint, headers });
-      if (response.status !== 401 || attempt > 2) return response;
-      if (!(await authenticator.answer(endpoint, response, request.failing))) return response;
+      const response = await attempt(authorization ? { authorization } : {});
+      if (response.status !== 401 || count > 2) return response;
+      if (!(await authenticator.answer(endpoint, response, failing))) return response;
       await response.body?.cancel();
     }
+  }
+
+  function send(endpoint: Endpoint, request: Omit<HttpRequest, "endpoint">): Promise<Response> {
+    return asOurselves(endpoint, request.failing, (own) =>
+      transport.send({ ...request, endpoint, headers: { ...request.headers, ...own } }),
+    );
+  }
+
+  function upload(
+    endpoint: Endpoint,
+    url: string,
+    request: Omit<HttpUpload, "endpoint">,
+  ): Promise<Response> {
+    if (new URL(url).origin !== transport.origin(endpoint)) {
+      return transport.upload(url, { ...request, endpoint });
+    }
+    return asOurselves(endpoint, request.failing, (own) =>
+      transport.upload(url, { ...request, endpoint, headers: { ...request.headers, ...own } }),
+    );
+  }
+
+  async function refusal(response: Response, failing: Failing): Promise<TspodError> {
+    const body = await limitedText(response, errorBodySizeBytesMax, transport, failing);
+    const retryAfter = response.headers.get("retry-after") ?? "";
+    return responseError(failing, { status: response.status, body, retryAfter });
   }
 
   async function fetchManifest(
@@ -95,20 +129,16 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
     const range: Record<string, string> = offset > 0 ? { range: `bytes=${offset}-` } : {};
     const response = await send(endpoint, { path, headers: range, failing, signal });
     if (response.ok || response.status === 416) return response;
-    const body = await limitedText(response, errorBodySizeBytesMax, transport, failing);
-    if (response.status === 404) {
-      throw new TspodError(
-        "registry.failed",
-        `Cannot pull "${what}": ${endpoint.registry} has lost blob ${digest}`,
-        {
-          next: "ask its publisher to push it again",
-        },
-      );
-    }
-    throw responseError(failing, { status: response.status, body });
+    if (response.status !== 404) throw await refusal(response, failing);
+    await response.body?.cancel();
+    throw new TspodError(
+      "registry.failed",
+      `Cannot pull "${what}": ${endpoint.registry} has lost blob ${digest}`,
+      { next: "ask its publisher to push it again" },
+    );
   }
 
-  return { transport, fetchManifest, openBlob };
+  return { transport, send, upload, refusal, fetchManifest, openBlob };
 }
 
 const errorBodySizeBytesMax = 64 * 1024;

@@ -65,12 +65,55 @@ export function parseHelperAnswer(text: string): Credentials | undefined {
   try {
     const { Username: username, Secret: secret } = record(JSON.parse(text));
     if (typeof username !== "string" || typeof secret !== "string") return undefined;
-    return username === "<token>"
-      ? { kind: "identity", token: secret }
-      : { kind: "password", username, password: secret };
+    return credentialsOf(username, secret);
   } catch {
     return undefined; // "credentials not found in native keychain" is said in plain text
   }
+}
+
+/**
+ * The text of an auth file in which `key` has these credentials, or none (null); what else it holds stays as it is.
+ * Throws registry.unauthorized when it is not an auth file.
+ */
+export function changeAuthFile(
+  text: string,
+  path: string,
+  { key, credentials }: { key: string; credentials: Credentials | null },
+): string {
+  if (text.trim() !== "") parseAuthFile(text, path);
+  const file = record(text.trim() === "" ? {} : JSON.parse(text));
+  const auths = { ...record(file.auths) };
+  delete auths[key];
+  if (credentials !== null) auths[key] = formatEntry(credentials);
+  return `${JSON.stringify({ ...file, auths }, null, "\t")}\n`;
+}
+
+/** The keys of a file that are this registry or namespace, however docker has spelt them. */
+export function keysFor(file: AuthFile, name: string): string[] {
+  const same = (key: string): boolean => {
+    const host = /^https?:\/\/([^/]+)/.exec(key)?.[1] ?? key;
+    return key === name || host === name || (name === "docker.io" && host === "index.docker.io");
+  };
+  return [...file.auths.keys()].filter(same);
+}
+
+function formatEntry(credentials: Credentials): object {
+  const pair = (username: string, password: string): string =>
+    Buffer.from(`${username}:${password}`).toString("base64");
+  if (credentials.kind === "password") {
+    return { auth: pair(credentials.username, credentials.password) };
+  }
+  return { auth: pair(identityUser, ""), identitytoken: credentials.token };
+}
+
+/** The user name that says: what follows is an identity token (docker-credential-helpers). */
+export const identityUser = "<token>";
+
+/** A user name and a secret as people and helpers give them. */
+export function credentialsOf(username: string, secret: string): Credentials {
+  return username === identityUser
+    ? { kind: "identity", token: secret }
+    : { kind: "password", username, password: secret };
 }
 
 /** The keys a repository's credentials may be under, the most specific first. */

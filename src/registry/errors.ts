@@ -29,15 +29,17 @@ export function redact(text: string): string {
 }
 
 export interface Failing {
-  /** "alpine:latest", or what else is being fetched. */
+  /** "alpine:latest", or what else is asked for. */
   readonly what: string;
+  /** What cannot be done with it: "pull" when it is not said. */
+  readonly verb?: string;
   /** "docker.io". */
   readonly registry: string;
 }
 
 /** A response that is not what was asked for. `retryAfter` is the header's text. */
 export function responseError(
-  { what, registry }: Failing,
+  { what, registry, verb = "pull" }: Failing,
   { status, body, retryAfter = "" }: { status: number; body: string; retryAfter?: string },
 ): TspodError {
   const detail = errorDetail(body);
@@ -45,9 +47,9 @@ export function responseError(
   if (status === 401 || status === 403) {
     return new TspodError(
       "registry.unauthorized",
-      `Cannot pull "${what}": ${registry} denies access${said}`,
+      `Cannot ${verb} "${what}": ${registry} denies access${said}`,
       {
-        next: `check the name; if it is private, log in so that auth.json has credentials for ${registry}`,
+        next: `check the name; if it is private, or not yours, log in: tspod login ${registry}`,
       },
     );
   }
@@ -60,7 +62,7 @@ export function responseError(
     const when = /^\d{1,6}$/.test(retryAfter) ? `in ${retryAfter} s` : "later";
     return new TspodError(
       "registry.rate_limited",
-      `Cannot pull "${what}": ${registry} limits the rate${said}`,
+      `Cannot ${verb} "${what}": ${registry} limits the rate${said}`,
       {
         next: `try again ${when}, log in, or use a mirror in registries.conf`,
       },
@@ -68,7 +70,7 @@ export function responseError(
   }
   return new TspodError(
     "registry.failed",
-    `Cannot pull "${what}": ${registry} answered ${status}${said}`,
+    `Cannot ${verb} "${what}": ${registry} answered ${status}${said}`,
     {
       next: status >= 500 ? "it is the registry's fault: try again later" : "check the name",
     },
@@ -134,7 +136,7 @@ export function networkError({ what, registry }: Failing, cause: unknown): Tspod
       "registry.unreachable",
       `Cannot trust ${registry}, asked for "${what}": ${certificate}`,
       {
-        next: `name its authority in NODE_EXTRA_CA_CERTS, or say insecure = true for "${registry}" in registries.conf`,
+        next: `put its authority into ~/.config/containers/certs.d/${registry}/ca.crt, or use --tls-verify=false (insecure = true in registries.conf)`,
         cause,
       },
     );

@@ -3,8 +3,12 @@ export { type BlobSink, fetchBlob } from "./blobs.ts";
 export { createRegistryClient, type FetchedManifest, type RegistryClient } from "./client.ts";
 export {
   type AuthFile,
+  changeAuthFile,
   type Credentials,
+  credentialsOf,
   findCredentials,
+  identityUser,
+  keysFor,
   parseAuthFile,
   parseHelperAnswer,
 } from "./credentials.ts";
@@ -15,4 +19,5 @@ export {
   parseRegistriesConf,
   type RegistryRule,
 } from "./registries-conf.ts";
-export type { TransportLimits } from "./transport.ts";
+export { type Failing, redact } from "./errors.ts";
+export type { Certificates, TransportLimits } from "./transport.ts";

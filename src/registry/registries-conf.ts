@@ -29,6 +29,8 @@ export interface Endpoint {
   readonly repository: string;
   /** TLS is not verified, and plain HTTP is tried when TLS fails. */
   readonly isInsecure: boolean;
+  /** TLS was asked for by name, even on this machine. */
+  readonly isStrict?: boolean;
   readonly isMirror: boolean;
   /** What credentials are filed under: "docker.io", and for a mirror its own host. */
   readonly registry: string;

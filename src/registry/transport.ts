@@ -19,11 +19,22 @@ export interface TransportOptions {
   /** Told before each further attempt. */
   readonly onRetry: (message: string) => void;
   readonly limits?: Partial<TransportLimits>;
+  /** What a host is to be trusted by, and who we are to it; absent: the usual authorities, nobody. */
+  readonly certificates?: (host: string) => Certificates | undefined;
+}
+
+/** PEM texts. */
+export interface Certificates {
+  /** Authorities besides the usual ones. */
+  readonly authorities: readonly string[];
+  readonly client?: { readonly certificate: string; readonly key: string };
 }
 
 export interface TransportLimits {
   /** Until the head of a response is here. */
   headTimeoutMs: number;
+  /** Same, where a registry may first look at all that was sent to it. */
+  commitTimeoutMs: number;
   /** A body may pause this long. */
   stallTimeoutMs: number;
   /** Attempts after the first. */
@@ -37,6 +48,7 @@ export interface TransportLimits {
 
 export const defaultLimits: TransportLimits = {
   headTimeoutMs: 30_000,
+  commitTimeoutMs: 300_000,
   stallTimeoutMs: 30_000,
   retryCountMax: 4,
   retryDelayMs: 500,
@@ -45,8 +57,8 @@ export const defaultLimits: TransportLimits = {
 };
 
 export interface HttpRequest {
-  readonly endpoint: Pick<Endpoint, "host" | "isInsecure">;
-  readonly method?: "GET" | "HEAD" | "POST";
+  readonly endpoint: Pick<Endpoint, "host" | "isInsecure" | "isStrict">;
+  readonly method?: "GET" | "HEAD" | "POST" | "PUT" | "DELETE";
   /** "/v2/library/alpine/manifests/latest". */
   readonly path: string;
   readonly headers?: Record<string, string>;
@@ -54,6 +66,14 @@ export interface HttpRequest {
   readonly failing: Failing;
   /** Gives up this exchange, its body included. */
   readonly signal?: AbortSignal;
+}
+
+/** Bytes on their way up. */
+export interface HttpUpload extends Omit<HttpRequest, "path" | "body" | "method"> {
+  readonly method: "PUT" | "PATCH";
+  readonly sizeBytes: number;
+  /** Called once; a piece is asked for when the connection takes it. */
+  readonly open: () => AsyncIterable<Uint8Array>;
 }
 
 export interface Transport {
@@ -64,11 +84,16 @@ export interface Transport {
   send(request: HttpRequest): Promise<Response>;
   /** Same, for a whole URL (a token service). */
   sendTo(url: string, request: Omit<HttpRequest, "path">): Promise<Response>;
+  /** One attempt, whatever the answer: whoever sends bytes knows better than we from where to go on. */
+  upload(url: string, request: HttpUpload): Promise<Response>;
+  /** "https://127.0.0.1:5000", once something was sent to that endpoint. */
+  origin(endpoint: HttpRequest["endpoint"]): string;
 }
 
 const retriedStatuses = [408, 429, 500, 502, 503, 504];
 
-export function createTransport({ signal, onRetry, limits: given }: TransportOptions): Transport {
+export function createTransport(options: TransportOptions): Transport {
+  const { signal, onRetry, limits: given, certificates } = options;
   const limits = { ...defaultLimits, ...given };
   const client = createClient(limits, signal);
   /** What hosts that may be plain HTTP turned out to speak. */
@@ -86,7 +111,7 @@ export function createTransport({ signal, onRetry, limits: given }: TransportOpt
         signal: request.signal ?? signal,
         headers: { "user-agent": "tspod", "accept-encoding": "identity", ...request.headers },
         ...(request.body === undefined ? {} : { body: request.body }),
-        ...bunOptions(endpoint.isInsecure),
+        ...bunOptions(endpoint, url, certificates),
         // whoever drops a TLS greeting will do so again
         ...(isProbe ? { retry: { shouldRetry: () => false } } : {}),
         hooks: {
@@ -101,8 +126,8 @@ export function createTransport({ signal, onRetry, limits: given }: TransportOpt
   }
 
   async function send(request: HttpRequest): Promise<Response> {
-    const { host, isInsecure } = request.endpoint;
-    const known = isInsecure || isLoopback(host) ? schemes.get(host) : "https";
+    const { host } = request.endpoint;
+    const known = mayBePlain(request.endpoint) ? schemes.get(host) : "https";
     if (known !== undefined) return sendTo(`${known}://${host}${request.path}`, request);
     try {
       const response = await sendTo(`https://${host}${request.path}`, request, true);
@@ -115,7 +140,73 @@ export function createTransport({ signal, onRetry, limits: given }: TransportOpt
     return sendTo(`http://${host}${request.path}`, request);
   }
 
-  return { limits, signal, onRetry, send, sendTo };
+  async function upload(url: string, request: HttpUpload): Promise<Response> {
+    const { endpoint, failing, method, headers, sizeBytes, open } = request;
+    const watch = watchUpload(limits, [signal, ...(request.signal ? [request.signal] : [])]);
+    try {
+      return await fetch(url, {
+        ...{ method, redirect: "manual", signal: watch.signal },
+        headers: { "user-agent": "tspod", "content-length": String(sizeBytes), ...headers },
+        ...(sizeBytes === 0 ? {} : { body: streamOf(watch.over(open())) }),
+        ...bunOptions(endpoint, url, certificates),
+      });
+    } catch (error) {
+      throw explain(failing, error, request.signal ?? signal);
+    } finally {
+      watch[Symbol.dispose]();
+    }
+  }
+
+  function origin(endpoint: HttpRequest["endpoint"]): string {
+    const scheme = mayBePlain(endpoint) ? (schemes.get(endpoint.host) ?? "https") : "https";
+    return `${scheme}://${endpoint.host}`;
+  }
+
+  return { limits, signal, onRetry, send, sendTo, upload, origin };
+}
+
+/** docker's rule: this machine may be plain HTTP without anybody saying so, unless somebody says it is not. */
+function mayBePlain({ host, isInsecure, isStrict }: HttpRequest["endpoint"]): boolean {
+  return isInsecure || (isLoopback(host) && isStrict !== true);
+}
+
+/** One piece is asked for when the one before it is on its way: no more is in memory. */
+function streamOf(pieces: AsyncGenerator<Uint8Array, void, undefined>): ReadableStream<Uint8Array> {
+  const source = {
+    async pull(controller: ReadableStreamDefaultController<Uint8Array>) {
+      const piece = await pieces.next();
+      if (piece.done === true) controller.close();
+      else controller.enqueue(piece.value);
+    },
+    async cancel() {
+      await pieces.return();
+    },
+  };
+  return new ReadableStream<Uint8Array>(source, { highWaterMark: 0 });
+}
+
+/** Gives up when no more is taken for a while, or when all is taken and no answer comes. */
+function watchUpload(limits: TransportLimits, signals: AbortSignal[]) {
+  const stalled = new AbortController();
+  const giveUp = (): void =>
+    stalled.abort(Object.assign(new Error("stalled"), { name: "TimeoutError" }));
+  let timer = setTimeout(giveUp, limits.commitTimeoutMs);
+  const restart = (timeoutMs: number): void => {
+    clearTimeout(timer);
+    timer = setTimeout(giveUp, timeoutMs);
+  };
+  return {
+    signal: AbortSignal.any([...signals, stalled.signal]),
+    async *over(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+      restart(limits.stallTimeoutMs);
+      for await (const piece of pieces) {
+        yield piece;
+        restart(limits.stallTimeoutMs);
+      }
+      restart(limits.commitTimeoutMs);
+    },
+    [Symbol.dispose]: () => clearTimeout(timer),
+  };
 }
 
 function createClient(limits: TransportLimits, signal: AbortSignal): KyInstance {
@@ -125,7 +216,7 @@ function createClient(limits: TransportLimits, signal: AbortSignal): KyInstance 
     throwHttpErrors: (status) => retriedStatuses.includes(status),
     retry: {
       limit: limits.retryCountMax,
-      methods: ["get", "head", "post"],
+      methods: ["get", "head", "post", "put", "delete"],
       statusCodes: retriedStatuses,
       afterStatusCodes: [429, 503],
       delay: (attempt) => limits.retryDelayMs * 2 ** (attempt - 1),
@@ -137,8 +228,18 @@ function createClient(limits: TransportLimits, signal: AbortSignal): KyInstance 
 }
 
 /** What Bun adds to fetch; ky hands it through. Digests are of the bytes sent: nothing is unpacked on the way. */
-function bunOptions(isInsecure: boolean): object {
-  return { decompress: false, ...(isInsecure ? { tls: { rejectUnauthorized: false } } : {}) };
+function bunOptions(
+  { host, isInsecure }: HttpRequest["endpoint"],
+  url: string,
+  certificates: TransportOptions["certificates"],
+): object {
+  const own = new URL(url).host === host ? certificates?.(host) : undefined;
+  const tls = {
+    ...(isInsecure ? { rejectUnauthorized: false } : {}),
+    ...(own === undefined || own.authorities.length === 0 ? {} : { ca: own.authorities }),
+    ...(own?.client === undefined ? {} : { cert: own.client.certificate, key: own.client.key }),
+  };
+  return { decompress: false, ...(Object.keys(tls).length === 0 ? {} : { tls }) };
 }
 
 /** Undefined leaves a status to ky, which honours Retry-After. */

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { writeLayout } from "./oci-image.ts";
 import { until } from "./wait.ts";
 
-export type Protection = "password" | "token" | "tls";
+export type Protection = "password" | "token" | "tls" | "tls and password";
 
 export interface SecuredRegistry extends Disposable {
   /** "127.0.0.1:port" */
@@ -28,7 +28,7 @@ export async function startSecuredRegistry(protection: Protection): Promise<Secu
   const tokens = Bun.serve({
     ...{ port: 0, hostname: "127.0.0.1" },
     fetch(request) {
-      const scope = new URL(request.url).searchParams.get("scope") ?? "";
+      const scope = new URL(request.url).searchParams.getAll("scope").join(" ");
       const authorization = request.headers.get("authorization");
       tokenRequests.push({ scope, authorization });
       if (authorization !== null && authorization !== basic)
@@ -37,19 +37,20 @@ export async function startSecuredRegistry(protection: Protection): Promise<Secu
     },
   });
   writeFileSync(path("htpasswd"), `${user.name}:${await hashed(user.password)}\n`);
+  const htpasswd = `auth: { htpasswd: { realm: test, path: ${path("htpasswd")} } }`;
   const auth = {
-    password: `auth: { htpasswd: { realm: test, path: ${path("htpasswd")} } }`,
+    password: htpasswd,
+    "tls and password": htpasswd,
     token: `auth: { token: { realm: "http://127.0.0.1:${tokens.port}/token", service: tests, issuer: tests, rootcertbundle: ${path("cert.pem")} } }`,
     tls: "",
   }[protection];
-  const tls =
-    protection === "tls"
-      ? `, tls: { certificate: ${path("cert.pem")}, key: ${path("key.pem")} }`
-      : "";
+  const tls = protection.startsWith("tls")
+    ? `, tls: { certificate: ${path("cert.pem")}, key: ${path("key.pem")} }`
+    : "";
   writeFileSync(
     path("config.yml"),
     `version: 0.1
-storage: { filesystem: { rootdirectory: ${path("storage")} } }
+storage: { filesystem: { rootdirectory: ${path("storage")} }, delete: { enabled: true } }
 http: { addr: "127.0.0.1:0", secret: tests${tls} }
 ${auth}
 `,
@@ -92,7 +93,13 @@ async function makeCertificate(directory: string): Promise<void> {
 
 /** distribution's token format (docs/spec/auth/jwt.md): RS256 with the certificate in the header. */
 function signToken(directory: string, scope: string): string {
-  const [type = "", name = "", actions = ""] = scope.split(":");
+  const access = scope
+    .split(" ")
+    .filter(Boolean)
+    .map((one) => {
+      const [type = "", name = "", actions = ""] = one.split(":");
+      return { type, name, actions: actions.split(",") };
+    });
   const pem = readFileSync(join(directory, "cert.pem"), "utf8");
   const certificate = pem.replace(/-----[A-Z ]+-----|\s/g, "");
   const nowS = Math.floor(Date.now() / 1000);
@@ -102,7 +109,7 @@ function signToken(directory: string, scope: string): string {
     part({
       ...{ iss: "tests", sub: user.name, aud: "tests", jti: crypto.randomUUID() },
       ...{ nbf: nowS - 60, iat: nowS, exp: nowS + 300 },
-      access: [{ type, name, actions: actions.split(",") }],
+      access,
     }),
   ].join(".");
   const key = createPrivateKey(readFileSync(join(directory, "key.pem")));

@@ -1,0 +1,50 @@
+/** How a registry is reached: the flags that every command has that talks to one. */
+import { credentialsOf, type RegistryAccess } from "../../image/index.ts";
+import { TspodError } from "../../errors.ts";
+import type { FlagValues } from "../flags.ts";
+import { boolean, value } from "../flags.ts";
+
+/** Of login and logout: credentials are what they are about. */
+export const registryFlags = {
+  authfile: value("--authfile", "FILE", "Where credentials are kept", "file"),
+  certDir: value("--cert-dir", "DIR", "Authorities and a client certificate", "directory"),
+  tlsVerify: {
+    ...boolean("--tls-verify", "Trust only a registry with a good certificate"),
+    isNullUnlessGiven: true,
+  },
+} as const;
+
+export const accessFlags = {
+  ...registryFlags,
+  creds: value("--creds", "USER[:PASSWORD]", "Who you are, for this command only"),
+} as const;
+
+type Given = FlagValues<typeof registryFlags> & { creds?: string | null };
+
+/** Throws usage. Asks for a password that is not given, on a terminal. */
+export async function registryAccess(flags: Given): Promise<RegistryAccess> {
+  const { authfile, certDir, tlsVerify, creds = null } = flags;
+  if (authfile === "")
+    throw new TspodError("usage", 'Flag "--authfile" names no file', {
+      next: "leave it away, or name one",
+    });
+  return {
+    ...(authfile === null ? {} : { authFile: authfile }),
+    ...(certDir === null ? {} : { certificateDirectory: certDir }),
+    ...(tlsVerify === null ? {} : { verifiesTls: tlsVerify }),
+    ...(creds === null ? {} : { credentials: await parseCredentials(creds) }),
+  };
+}
+
+async function parseCredentials(text: string) {
+  const colon = text.indexOf(":");
+  const username = colon < 0 ? text : text.slice(0, colon);
+  if (username === "") {
+    throw new TspodError("usage", 'Flag "--creds" names no user', {
+      next: "write it USER:PASSWORD",
+    });
+  }
+  if (colon >= 0) return credentialsOf(username, text.slice(colon + 1));
+  const { askSecret } = await import("../output/ask.ts");
+  return credentialsOf(username, await askSecret("Password: "));
+}
