@@ -7,6 +7,7 @@ const userns = @import("userns.zig");
 const json = @import("json/decode.zig");
 const cgroup = @import("cgroup/cgroup.zig");
 const restarts = @import("monitor/restart.zig");
+const networks = @import("net/config.zig");
 const linux = sys.linux;
 
 pub const contract_version = 1;
@@ -139,6 +140,8 @@ pub const Helper = struct {
     events: ?Text = null,
     imageName: Text = "",
     notify: enum { ignore, container, started, healthy } = .ignore,
+    /// A network namespace of its own has this in it; null: only a loopback.
+    network: ?networks.Network = null,
     /// The first process of the container whose namespaces it shares: config.json names them by its number.
     joined: ?struct { pid: i32, pidStart: u64 } = null,
 

@@ -32,6 +32,7 @@ const verbs = [_]Verb{
     .{ .name = "attach", .run = @import("attach.zig").run },
     .{ .name = "update", .run = @import("update.zig").run },
     .{ .name = "probe", .run = @import("probe.zig").run },
+    .{ .name = "net", .run = @import("net.zig").run },
     .{ .name = "init", .run = @import("process/init.zig").run },
 };
 
@@ -137,4 +138,14 @@ test {
     _ = @import("foreign/failure.zig");
     _ = @import("foreign/handle.zig");
     _ = @import("foreign/plan.zig");
+    _ = @import("net/address.zig");
+    _ = @import("net/packet.zig");
+    _ = @import("net/checksum.zig");
+    _ = @import("net/frame.zig");
+    _ = @import("net/tap.zig");
+    _ = @import("net/pool.zig");
+    _ = @import("net/host.zig");
+    _ = @import("net/interfaces.zig");
+    _ = @import("net/config.zig");
+    _ = @import("net/publish.zig");
 }

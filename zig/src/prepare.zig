@@ -11,6 +11,7 @@ const notify = @import("monitor/notify.zig");
 const child = @import("process/child.zig");
 const namespaces = @import("process/namespaces.zig");
 const scheduling = @import("process/scheduling.zig");
+const networks = @import("net/config.zig");
 const linux = sys.linux;
 
 pub const Container = struct { helper: contract.Helper, plan: child.Plan };
@@ -124,6 +125,7 @@ pub fn planOf(arena: std.mem.Allocator, spec: *const contract.Spec, helper: *con
     const subpaths = &helper.mountSubpaths.map;
     mounts.addSubpaths(plan.root.operations, subpaths.keys(), subpaths.values());
     if (spaces.joins(.user) or (plan.maps != null and isStranger(config))) try rootfs.prepareEarly(arena, &plan.root);
+    if (helper.network) |*network| plan.network = try networkOf(arena, network, helper, &spaces);
     plan.program.creates_cwd = helper.createCwd;
     plan.program.group_names = helper.groups;
     plan.program.keeps_groups = helper.keepGroups;
@@ -133,6 +135,19 @@ pub fn planOf(arena: std.mem.Allocator, spec: *const contract.Spec, helper: *con
     try scheduling.addLinux(&plan.program.scheduling, config.personality, config.memoryPolicy);
     _ = try scheduling.Affinity.parse(spec.process.execCPUAffinity); // not the first process's, but it must make sense
     return plan;
+}
+
+fn networkOf(
+    arena: std.mem.Allocator,
+    network: *const networks.Network,
+    helper: *const contract.Helper,
+    spaces: *const namespaces.Plan,
+) sys.Error!child.Network {
+    if (!spaces.makes(linux.CLONE.NEWNET)) return sys.fail("network", "the network namespace is not the container's own");
+    _ = try networks.tapOf(network);
+    const asked = arena.create(networks.Network) catch return outOfMemory();
+    asked.* = network.*;
+    return .{ .link = try networks.linkOf(network), .asked = asked, .directory = helper.containerDir };
 }
 
 /// What the specification has, and this runtime has not.

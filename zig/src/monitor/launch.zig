@@ -15,6 +15,7 @@ const idmap = @import("../rootfs/idmap.zig");
 const fuse = @import("../rootfs/fuse.zig");
 const cgroups = @import("../cgroup/cgroup.zig");
 const contract = @import("../contract.zig");
+const networks = @import("network.zig");
 const foreign = @import("../foreign/foreign.zig");
 const Space = @import("../process/space.zig").Space;
 const linux = sys.linux;
@@ -103,6 +104,7 @@ pub const Running = struct {
     cgroup: cgroups.Cgroup = .{},
     /// Where it has no pid namespace of its own: its end is not the end of what it started.
     space: ?Space = null,
+    network: networks.Network = .{},
     /// Another runtime's container: our child is not the container's process, but the one that watches over it.
     keeper: ?foreign.Keeper = null,
 };
@@ -129,6 +131,7 @@ pub const Launch = struct {
     birth: ?cgroups.Birth = null,
     /// Of its processes, where they would not end with the first.
     space: ?Space = null,
+    network: networks.Network = .{},
     /// What `pid` watches over, when it is a keeper.
     program: ?foreign.Program = null,
 
@@ -320,6 +323,10 @@ pub const Launch = struct {
                 failure = event.failed();
                 break;
             },
+            .tap => launch.startNetwork(target, message.fd.?) catch {
+                failure = event.failed();
+                break;
+            },
             .space => launch.takeSpace(message),
             .warning => sys.writeAll(event.descriptor, message.text) catch {},
             .failed => failure = lineOf(message),
@@ -341,6 +348,7 @@ pub const Launch = struct {
                 .terminal = terminal,
                 .cgroup = if (launch.birth) |birth| birth.group else .{},
                 .space = launch.space,
+                .network = launch.network,
             } };
         }
         _ = linux.close(launch.channel);
@@ -375,6 +383,12 @@ pub const Launch = struct {
         launch.waits = false;
         report.send(launch.channel, .go, "");
         return launch.finish(target);
+    }
+
+    fn startNetwork(launch: *Launch, target: Target, tap: linux.fd_t) sys.Error!void {
+        const plan = &target.container.network.?;
+        try launch.network.start(plan.asked, plan.directory, tap);
+        report.send(launch.channel, .go, "");
     }
 
     fn runHooks(launch: *const Launch, target: Target) sys.Error!void {
@@ -447,6 +461,7 @@ pub const Launch = struct {
             _ = sys.waitExitFd(launch.pidfd) catch {};
             _ = linux.close(launch.pidfd);
         }
+        launch.network.stop();
         if (launch.birth) |*birth| birth.abandon();
     }
 };

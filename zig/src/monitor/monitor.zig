@@ -31,6 +31,7 @@ const restart = @import("restart.zig");
 const eventlog = @import("events.zig");
 const healths = @import("health.zig");
 const notify = @import("notify.zig");
+const networks = @import("network.zig");
 const cgroups = @import("../cgroup/cgroup.zig");
 const Repeats = @import("../client/repeats.zig").Repeats;
 const linux = sys.linux;
@@ -128,6 +129,7 @@ pub const Monitor = struct {
     removal: removals.Removal = .{},
     /// Whom nobody else ends.
     stragglers: stragglers.Stragglers = .{},
+    network: networks.Network = .{},
     control_fd: ?linux.fd_t = null,
     attach_fd: ?linux.fd_t = null,
     timers: timers.Timers = .{},
@@ -208,6 +210,7 @@ pub const Monitor = struct {
         m.pid = pid;
         m.pidfd = pidfd;
         m.keeper = running.keeper;
+        m.network = running.network;
         try m.config.cgroup.set(running.cgroup.path);
         if (running.cgroup.isNone()) m.stragglers.space = running.space;
         m.started_at = clock.now();
@@ -224,6 +227,7 @@ pub const Monitor = struct {
         m.watchSource(true);
         if (!m.config.has_files) return m.events.write(m.config.id(), "exec", &.{});
         m.pid_start = record.startTime(pid) orelse 0;
+        m.watchNetwork();
         m.health.begin(m.config.container_dir.get());
         try m.publishState();
         if (!m.config.auto_remove) record.writeRun(m.config.container_dir.get(), &m.started_at) catch {}; // a full disk
@@ -317,6 +321,7 @@ pub const Monitor = struct {
             .request => m.serveRequest(ref.index),
             .timer => while (m.timers.next()) |purpose| m.expire(purpose),
             .health => m.takeHealth(),
+            .network => m.reviveNetwork(),
             .signal => m.forwardSignals(),
         }
         if (m.has_pipes and !clients.hasPrimary()) m.leavePipes();
@@ -689,6 +694,21 @@ pub const Monitor = struct {
         if (!m.timers.setAtMost(m.epoll, .kill, m.config.stop_timeout_ms)) m.signal(9);
     }
 
+    // Network --------------------------------------------------------------------------------------------------
+
+    fn watchNetwork(m: *Monitor) void {
+        if (m.network.pidfd < 0) return;
+        m.epoll.add(.{ .kind = .network, .fd = m.network.pidfd }, epolls.in) catch {}; // then nobody starts it again
+    }
+
+    /// Somebody has killed it: connections are lost, but not the network.
+    fn reviveNetwork(m: *Monitor) void {
+        if (m.network.pidfd < 0) return;
+        const is_back = m.network.revive(m.epoll, m.config.container_dir.get());
+        m.events.write(m.config.id(), if (is_back) "network_restart" else "network_lost", &.{});
+        m.watchNetwork();
+    }
+
     // Signals --------------------------------------------------------------------------------------------------
 
     /// Take signals as events. Only those that somebody sent with kill(2) are passed on: what a terminal sends to its
@@ -748,6 +768,7 @@ pub const Monitor = struct {
         if (m.health.abandon()) |fd| m.epoll.close(fd);
         control.answerHealth(m.epoll, healths.exit_unasked);
         m.config.group().destroy() catch {}; // recovery finds what could not be removed
+        m.network.stop();
         m.stragglers.kill();
         m.finished_at = clock.now();
         const was_stopped = m.restarts.is_stopped;

@@ -20,6 +20,8 @@ const hooks = @import("hooks.zig");
 const descriptors = @import("descriptors.zig");
 const contract = @import("../contract.zig");
 const Space = @import("space.zig").Space;
+const links = @import("../net/link.zig");
+const networks = @import("../net/config.zig");
 const cgroup = @import("../cgroup/cgroup.zig");
 const linux = sys.linux;
 
@@ -34,6 +36,7 @@ pub const Plan = struct {
     sysctls: []const Sysctl,
     console_size: ?terminal.Size,
     init: bool,
+    network: ?Network = null,
     /// Where our own executable lies, for init.
     own_path: [:0]const u8,
     cgroup: cgroup.Plan,
@@ -42,6 +45,9 @@ pub const Plan = struct {
     gate: ?gates.Gate = null,
     passed: descriptors.Passed = .{},
 };
+
+/// The interface that is made inside, and what the process that serves it is told: where it finds that.
+pub const Network = struct { link: links.Link, asked: *const networks.Network, directory: [:0]const u8 };
 
 /// `kind` is the namespace that it belongs to; `path` is one below /proc.
 pub const Sysctl = struct { kind: contract.NamespaceKind, path: [:0]const u8, value: []const u8 };
@@ -128,6 +134,7 @@ fn runIn(plan: *Plan, streams: ?Streams, current: *linux.fd_t) sys.Error!void {
     _ = linux.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), 0, 0, 0, 0);
     try namespaces.makeCgroup(&plan.namespaces);
     if (plan.namespaces.makes(linux.CLONE.NEWNET)) try raiseLoopback();
+    try makeNetwork(plan, channel);
     try setNames(plan);
     try writeSysctls(plan.sysctls);
     const assembled = try rootfs.assemble(&plan.root);
@@ -141,6 +148,7 @@ fn runIn(plan: *Plan, streams: ?Streams, current: *linux.fd_t) sys.Error!void {
     plan.program.label_files = try labels.open(&plan.program.labels);
     try rootfs.enter(&plan.root, assembled.root, if (plan.namespaces.makes(linux.CLONE.NEWNS)) .own else .joined);
     assembled.close();
+    if (plan.network != null and plan.hooks == null) report.awaitGo(channel);
 
     current.* = try settleDescriptors(plan, channel);
     plan.program.gate = plan.gate;
@@ -204,6 +212,16 @@ fn raiseLoopback() sys.Error!void {
     var request: Request = .{ .name = @splat(0), .flags = iff_up };
     @memcpy(request.name[0..2], "lo");
     _ = try sys.check("SIOCSIFFLAGS", "lo", linux.ioctl(fd, siocsifflags, @intFromPtr(&request)));
+}
+
+/// Its other end is for the parent to serve. What is published must be bound before the program runs: that is waited for
+/// at the end, unless hooks wait for a word of the parent's as well.
+fn makeNetwork(plan: *const Plan, channel: linux.fd_t) sys.Error!void {
+    const network = if (plan.network) |*network| network else return;
+    const tap = try links.make(&network.link);
+    try report.sendDescriptor(channel, .tap, tap);
+    _ = linux.close(tap);
+    if (plan.hooks != null) report.awaitGo(channel);
 }
 
 fn setNames(plan: *const Plan) sys.Error!void {

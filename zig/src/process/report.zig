@@ -19,6 +19,8 @@ pub const Kind = enum(u8) {
     warning = 'W',
     /// The master of the terminal, as a descriptor.
     terminal = 'T',
+    /// The outer end of its network, as a descriptor; it waits for `go` before the program runs.
+    tap = 'A',
     /// Its mount namespace (space.zig).
     space = 'S',
     /// The process that a joined one really is: its descriptor and its pid.

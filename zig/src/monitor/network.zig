@@ -1,0 +1,115 @@
+//! The process that is a container's network (net.zig), from the side of the monitor: started before the program may,
+//! started again should it be killed, ended with the container. The monitor keeps the TAP, so that a new process finds
+//! everything inside as it was.
+const std = @import("std");
+const sys = @import("../sys.zig");
+const child = @import("../process/child.zig");
+const ourselves = @import("../process/ourselves.zig");
+const config = @import("../net/config.zig");
+const publish = @import("../net/publish.zig");
+const contract = @import("../contract.zig");
+const clock = @import("clock.zig");
+const epolls = @import("epoll.zig");
+const linux = sys.linux;
+
+/// How long what the container has sent may take to leave.
+const farewell_ms = 1_000;
+/// One that ends sooner would only end again.
+const life_least_ms = 100;
+
+var sockets: [publish.sockets_max]linux.fd_t = undefined;
+
+pub const Network = struct {
+    tap: linux.fd_t = -1,
+    control: linux.fd_t = -1,
+    pidfd: linux.fd_t = -1,
+    started_ms: u64 = 0,
+
+    /// Ports are bound when this returns; the process takes its time. `tap` is kept also on failure.
+    pub fn start(network: *Network, asked: *const config.Network, directory: [:0]const u8, tap: linux.fd_t) sys.Error!void {
+        network.tap = tap;
+        const bound = try publish.bindAll(asked.ports, &sockets);
+        defer for (bound) |fd| {
+            _ = linux.close(fd);
+        };
+        var pair: [2]linux.fd_t = undefined;
+        const kind = linux.SOCK.SEQPACKET | linux.SOCK.CLOEXEC | linux.SOCK.NONBLOCK;
+        _ = try sys.check("socketpair", "network", linux.socketpair(linux.AF.UNIX, kind, 0, &pair));
+        defer _ = linux.close(pair[1]);
+        errdefer _ = linux.close(pair[0]);
+        var pidfd: linux.fd_t = -1;
+        const args: sys.CloneArgs = .{ .flags = linux.CLONE.PIDFD, .pidfd = @intFromPtr(&pidfd) };
+        const rc = try sys.check("clone3", "the network's process", sys.clone3(&args));
+        if (rc == 0) become(directory, tap, pair[1], bound);
+        network.control = pair[0];
+        network.pidfd = pidfd;
+        network.started_ms = clock.monotonicMs();
+    }
+
+    /// It has ended though the container has not: a new one, from helper.json as it is now. False: that is no use.
+    pub fn revive(network: *Network, epoll: epolls.Epoll, directory: [:0]const u8) bool {
+        _ = sys.waitExitFd(network.pidfd) catch {};
+        epoll.close(network.pidfd);
+        network.pidfd = -1;
+        _ = linux.close(network.control);
+        network.control = -1;
+        if (clock.monotonicMs() -| network.started_ms < life_least_ms) return false;
+        var arena: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
+        defer arena.deinit();
+        const helper = contract.load(contract.Helper, arena.allocator(), directory, "helper.json") catch return false;
+        const asked = helper.network orelse return false;
+        network.start(&asked, directory, network.tap) catch return false;
+        return true;
+    }
+
+    /// Its ports are free when this returns, and what the container has sent is on its way.
+    pub fn stop(network: *Network) void {
+        if (network.control >= 0) _ = linux.close(network.control);
+        network.control = -1;
+        network.reap();
+        if (network.tap >= 0) _ = linux.close(network.tap);
+        network.tap = -1;
+    }
+
+    fn reap(network: *Network) void {
+        if (network.pidfd < 0) return;
+        var poll = [1]linux.pollfd{.{ .fd = network.pidfd, .events = linux.POLL.IN, .revents = 0 }};
+        if (linux.poll(&poll, 1, farewell_ms) != 1) _ = linux.pidfd_send_signal(network.pidfd, .KILL, null, 0);
+        _ = sys.waitExitFd(network.pidfd) catch {};
+        _ = linux.close(network.pidfd);
+        network.pidfd = -1;
+    }
+};
+
+/// In the child: nothing of the monitor's is passed on but what it is to have.
+fn become(directory: [:0]const u8, tap: linux.fd_t, control: linux.fd_t, bound: []const linux.fd_t) noreturn {
+    _ = linux.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), @intFromEnum(linux.SIG.KILL), 0, 0, 0);
+    child.defaultSignals();
+    _ = linux.setsid(); // what a terminal sends to its group is not for it
+    _ = linux.chdir("/");
+    const rc = linux.open("/dev/null", .{ .ACCMODE = .RDWR, .CLOEXEC = true }, 0);
+    if (linux.errno(rc) != .SUCCESS) linux.exit_group(125);
+    for (0..3) |fd| _ = linux.dup3(@intCast(rc), @intCast(fd), 0);
+    sys.closeOnExecFrom(3);
+    var last = @max(tap, control);
+    for (bound) |fd| last = @max(last, fd);
+    for ([_]linux.fd_t{ tap, control }) |fd| _ = linux.fcntl(fd, linux.F.SETFD, 0);
+    for (bound) |fd| _ = linux.fcntl(fd, linux.F.SETFD, 0);
+    var numbers: [3][16]u8 = undefined;
+    const words = [_:null]?[*:0]const u8{
+        ourselves.argv[0],
+        "native",
+        "net",
+        directory,
+        text(&numbers[0], tap),
+        text(&numbers[1], control),
+        text(&numbers[2], last),
+    };
+    const environment = [_:null]?[*:0]const u8{};
+    _ = linux.execve("/proc/self/exe", &words, &environment);
+    linux.exit_group(125);
+}
+
+fn text(buffer: *[16]u8, number: linux.fd_t) [*:0]const u8 {
+    return std.fmt.bufPrintZ(buffer, "{d}", .{number}) catch unreachable;
+}

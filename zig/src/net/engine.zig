@@ -1,0 +1,128 @@
+//! Theory of operation: one process is the whole network of a container, or of several. On one side frames, from and to a
+//! TAP in the container's network namespace; on the other sockets of the host's, made as any program makes them. So it
+//! needs no privilege, no firewall rule and no bridge, and the host's kernel does everything that is hard about TCP.
+//!
+//! One thread, one epoll loop (loop.zig). A turn: events are handled, each with a limit so that nobody starves; then what
+//! was left over (`ready`); then acknowledgements, one a flow however many frames came; then what is due by the clock.
+//! All memory is static, and touched only as far as it was ever needed. A full pool is no failure: a SYN is lost, a
+//! datagram dropped.
+//!
+//! Frames come from a hostile side. They are taken apart by pure functions (packet.zig); only what comes from the
+//! container's own addresses goes on; nothing reaches the host's loopback (host.zig).
+const std = @import("std");
+const linux = std.os.linux;
+const loop = @import("loop.zig");
+const udp = @import("udp.zig");
+const echo = @import("echo.zig");
+const icmp = @import("icmp.zig");
+const frame = @import("frame.zig");
+const ports = @import("ports.zig");
+const packet = @import("packet.zig");
+const neighbours = @import("neighbours.zig");
+const taps = @import("taps.zig");
+const flows = @import("tcp/flow.zig");
+const tcp_in = @import("tcp/from_container.zig");
+const tcp_out = @import("tcp/to_container.zig");
+const tcp_socket = @import("tcp/socket.zig");
+const tcp_timers = @import("tcp/timers.zig");
+const Tap = @import("tap.zig").Tap;
+
+const events_max = 64;
+/// Frames of a container before its acknowledgements are sent and others have their turn.
+const turn_frames = 64;
+
+pub fn watch(tap_index: u8) bool {
+    return loop.add(taps.all[tap_index].fd, .{ .kind = .tap, .index = tap_index }, loop.in);
+}
+
+/// Until the one we work for is gone.
+pub fn run() void {
+    var events: [events_max]linux.epoll_event = undefined;
+    while (true) {
+        for (loop.wait(&events, flows.ready.length > 0)) |event| {
+            const ref: loop.Ref = @bitCast(event.data.u64);
+            if (ref.kind == .control) return drain();
+            handle(ref, event.events);
+        }
+        tcp_out.goOn();
+        flows.settle();
+        if (loop.isDue()) sweep();
+    }
+}
+
+fn handle(ref: loop.Ref, events: u32) void {
+    switch (ref.kind) {
+        .tap => _ = takeFrames(@intCast(ref.index)),
+        .tcp => if (flows.pool.at(ref.index, ref.generation)) |flow| tcp_socket.handle(flow, events),
+        .udp => if (udp.pool.at(ref.index, ref.generation)) |flow| udp.handle(flow),
+        .echo => if (echo.pool.at(ref.index, ref.generation)) |flow| echo.handle(flow),
+        .listener => if (ports.at(ref.index, ref.generation)) |port| ports.accept(port),
+        .datagram_listener => if (ports.at(ref.index, ref.generation)) |port| udp.handlePublished(port),
+        else => {},
+    }
+}
+
+fn sweep() void {
+    loop.due_ms = loop.never;
+    tcp_timers.sweep();
+    udp.sweep();
+    echo.sweep();
+    ports.sweep();
+}
+
+/// The container has ended: what it has sent before still goes out.
+fn drain() void {
+    const rounds_max = 64;
+    for (0..rounds_max) |_| {
+        var is_empty = true;
+        for (0..taps.count) |i| is_empty = takeFrames(@intCast(i)) == 0 and is_empty;
+        if (is_empty) return;
+    }
+}
+
+var input: [@sizeOf(frame.Offload) + 65536 + 64]u8 align(64) = undefined;
+
+/// How many there were.
+fn takeFrames(index: u8) usize {
+    const tap = &taps.all[index];
+    for (0..turn_frames) |count| {
+        const n = linux.read(tap.fd, &input, input.len);
+        switch (linux.errno(n)) {
+            .SUCCESS => {},
+            .INTR => continue,
+            else => return count,
+        }
+        if (n <= @sizeOf(frame.Offload)) continue;
+        takeFrame(tap, index, input[@sizeOf(frame.Offload)..n]) catch {}; // nobody is told what nobody can have meant
+    }
+    return turn_frames;
+}
+
+fn takeFrame(tap: *const Tap, index: u8, bytes: []const u8) packet.Error!void {
+    const ethernet = try packet.Ethernet.parse(bytes);
+    switch (ethernet.type) {
+        packet.Ethernet.arp => return neighbours.takeArp(tap, ethernet.payload),
+        packet.Ethernet.ipv4, packet.Ethernet.ipv6 => {},
+        else => return,
+    }
+    const ip = try packet.parseIp(ethernet.payload);
+    if (ip.isV4() != (ethernet.type == packet.Ethernet.ipv4)) return error.Malformed;
+    if (ip.protocol == packet.protocol.icmp6 and !ip.isV4() and isNeighbourly(&ip)) return neighbours.takeNdp(tap, &ip);
+    if (!tap.isOwn(ip.source) or ip.is_fragment) return;
+    if (ip.hops <= 1 and !tap.isGateway(ip.destination) and !tap.isDns(ip.destination)) {
+        if (!ip.destination.isMulticast()) icmp.tell(tap, .hops_exceeded, ip.whole);
+        return;
+    }
+    switch (ip.protocol) {
+        packet.protocol.tcp => try tcp_in.take(tap, index, &ip),
+        packet.protocol.udp => try udp.take(tap, index, &ip),
+        packet.protocol.icmp => if (ip.isV4()) try echo.take(tap, index, &ip),
+        packet.protocol.icmp6 => if (!ip.isV4()) try echo.take(tap, index, &ip),
+        else => {},
+    }
+}
+
+/// Router and neighbour discovery (RFC 4861): 133 to 137.
+fn isNeighbourly(ip: *const packet.Ip) bool {
+    return ip.payload.len > 0 and ip.payload[0] >= 133 and ip.payload[0] <= 137;
+}

@@ -1,0 +1,246 @@
+//! Theory of operation of TCP. Every connection of a container is a flow: the container's kernel at one end of it, a
+//! socket of the host's at the other. Neither end is implemented here twice: sequence numbers, windows and
+//! acknowledgements towards the container *mirror* what the host's socket does.
+//!
+//! To the container (to_container.zig): data is peeked from the socket and stays in its queue until the container has
+//! acknowledged it, so there is no buffer of ours, nothing to retransmit from but the kernel's queue, and a container
+//! that does not read closes the far end's window by itself. From the container (from_container.zig): data goes straight
+//! into the socket, what it took is acknowledged, and the window announced is what it has room for.
+//!
+//! What is not here: congestion control (there is nothing between us and the container), selective acknowledgements,
+//! time stamps, out-of-order queues (the container's kernel sends again what we did not take), urgent data as such (it
+//! goes in line).
+const std = @import("std");
+const linux = std.os.linux;
+const loop = @import("../loop.zig");
+const pools = @import("../pool.zig");
+const frame = @import("../frame.zig");
+const host = @import("../host.zig");
+const taps = @import("../taps.zig");
+const packet = @import("../packet.zig");
+const Tap = @import("../tap.zig").Tap;
+
+pub const State = enum(u8) {
+    /// The container has sent a SYN, the host's socket connects.
+    connecting,
+    /// That has succeeded: our SYN and ACK wait for an answer.
+    answered,
+    /// A client of a published port has connected: our SYN waits for an answer.
+    offered,
+    open,
+};
+
+pub const Flow = struct {
+    key: pools.Key,
+    hash: u32,
+    generation: u32,
+    is_used: bool,
+    state: State = .connecting,
+    /// The container's window is shifted by that much.
+    scale_from: u4 = 0,
+    duplicates: u8 = 0,
+    retries: u8 = 0,
+    fd: linux.fd_t = -1,
+    /// The largest segment the container takes.
+    mss: u16 = 536,
+    is: packed struct(u16) {
+        /// The kernel keeps the place up to which we have peeked (SO_PEEK_OFF, Linux 6.9; 6.11 for version 6).
+        peek_counted: bool = false,
+        /// In `ready`, in `owing`.
+        queued: bool = false,
+        owing: bool = false,
+        /// The container has said that it sends no more, and the socket was told.
+        fin_from: bool = false,
+        /// The socket's far end has; told to the container; acknowledged by it.
+        eof: bool = false,
+        fin_to: bool = false,
+        fin_acknowledged: bool = false,
+        /// At least once: `seq_furthest` counts it.
+        fin_sent: bool = false,
+        /// The socket has no room: it tells when it has.
+        full: bool = false,
+        /// The far end's FIN is in the queue, behind what is left of its data.
+        closing: bool = false,
+        /// Nothing was there when we looked last, and nothing has come since.
+        drained: bool = false,
+        /// The socket did not take all that the container sent: it has to send that again.
+        dropped: bool = false,
+        unused: u4 = 0,
+    } = .{},
+    /// The next byte expected of the container; what was acknowledged of it; the end of the window announced.
+    seq_from: u32 = 0,
+    acknowledged: u32 = 0,
+    window_end: u32 = 0,
+    /// What the socket had room for when it was asked, less what went into it since.
+    room: u32 = 0,
+    /// The next byte to the container, the furthest one ever sent, and what it has acknowledged.
+    seq_to: u32 = 0,
+    seq_furthest: u32 = 0,
+    seq_taken: u32 = 0,
+    /// Counted from `seq_taken`.
+    window_from: u32 = 0,
+    due_ms: u64 = loop.never,
+
+    pub fn tap(flow: *const Flow) *const Tap {
+        return &taps.all[flow.key.tap];
+    }
+
+    pub fn inFlight(flow: *const Flow) u32 {
+        return flow.seq_to -% flow.seq_taken;
+    }
+
+    /// Replaces what was due.
+    pub fn dueIn(flow: *Flow, ms: u64) void {
+        flow.due_ms = loop.now_ms + ms;
+        loop.dueAt(flow.due_ms);
+    }
+
+    pub fn ref(flow: *const Flow) loop.Ref {
+        return .{ .kind = .tcp, .index = pool.indexOf(flow), .generation = flow.generation };
+    }
+};
+
+pub const flows_max = 8192;
+pub var pool: pools.Pool(Flow, flows_max) = .{};
+/// Those with data for their container that nobody had the time to send.
+pub var ready: pools.Queue(flows_max) = .{};
+/// Those whose container is owed an acknowledgement.
+pub var owing: pools.Queue(flows_max) = .{};
+
+/// What the socket tells: each once, when it becomes so.
+pub const watched = loop.in | loop.out | loop.closed | loop.edge;
+
+/// Our own windows are shifted by that much: up to 16 MiB.
+pub const scale_to = 8;
+
+pub fn open(flow: *Flow, fd: linux.fd_t) void {
+    flow.fd = fd;
+    _ = host.set(fd, linux.IPPROTO.TCP, linux.TCP.NODELAY, 1); // whether to wait for more is the container's decision
+    _ = host.set(fd, linux.SOL.SOCKET, linux.SO.KEEPALIVE, 1);
+    flow.is.peek_counted = host.set(fd, linux.SOL.SOCKET, linux.SO.PEEK_OFF, 0);
+    flow.seq_to = random32();
+    flow.seq_taken = flow.seq_to;
+    flow.seq_furthest = flow.seq_to;
+}
+
+/// Of the connections that others start, or of ours, guessing is an attack.
+fn random32() u32 {
+    var bytes: [4]u8 = undefined;
+    _ = linux.getrandom(&bytes, bytes.len, 0);
+    return @bitCast(bytes);
+}
+
+/// It is over. What of it is still in a queue finds a flow that is not used, or another generation.
+pub fn close(flow: *Flow) void {
+    if (flow.fd >= 0) _ = linux.close(flow.fd);
+    pool.remove(flow);
+}
+
+/// The far end gets a RST instead of a FIN.
+pub fn abort(flow: *Flow) void {
+    const at_once = extern struct { on: c_int = 1, seconds: c_int = 0 }{};
+    _ = linux.setsockopt(flow.fd, linux.SOL.SOCKET, linux.SO.LINGER, std.mem.asBytes(&at_once), @sizeOf(@TypeOf(at_once)));
+    close(flow);
+}
+
+/// The container gets a RST.
+pub fn reset(flow: *Flow) void {
+    const has_ack = flow.state != .offered;
+    _ = frame.sendTcp(flow.tap(), .{
+        .from = flow.key.peer,
+        .to = flow.key.port,
+        .seq = if (flow.state == .connecting) 0 else flow.seq_to,
+        .ack = flow.seq_from,
+        .flags = .{ .rst = true, .ack = has_ack },
+    }, 0);
+    abort(flow);
+}
+
+/// The container's SYN, ours; after them every byte counts from the next number.
+pub fn sendSyn(flow: *Flow, with_ack: bool) void {
+    const mss = flow.tap().segmentMax(flow.key.peer.address.isV4());
+    const options = [_]u8{ 2, 4, @intCast(mss >> 8), @truncate(mss), 1, 3, 3, scale_to };
+    flow.room = roomOf(flow);
+    const window: u16 = @intCast(@min(flow.room, 0xffff));
+    _ = frame.sendTcp(flow.tap(), .{
+        .from = flow.key.peer,
+        .to = flow.key.port,
+        .seq = flow.seq_taken,
+        .ack = flow.seq_from,
+        .flags = .{ .syn = true, .ack = with_ack },
+        .window = window,
+        .options = &options,
+    }, 0);
+    flow.seq_to = flow.seq_taken +% 1;
+    flow.seq_furthest = flow.seq_to;
+    flow.acknowledged = flow.seq_from;
+    flow.window_end = flow.seq_from +% window;
+}
+
+/// Such a flow's container is told soon what was taken of it.
+pub fn owe(flow: *Flow) void {
+    if (flow.is.owing) return;
+    flow.is.owing = owing.push(pool.indexOf(flow));
+}
+
+/// A segment for the container with what it is owed. False: it could not be sent.
+pub fn sendSegment(flow: *Flow, seq: u32, flags: packet.Flags, data_bytes: usize) bool {
+    var all = flags;
+    all.ack = true;
+    const window = windowOf(flow);
+    const is_sent = frame.sendTcp(flow.tap(), .{
+        .from = flow.key.peer,
+        .to = flow.key.port,
+        .seq = seq,
+        .ack = flow.seq_from,
+        .flags = all,
+        .window = window,
+    }, data_bytes);
+    if (!is_sent) return false;
+    flow.acknowledged = flow.seq_from;
+    flow.window_end = flow.seq_from +% (@as(u32, window) << scale_to);
+    return true;
+}
+
+const sk_meminfo_sndbuf = 3;
+const sk_meminfo_wmem_queued = 5;
+/// Less than that is not worth a segment.
+const room_least = 4096;
+
+/// What the socket would take now. The kernel counts the memory, which is more than the bytes.
+pub fn roomOf(flow: *const Flow) u32 {
+    var info: [9]u32 = @splat(0);
+    var length: linux.socklen_t = @sizeOf(@TypeOf(info));
+    _ = linux.getsockopt(flow.fd, linux.SOL.SOCKET, linux.SO.MEMINFO, @ptrCast(&info), &length);
+    const free = info[sk_meminfo_sndbuf] -| info[sk_meminfo_wmem_queued];
+    return free / 4 * 3;
+}
+
+/// To be announced, shifted. It never takes back what was announced before.
+fn windowOf(flow: *Flow) u16 {
+    const left = reach(flow);
+    if (flow.room < 1 << 20) flow.room = roomOf(flow);
+    if (flow.room < room_least and !flow.is.full) {
+        flow.is.full = true;
+        loop.change(flow.fd, flow.ref(), watched); // asking makes the kernel tell when there is room
+    }
+    const usable = if (flow.room < room_least) 0 else flow.room;
+    return @intCast(@min(0xffff, std.math.divCeil(u32, @max(left, usable), 1 << scale_to) catch unreachable));
+}
+
+/// How far the container may send.
+pub fn reach(flow: *const Flow) u32 {
+    const left = flow.window_end -% flow.seq_from;
+    return if (left > 1 << 30) 0 else left;
+}
+
+/// Everybody is told what was taken of them; those who heard it together with data need no more.
+pub fn settle() void {
+    while (owing.pop()) |slot| {
+        const flow = &pool.flows[slot];
+        if (!flow.is_used or !flow.is.owing) continue;
+        flow.is.owing = false;
+        if (flow.state != .open or flow.acknowledged == flow.seq_from) continue;
+        _ = sendSegment(flow, flow.seq_to, .{}, 0);
+    }
+}

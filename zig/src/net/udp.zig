@@ -1,0 +1,200 @@
+//! UDP: a connected socket of the host's for each pair of ends a container's datagrams name, so that answers and errors
+//! find their way back by themselves; kept while it is used. Published ports have one socket for all their clients.
+//!
+//! A datagram that does not fit into one frame of the container's is dropped, as are fragments: at an MTU of 65520 that
+//! is the last fifteen sizes there are.
+const std = @import("std");
+const linux = std.os.linux;
+const loop = @import("loop.zig");
+const host = @import("host.zig");
+const icmp = @import("icmp.zig");
+const pools = @import("pool.zig");
+const frame = @import("frame.zig");
+const ports = @import("ports.zig");
+const resolver = @import("resolver.zig");
+const packet = @import("packet.zig");
+const taps = @import("taps.zig");
+const addresses = @import("address.zig");
+const Endpoint = addresses.Endpoint;
+const SocketAddress = addresses.SocketAddress;
+const Tap = @import("tap.zig").Tap;
+
+const Flow = struct {
+    key: pools.Key,
+    hash: u32,
+    generation: u32,
+    is_used: bool,
+    is_answered: bool = false,
+    is_dns: bool = false,
+    /// Of a published port: its socket is not ours alone, and the client is named with each datagram.
+    is_published: bool = false,
+    fd: linux.fd_t = -1,
+    client: Endpoint = .{},
+    due_ms: u64 = loop.never,
+};
+
+const flows_max = 4096;
+pub var pool: pools.Pool(Flow, flows_max) = .{};
+
+/// As Linux's connection tracking: 30 s, 120 s once both have spoken.
+const unanswered_ms = 30_000;
+const answered_ms = 120_000;
+const dns_ms = 10_000;
+/// Datagrams of one socket before others have their turn.
+const turn_datagrams = 64;
+
+fn touch(flow: *Flow) void {
+    const ms: u64 = if (flow.is_dns) dns_ms else if (flow.is_answered) answered_ms else unanswered_ms;
+    flow.due_ms = loop.now_ms + ms;
+    loop.dueAt(flow.due_ms);
+}
+
+// From the container ------------------------------------------------------------------------------------------
+
+pub fn take(tap: *const Tap, tap_index: u8, ip: *const packet.Ip) packet.Error!void {
+    const datagram = try packet.Datagram.parse(ip.payload);
+    const peer: Endpoint = .{ .address = ip.destination, .port = datagram.destination };
+    const key: pools.Key = .{ .peer = peer, .port = datagram.source, .tap = tap_index, .protocol = packet.protocol.udp };
+    if (tap.isDns(peer.address) and peer.port == resolver.port and resolver.answer(tap, key, datagram.data)) return;
+    const flow = pool.find(&key) orelse open(tap, key, ip) orelse return;
+    touch(flow);
+    const e = sendOut(flow, datagram.data);
+    switch (e) {
+        .SUCCESS, .AGAIN, .NOBUFS, .NOMEM, .INTR => {},
+        .CONNREFUSED => { // of one before; this one goes on
+            icmp.tell(tap, .no_port, ip.whole);
+            _ = sendOut(flow, datagram.data);
+        },
+        .MSGSIZE => icmp.tell(tap, .{ .too_big = mtuOf(flow) }, ip.whole),
+        .HOSTUNREACH => icmp.tell(tap, .no_host, ip.whole),
+        .NETUNREACH => icmp.tell(tap, .no_route, ip.whole),
+        .ACCES, .PERM => icmp.tell(tap, .forbidden, ip.whole),
+        else => {},
+    }
+    if (flow.is_dns and e != .SUCCESS) resolver.failed();
+}
+
+fn sendOut(flow: *const Flow, data: []const u8) linux.E {
+    const flags = linux.MSG.DONTWAIT | linux.MSG.NOSIGNAL;
+    if (!flow.is_published) return linux.errno(linux.sendto(flow.fd, data.ptr, data.len, flags, null, 0));
+    const to: SocketAddress = .of(flow.client);
+    return linux.errno(linux.sendto(flow.fd, data.ptr, data.len, flags, &to.any, to.length()));
+}
+
+/// What the way to the far end takes, as the kernel found out (IP_MTU, IPV6_MTU).
+fn mtuOf(flow: *const Flow) u32 {
+    const is_v4 = flow.key.peer.address.isV4();
+    var value: c_int = 1280;
+    var length: linux.socklen_t = @sizeOf(c_int);
+    const level: i32 = if (is_v4) linux.IPPROTO.IP else linux.IPPROTO.IPV6;
+    const ip_mtu = 14;
+    const ipv6_mtu = 24;
+    _ = linux.getsockopt(flow.fd, level, if (is_v4) ip_mtu else ipv6_mtu, std.mem.asBytes(&value), &length);
+    return @intCast(std.math.clamp(value, 576, 65520));
+}
+
+fn open(tap: *const Tap, key: pools.Key, ip: *const packet.Ip) ?*Flow {
+    const is_dns = tap.isDns(key.peer.address) and key.peer.port == resolver.port;
+    const target = switch (resolver.redirect(tap, key.peer) orelse host.find(tap, key.peer)) {
+        .to => |endpoint| endpoint,
+        .nowhere => {
+            icmp.tell(tap, .no_route, ip.whole);
+            return null;
+        },
+        .forbidden => {
+            if (!key.peer.address.isMulticast()) icmp.tell(tap, .forbidden, ip.whole);
+            return null;
+        },
+    };
+    const fd = host.socket(target.address, linux.SOCK.DGRAM, 0) orelse return null;
+    const e = host.connect(fd, target);
+    const flow = if (e == .SUCCESS) pool.insert(key) else null;
+    const made = flow orelse {
+        _ = linux.close(fd);
+        if (e != .SUCCESS) icmp.tell(tap, .no_route, ip.whole);
+        return null;
+    };
+    made.fd = fd;
+    made.is_dns = is_dns;
+    if (loop.add(fd, .{ .kind = .udp, .index = pool.indexOf(made), .generation = made.generation }, loop.in)) return made;
+    close(made);
+    return null;
+}
+
+fn close(flow: *Flow) void {
+    if (!flow.is_published) _ = linux.close(flow.fd);
+    pool.remove(flow);
+}
+
+// To the container --------------------------------------------------------------------------------------------
+
+pub fn handle(flow: *Flow) void {
+    const tap = &taps.all[flow.key.tap];
+    for (0..turn_datagrams) |_| {
+        const n = linux.recvfrom(flow.fd, frame.space().ptr, frame.payload_bytes_max, linux.MSG.DONTWAIT, null, null);
+        switch (linux.errno(n)) {
+            .SUCCESS => {},
+            .INTR => continue,
+            .CONNREFUSED => {
+                icmp.tellFlow(&flow.key, .no_port);
+                continue;
+            },
+            .HOSTUNREACH => {
+                icmp.tellFlow(&flow.key, .no_host);
+                continue;
+            },
+            else => break,
+        }
+        flow.is_answered = true;
+        if (fits(tap, flow.key.peer, n)) _ = frame.sendUdp(tap, flow.key.peer, flow.key.port, n);
+    }
+    touch(flow);
+}
+
+fn fits(tap: *const Tap, peer: Endpoint, bytes: usize) bool {
+    return bytes + 8 + @as(usize, if (peer.address.isV4()) 20 else 40) <= tap.mtu;
+}
+
+/// Datagrams for a published port, each from whoever sent it.
+pub fn handlePublished(port: *const ports.Port) void {
+    const tap = &taps.all[port.tap];
+    for (0..turn_datagrams) |_| {
+        var from: SocketAddress = undefined;
+        var length = SocketAddress.size;
+        const n = linux.recvfrom(port.fd, frame.space().ptr, frame.payload_bytes_max, linux.MSG.DONTWAIT, &from.any, &length);
+        switch (linux.errno(n)) {
+            .SUCCESS => {},
+            .INTR, .CONNREFUSED => continue,
+            else => return,
+        }
+        const flow = flowOf(port, from.endpoint()) orelse continue;
+        touch(flow);
+        if (fits(tap, flow.key.peer, n)) _ = frame.sendUdp(tap, flow.key.peer, port.inner, n);
+    }
+}
+
+fn flowOf(port: *const ports.Port, client: Endpoint) ?*Flow {
+    const seen = ports.seenAs(&taps.all[port.tap], client) orelse return null;
+    const key: pools.Key = .{ .peer = seen, .port = port.inner, .tap = port.tap, .protocol = packet.protocol.udp };
+    if (pool.find(&key)) |flow| return if (flow.is_published) flow else null;
+    const flow = pool.insert(key) orelse return null;
+    flow.is_published = true;
+    flow.is_answered = true;
+    flow.fd = port.fd;
+    flow.client = client;
+    return flow;
+}
+
+/// Its socket is about to be closed.
+pub fn forget(fd: linux.fd_t) void {
+    for (pool.all()) |*flow| {
+        if (flow.is_used and flow.is_published and flow.fd == fd) close(flow);
+    }
+}
+
+pub fn sweep() void {
+    for (pool.all()) |*flow| {
+        if (!flow.is_used) continue;
+        if (flow.due_ms <= loop.now_ms) close(flow) else loop.dueAt(flow.due_ms);
+    }
+}
