@@ -127,6 +127,10 @@ test {
     _ = @import("monitor/health.zig");
     _ = @import("monitor/notify.zig");
     _ = @import("health.zig");
+    _ = @import("net/dns/dns.zig");
+    _ = @import("net/dhcp.zig");
+    _ = @import("net/ndp.zig");
+    _ = @import("net/egress.zig");
     _ = @import("client/detach.zig");
     _ = @import("client/repeats.zig");
     _ = @import("prepare.zig");
