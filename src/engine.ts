@@ -10,6 +10,7 @@ import {
   cgroupManager,
   deviceNumber,
   hostMapping,
+  hostNetwork,
   type Mapping,
   readHostTexts,
   type RootfsChoice,
@@ -67,6 +68,7 @@ export class Engine implements ContainerContext {
     this.#host ??= {
       ...readHostTexts(),
       mapping: this.mapping,
+      network: hostNetwork,
       cgroupManager: () => cgroupManager(this.environment),
       deviceNumber,
     };

@@ -64,7 +64,9 @@ const doors: Record<string, string[]> = {
     "system-prune.ts",
     "disk-usage.ts",
     "inspect.ts",
+    "ports.ts",
   ],
+  network: ["show.ts"], // what ps needs of it, and nothing else
   helper: ["contract.ts"], // the types of the files that TypeScript and Zig exchange
 };
 

@@ -15,6 +15,7 @@ import {
   buildSpec,
   type BuiltSpec,
   type CreateOptions,
+  joinedContainer,
   needsOverlay,
   overlayName,
   type VolumeMount,
@@ -34,6 +35,7 @@ import { volumeDirectory } from "../store/volumes.ts";
 import type { ContainerContext } from "./context.ts";
 import { recordContainerEvent } from "./events.ts";
 import { readImageFile } from "./image-file.ts";
+import { settleNetwork } from "./network.ts";
 import { generateId, generateName, nameInUse } from "./names.ts";
 import type { SettledMounts } from "./mounts.ts";
 import { discardContainer, emptyTrash, removeContainer } from "./remove.ts";
@@ -59,13 +61,14 @@ export async function createContainer(
   const { rootfs } = context; // first: where no container can run, nothing need be downloaded
   const image = await imageFor(context, options, how);
   await using kept = new AsyncDisposableStack();
-  const setting =
-    options.namespaces === undefined
-      ? usualSetting(context, options, image)
-      : await settled(context, options, image, kept.use(new DisposableStack()));
+  const isShared = options.namespaces !== undefined || joinedContainer(options) !== null;
+  const setting = !isShared
+    ? usualSetting(context, options, image)
+    : await settled(context, options, image, kept.use(new DisposableStack()));
   const mounts = hasMounts(options, image)
     ? await settleMounts(context, setting, image, kept)
     : null;
+  setting.options = await settleNetwork(context, setting.options, image);
   if (mounts !== null) setting.options = { ...setting.options, mounts: mounts.mounts };
   if (options.details?.accounts) {
     const { accountFiles } = await import("./asked-accounts.ts");
@@ -155,7 +158,11 @@ async function place(
   const { id, name, creator, rootfs, mounts } = what;
   const { options, host, layers, user, files, joined } = setting;
   const containerDir = containerDirectory(paths, id);
-  const sentences = [...(options.limits?.ignored ?? []), ...(options.setup?.warnings ?? [])];
+  const sentences = [
+    ...(options.limits?.ignored ?? []),
+    ...(options.setup?.warnings ?? []),
+    ...(options.networking?.warnings ?? []),
+  ];
   for (const sentence of sentences) context.warn(sentence);
   const built = buildSpec(image.config, withStartTime(options, image), host, {
     id,

@@ -10,8 +10,9 @@ import {
   wordFilter,
 } from "../lib/filters.ts";
 import { parseInstant } from "../lib/instant.ts";
-import type { CreateOptions } from "../spec/index.ts";
+import { type CreateOptions, formatNetworkMode } from "../spec/index.ts";
 import { type Container, getContainer, type Store } from "./find.ts";
+import { exposedOf, portsOf } from "./network.ts";
 import { type ContainerStatus, healthOf, restartPolicyOf, statusOf } from "./status.ts";
 
 type Key = FilterKey<Container>;
@@ -45,9 +46,12 @@ function containerKeys(context: Store): FilterKeys<Container> {
     since: byAge(context, (age) => age > 0),
     until: until(),
     volume: byVolume,
-    network: { parse: (wanted) => (container) => optionsOf(container).network === wanted },
-    publish: byPort("publish"),
-    expose: byPort("expose"),
+    network: { parse: byNetwork },
+    publish: byPort("publish", isPublished),
+    expose: byPort(
+      "expose",
+      (container, range) => isPublished(container, range) || isExposed(container, range),
+    ),
     health: wordFilter("health", ["starting", "healthy", "unhealthy", "none"], healthOf),
     "is-task": wordFilter("is-task", ["true", "false"], () => "false"), // of swarms, which there are none of
     pod: { parse: () => () => false },
@@ -148,12 +152,45 @@ function number(name: string, of: (container: Container) => number | null): Key 
   };
 }
 
-/** No container has published or exposed ports yet: the value is checked, and nothing has it. */
-function byPort(name: string): Key {
+/** By what --network says; "bridge" and "default" are docker's names for a private one. */
+function byNetwork(wanted: string): (container: Container) => boolean {
+  const isPrivate = wanted === "bridge" || wanted === "default";
+  return (container) =>
+    formatNetworkMode(optionsOf(container).network) === (isPrivate ? "private" : wanted);
+}
+
+interface PortRange {
+  from: number;
+  to: number;
+  protocol: string;
+}
+
+/** docker's rule for both: a port of the container. */
+function byPort(name: string, has: (container: Container, range: PortRange) => boolean): Key {
   return {
     parse: (value) => {
-      if (/^\d{1,5}(-\d{1,5})?(\/(tcp|udp|sctp))?$/.test(value)) return () => false;
-      throw invalidValue(name, value, "give a port or a range, such as 80 or 8000-8080/tcp");
+      const [, low, high = low, protocol = "tcp"] =
+        /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp|sctp))?$/.exec(value) ?? [];
+      if (low === undefined) {
+        throw invalidValue(name, value, "give a port or a range, such as 80 or 8000-8080/tcp");
+      }
+      return (container) => has(container, { from: Number(low), to: Number(high), protocol });
     },
   };
+}
+
+function isPublished(container: Container, { from, to, protocol }: PortRange): boolean {
+  return portsOf(container).some(
+    (port) =>
+      port.protocol === protocol &&
+      port.containerPort <= to &&
+      port.containerPort + port.count > from,
+  );
+}
+
+function isExposed(container: Container, { from, to, protocol }: PortRange): boolean {
+  return exposedOf(container).some((text) => {
+    const [number = "", word] = text.split("/");
+    return word === protocol && Number(number) >= from && Number(number) <= to;
+  });
 }

@@ -1,9 +1,11 @@
 /** `Config` of `inspect`: what the container runs, and how. What the caller left open is the image's. */
 import type { RuntimeSpec } from "../oci/runtime-spec.ts";
 import { type CreateOptions, formatSignal, type HelperSettings } from "../spec/index.ts";
+import { portMap } from "../network/show.ts";
 import { findImage, type StoredImage } from "../image/index.ts";
 import { readContainerFile } from "./files.ts";
 import type { Container, Store } from "./find.ts";
+import { exposedOf, portsOf } from "./network.ts";
 import { inspectHealthcheck } from "./inspect-health.ts";
 import { inspectSecrets } from "./inspect-mounts.ts";
 
@@ -28,7 +30,7 @@ export function inspectConfig(
     AttachStdin: options.interactive,
     AttachStdout: true,
     AttachStderr: true,
-    ExposedPorts: exposedPorts(options, image),
+    ExposedPorts: exposedPorts(container, image),
     Tty: options.tty,
     OpenStdin: options.interactive,
     StdinOnce: false,
@@ -69,8 +71,10 @@ function commandOf(options: CreateOptions, image: StoredImage | undefined) {
   return { entrypoint, command: options.command.length > 0 ? options.command : usual };
 }
 
-function exposedPorts({ details }: CreateOptions, image: StoredImage | undefined) {
-  const ports = [...(image?.config.exposedPorts ?? []), ...(details?.exposed ?? [])];
+/** docker counts what is published. */
+function exposedPorts(container: Container, image: StoredImage | undefined) {
+  const published = Object.keys(portMap(portsOf(container)));
+  const ports = [...(image?.config.exposedPorts ?? []), ...exposedOf(container), ...published];
   return Object.fromEntries(ports.map((port) => [port, {}]));
 }
 

@@ -15,6 +15,7 @@ import {
 import type { Container } from "./find.ts";
 import { inspectLog, inspectRestart } from "./inspect-health.ts";
 import { inspectHostMounts } from "./inspect-mounts.ts";
+import { inspectNetworkHost } from "./inspect-network.ts";
 import { namespacesOf } from "./joined.ts";
 
 export function inspectHost(container: Container, config: RuntimeSpec, helper: HelperSettings) {
@@ -24,8 +25,7 @@ export function inspectHost(container: Container, config: RuntimeSpec, helper: H
     ...inspectHostMounts(options),
     ContainerIDFile: "",
     LogConfig: inspectLog(helper),
-    NetworkMode: options.network,
-    ...{ PortBindings: {}, PublishAllPorts: false, Links: [] },
+    ...inspectNetworkHost(container),
     ...inspectRestart(helper),
     AutoRemove: container.autoRemove,
     ...{ VolumeDriver: "", ConsoleSize: [0, 0], Isolation: "" },

@@ -5,14 +5,14 @@
 import { ownRuntime } from "../host/index.ts";
 import type { RuntimeSpec } from "../oci/runtime-spec.ts";
 import { type CreateOptions, type HelperSettings, joinedContainer } from "../spec/index.ts";
-import { containerDirectory, isUp, runtimeDirectory } from "../store/containers.ts";
+import { containerDirectory, isUp } from "../store/containers.ts";
 import { readContainerFile } from "./files.ts";
 import type { Container, Store } from "./find.ts";
 import { imageOf, inspectConfig } from "./inspect-config.ts";
 import { inspectError, inspectHealth } from "./inspect-health.ts";
 import { inspectHost } from "./inspect-host.ts";
 import { inspectMounts } from "./inspect-mounts.ts";
-import { namespacesOf } from "./joined.ts";
+import { inspectNetwork } from "./inspect-network.ts";
 import { containerSize } from "./sizes.ts";
 import { restartCountOf, statusOf } from "./status.ts";
 
@@ -31,7 +31,7 @@ export function inspectContainer(
   const options = container.options as CreateOptions; // create recorded it
   const image = imageOf(context, container);
   const directory = containerDirectory(context.paths, container.id);
-  const joined = joinedContainer(namespacesOf(container));
+  const joined = joinedContainer(options);
   const [path = "", ...args] = container.command;
   return {
     Id: container.id,
@@ -47,9 +47,9 @@ export function inspectContainer(
     ImageName: options.rootfs === undefined ? container.imageName : "",
     Rootfs: options.rootfs?.directory ?? "",
     ...{ Pod: "", IsInfra: false, IsService: false },
-    ResolvConfPath: `${directory}/resolv.conf`,
-    HostnamePath: `${directory}/hostname`,
-    HostsPath: `${directory}/hosts`,
+    ResolvConfPath: sourceOf(config, "resolv.conf"),
+    HostnamePath: sourceOf(config, "hostname"),
+    HostsPath: sourceOf(config, "hosts"),
     StaticDir: directory,
     LogPath: "path" in helper.log ? helper.log.path : "",
     OCIConfigPath: `${directory}/config.json`,
@@ -72,7 +72,7 @@ export function inspectContainer(
     Mounts: inspectMounts(options, config),
     Config: inspectConfig(context, container, { image, config, helper }),
     HostConfig: inspectHost(container, config, helper),
-    NetworkSettings: networkSettings(context, container, options),
+    NetworkSettings: inspectNetwork(container, helper),
   };
 }
 
@@ -101,6 +101,11 @@ function inspectState(container: Container, { ociVersion }: RuntimeSpec) {
   };
 }
 
+/** The file that is /etc/NAME inside; "": the image's own. */
+function sourceOf({ mounts }: RuntimeSpec, name: string): string {
+  return mounts.find(({ destination }) => destination === `/etc/${name}`)?.source ?? "";
+}
+
 function graphData({ rootfs }: HelperSettings): Record<string, string> {
   if (rootfs.kind === "directory") return {};
   const LowerDir = rootfs.lower.join(":");
@@ -111,21 +116,4 @@ function graphData({ rootfs }: HelperSettings): Record<string, string> {
 function sizes(context: Store, container: Container) {
   const { writableBytes, virtualBytes } = containerSize(context, container);
   return { SizeRw: writableBytes, SizeRootFs: virtualBytes };
-}
-
-/** Nothing is connected yet: the shape that scripts look into. */
-function networkSettings({ paths }: Store, { id, state }: Container, { network }: CreateOptions) {
-  const isRunning = state.status === "running";
-  const addresses = {
-    ...{ EndpointID: "", Gateway: "", IPAddress: "", IPPrefixLen: 0, IPv6Gateway: "" },
-    ...{ GlobalIPv6Address: "", GlobalIPv6PrefixLen: 0, MacAddress: "" },
-  };
-  return {
-    ...{ Bridge: "", HairpinMode: false, LinkLocalIPv6Address: "", LinkLocalIPv6PrefixLen: 0 },
-    SandboxID: isRunning ? id : "",
-    SandboxKey: isRunning ? `${runtimeDirectory(paths, id)}` : "",
-    Ports: {},
-    ...addresses,
-    Networks: { [network]: { ...addresses, NetworkID: network, Aliases: [], Links: null } },
-  };
 }

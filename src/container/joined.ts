@@ -37,7 +37,7 @@ export function processOf({ state }: Pick<Container, "state">): number {
 export function refreshJoined(context: Store, record: ContainerRecord): JoinedProcess | null {
   const options = record.options as CreateOptions; // create recorded it
   const namespaces = namespacesOf(record);
-  const id = joinedContainer(namespaces);
+  const id = joinedContainer(options);
   if (id === null) return null;
   const joined = joinedProcess(context, record, id);
   const { pid } = joined;

@@ -8,8 +8,11 @@ import type { RuntimeSpec } from "../oci/runtime-spec.ts";
 import {
   type CreateOptions,
   isJoined,
+  defaultNamespaces,
   joinedContainer,
   type JoinedContainer,
+  networkFiles,
+  type NetworkMode,
   type NamespaceOptions,
   type UsernsMode,
 } from "../spec/index.ts";
@@ -28,15 +31,14 @@ export async function settleNamespaces(
   kept: DisposableStack,
 ): Promise<Setting> {
   const usual = usualSetting(context, options, image);
-  const { namespaces } = options;
-  if (namespaces === undefined) return usual;
-  const joined = joinedContainer(namespaces);
+  const { namespaces = defaultNamespaces } = options;
+  const joined = joinedContainer(options);
   const target = joined === null ? null : getContainer(context, joined);
   const settled = await settleMode(context, namespaces, target, image, kept);
   const ids = idsOf(context, settled.userns, image);
   return {
     ...usual,
-    options: { ...options, namespaces: settled },
+    options: { ...options, namespaces: settled, network: joiningNetwork(options.network, target) },
     ...(target === null ? {} : { joined: joinedProcess(context, target) }),
     ...(ids === null ? {} : await withIds(context, usual, ids, image, kept)),
   };
@@ -80,6 +82,14 @@ function joining(namespaces: NamespaceOptions, target: Container): NamespaceOpti
   };
 }
 
+/** By id; one that is the host's, or somebody else's, is so for this one too. */
+function joiningNetwork(network: NetworkMode, target: Container | null): NetworkMode {
+  if (!isJoined(network) || target === null) return network;
+  const { network: theirs } = target.options as CreateOptions; // create recorded it
+  const isOutside = theirs === "host" || (typeof theirs === "object" && "path" in theirs);
+  return isOutside ? theirs : { container: target.id };
+}
+
 /** Null: the usual ones. Those of another container are what it was made with. */
 function idsOf(
   context: ContainerContext,
@@ -92,8 +102,17 @@ function idsOf(
 }
 
 function joinedProcess(context: ContainerContext, target: Container): JoinedContainer {
-  const { hostname = "" } = readContainerFile<RuntimeSpec>(context, target.id, "config.json");
-  return { pid: processOf(target), hostname };
+  const { hostname = "", mounts } = readContainerFile<RuntimeSpec>(
+    context,
+    target.id,
+    "config.json",
+  );
+  // of one that shares a network in turn they are somebody else's
+  const files = networkFiles.flatMap((name) => {
+    const source = mounts.find(({ destination }) => destination === `/etc/${name}`)?.source;
+    return source === undefined ? [] : [[name, source] as const];
+  });
+  return { pid: processOf(target), hostname, files: Object.fromEntries(files) };
 }
 
 async function withIds(

@@ -20,6 +20,7 @@ import {
 import type { ContainerContext } from "./context.ts";
 import { claimContainer } from "./claim.ts";
 import { refreshJoined } from "./joined.ts";
+import { portsOf } from "./network.ts";
 import { placeSecrets } from "./secrets.ts";
 
 /**
@@ -90,7 +91,23 @@ export function startOwn(
     muted,
     onWarning: (_, detail) => context.warn(detail),
   });
-  return withPidFiles(context, record, running);
+  return withPidFiles(context, record, withPorts(context, record, running));
+}
+
+/** Where a port is in use by another container, the user is told which. */
+function withPorts(
+  context: ContainerContext,
+  record: ContainerRecord,
+  running: RunningHelper,
+): RunningHelper {
+  const ports = portsOf(record);
+  if (ports.length === 0) return running;
+  const explain = async (error: unknown): Promise<never> => {
+    throw (await import("./port-holder.ts")).withHolder(context, record.id, ports, error);
+  };
+  const [started, ended] = [running.started.catch(explain), running.ended.catch(explain)];
+  for (const promise of [started, ended]) promise.catch(() => undefined); // seen by who awaits it
+  return { ...running, started, ended };
 }
 
 /** Written before anybody is told that it runs. */

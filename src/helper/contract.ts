@@ -8,6 +8,16 @@
  * numbers; events then go out on the one after them.
  */
 
+import type { NetworkConfig } from "./network.ts";
+
+export type {
+  EgressConfig,
+  NetworkConfig,
+  PortForward,
+  PortReply,
+  PortRequest,
+} from "./network.ts";
+
 export const contractVersion = 1;
 
 /** One line of a user namespace map: `sizeIds` ids from `containerId` inside are `hostId`.. outside. OCI's names. */
@@ -122,6 +132,8 @@ export interface HelperConfig {
   /** Where `autoRemove` renames the container directory to before it deletes it: `<trashDir>/<id>`. */
   trashDir: string;
   rootfs: Rootfs;
+  /** Absent: the network namespace stays as config.json makes it. */
+  network?: NetworkConfig;
   /** Programs that write maps of more than the caller's own id; null when the map is the single-id fallback. */
   idMapTools: { newuidmap: string; newgidmap: string } | null;
   /**

@@ -93,6 +93,12 @@ function meaning(failure: Failure): Meaning {
     case "sysctl":
       if (errno === "") break;
       return sysctlMeaning(detail, errno);
+    case "publish":
+      return publishMeaning(detail, errno);
+    case "tun":
+    case "tap":
+    case "network":
+      return networkMeaning(failure);
     case "runtime":
       return {
         code: "runtime.failed",
@@ -139,6 +145,68 @@ function sysctlMeaning(path: string, errno: string): Meaning {
     code: "container.start_failed",
     message: `Cannot set "${name}": ${why[errno] ?? `the kernel does not permit it (${errno})`}`,
     next: "sysctl -a in a container shows what there is; change or leave away --sysctl",
+  };
+}
+
+/** `port`: "0.0.0.0:80/tcp". */
+function publishMeaning(port: string, errno: string): Meaning {
+  const cannot = `Cannot publish ${port}`;
+  const number = /:(\d+)/.exec(port.replace(/^\[[^\]]*\]/, ""))?.[1] ?? "80";
+  switch (errno) {
+    case "EADDRINUSE":
+      return {
+        code: "port.in_use",
+        message: `${cannot}: the port is in use`,
+        next: `ss -Hln "sport = :${number}" shows how; publish another port of the host, or end what has it`,
+      };
+    case "EACCES":
+    case "EPERM":
+      return {
+        code: "port.privileged",
+        message: `${cannot}: an ordinary user may not have a port that low`,
+        next: `sudo sysctl net.ipv4.ip_unprivileged_port_start=${number}, or publish a higher port of the host`,
+      };
+    case "EADDRNOTAVAIL":
+      return {
+        code: "port.no_address",
+        message: `${cannot}: this host has no such address`,
+        next: "ip address shows those it has",
+      };
+    case "EAFNOSUPPORT":
+      return {
+        code: "port.no_address",
+        message: `${cannot}: this host has no IPv6`,
+        next: "publish on an IPv4 address, e.g. -p 0.0.0.0:8080:80",
+      };
+    case "EMFILE":
+    case "ENFILE":
+      return {
+        code: "network.failed",
+        message: `${cannot}: you may not have so many ports open at once (${errno})`,
+        next: "raise the limit, ulimit -n, or publish fewer ports",
+      };
+  }
+  return {
+    code: "network.failed",
+    message: errno === "" ? `Cannot publish the ports: ${port}` : `${cannot} (${errno})`,
+    next: "publish another port of the host",
+  };
+}
+
+/** An empty errno means that the detail is a sentence already. */
+function networkMeaning({ detail, errno }: Failure): Meaning {
+  const isMissing = ["ENOENT", "ENODEV", "ENXIO", "EACCES", "EPERM"].includes(errno);
+  const why = isMissing
+    ? `this host gives no access to /dev/net/tun (${errno})`
+    : errno === ""
+      ? detail
+      : `${detail} failed with ${errno}`;
+  return {
+    code: "network.unavailable",
+    message: `Cannot make the container's network: ${why}`,
+    next: isMissing
+      ? "sudo modprobe tun && sudo chmod 666 /dev/net/tun, or use --network=none or --network=host"
+      : "--network=host and --network=none get by without one",
   };
 }
 

@@ -12,6 +12,10 @@ export type {
   HealthStatus,
   HelperConfig,
   LayerDone,
+  NetworkConfig,
+  PortForward,
+  PortReply,
+  PortRequest,
   RestartPolicy,
   RestartRule,
   RunRecord,
@@ -23,6 +27,7 @@ export { control } from "./control.ts";
 export { userEnvironment } from "./environment.ts";
 export { describeFailure } from "./failure.ts";
 export { helperCommand } from "./executable.ts";
+export { askNetwork } from "./ports.ts";
 export { pauseGroup } from "./pause.ts";
 export { becomeRuntime, runtimeWords } from "./runtime.ts";
 export {

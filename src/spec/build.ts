@@ -14,10 +14,11 @@ import {
   withSystemd,
 } from "./details.ts";
 import { containerEnvironment } from "./environment.ts";
-import { containerFiles } from "./files.ts";
+import { containerFiles, networkFiles } from "./files.ts";
 import { healthCommand, healthExec, lifeSettings, logTarget, notification } from "./life.ts";
 import { defaultMounts } from "./mounts.ts";
 import { defaultNamespaces, isJoined, joinedContainer, namespaceList } from "./namespaces.ts";
+import { networkConfig } from "./network.ts";
 import type { CreateOptions } from "./options.ts";
 import type { BuiltSpec, HelperSettings, ImageSettings, SpecHost, SpecPlace } from "./place.ts";
 import { type LimitOptions, linuxResources, noLimits } from "./resources.ts";
@@ -48,10 +49,9 @@ export function buildSpec(
   place: SpecPlace,
 ): BuiltSpec {
   const hostname = hostnameOf(options, host, place);
-  const { details = defaultDetails, network } = options;
   const { imageHosts, name } = place;
-  const named = { hostname, name, network, ...(imageHosts === undefined ? {} : { imageHosts }) };
-  const files = { ...containerFiles(host, named, details), ...place.files };
+  const named = { hostname, name, ...(imageHosts === undefined ? {} : { imageHosts }) };
+  const files = { ...containerFiles(host, named, options), ...place.files };
   const config = runtimeSpec(image, options, host, place, hostname, Object.keys(files));
   const helper = helperSettings(image, options, host, place);
   const command = healthCommand(options.life, image.healthcheck);
@@ -67,8 +67,9 @@ export function buildSpec(
 function hostnameOf(options: CreateOptions, host: SpecHost, place: SpecPlace): string {
   const { uts } = options.namespaces ?? defaultNamespaces;
   if (uts === "private") {
-    const usual = options.network === "host" ? host.hostname : place.id.slice(0, idLength);
-    return options.hostname ?? usual;
+    if (options.hostname !== null) return options.hostname;
+    if (isJoined(options.network)) return place.joined?.hostname ?? "";
+    return options.network === "host" ? host.hostname : place.id.slice(0, idLength);
   }
   if (options.hostname === null)
     return isJoined(uts) ? (place.joined?.hostname ?? "") : host.hostname;
@@ -91,7 +92,7 @@ function runtimeSpec(
   hostname: string,
   fileNames: readonly string[],
 ): RuntimeSpec {
-  const ownNetwork = options.network !== "host";
+  const network = networkOwner(options);
   const security = options.security ?? defaultSecurity;
   const namespaces = options.namespaces ?? defaultNamespaces;
   const { setup = defaultSetup, details = defaultDetails } = options;
@@ -106,7 +107,11 @@ function runtimeSpec(
     ...securedMounts(
       security,
       defaultMounts({
-        ...{ ownNetwork, ipc: namespaces.ipc, joinedPid: place.joined?.pid ?? 0 },
+        ...{
+          ownNetwork: network !== "stranger",
+          ipc: namespaces.ipc,
+          joinedPid: place.joined?.pid ?? 0,
+        },
         shmSizeBytes: shmSize(options),
         hasTtyGroup: isMapped(host.mapping.gid, ttyGroup),
       }),
@@ -116,7 +121,8 @@ function runtimeSpec(
     ...(options.rootfs?.directory === "/" ? [hostRun] : []),
     ...timezoneMounts(details),
     ...notified.mounts,
-    ...fileNames.map((name) => fileMount(place.containerDir, name)),
+    ...fileNames.map((name) => fileMount(name, `${place.containerDir}/${name}`)),
+    ...joinedFiles(options, place),
   ];
   return {
     // the oldest that has what we use: Debian 12's crun knows no newer one
@@ -151,18 +157,36 @@ function runtimeSpec(
     linux: {
       namespaces: namespaceList(options, place.joined?.pid ?? 0),
       // with a user namespace that exists its map exists too
-      ...(joinedContainer(namespaces) === null
+      ...(joinedContainer(options) === null
         ? { uidMappings: host.mapping.uid, gidMappings: host.mapping.gid }
         : {}),
       // unprivileged ping, and ports below 1024 for users other than root: both stop at this network namespace
       ...withSysctls(
         setup,
-        ownNetwork ? { "net.ipv4.ping_group_range": pingGroups(host.mapping.gid) } : {},
+        network === "container"
+          ? { "net.ipv4.ping_group_range": pingGroups(host.mapping.gid) }
+          : {},
       ),
       ...confined.linux,
       ...(resources === undefined ? {} : { resources }),
     },
   };
+}
+
+/** Whose the network namespace is: this container's, that of one whose user namespace it is in too, or neither. */
+function networkOwner({ network }: CreateOptions): "container" | "other" | "stranger" {
+  if (isJoined(network)) return "other";
+  const isOutside = network === "host" || (typeof network === "object" && "path" in network);
+  return isOutside ? "stranger" : "container";
+}
+
+/** Names are the network's: who shares that shares them. */
+function joinedFiles({ network }: CreateOptions, { joined }: SpecPlace): Mount[] {
+  if (!isJoined(network)) return [];
+  return networkFiles.flatMap((name) => {
+    const source = joined?.files[name];
+    return source === undefined ? [] : [fileMount(name, source)];
+  });
 }
 
 function environmentOf(
@@ -245,11 +269,11 @@ function readOnlyTmpfs(): Mount[] {
   }));
 }
 
-function fileMount(containerDir: string, name: string): Mount {
+function fileMount(name: string, source: string): Mount {
   return {
     destination: `/etc/${name}`,
     type: "bind",
-    source: `${containerDir}/${name}`,
+    source,
     options: ["bind", "rprivate", "nosuid", "nodev"],
   };
 }
@@ -260,6 +284,7 @@ function helperSettings(
   host: SpecHost,
   place: SpecPlace,
 ): HelperSettings {
+  const network = networkConfig(options, host, place);
   return {
     contract: contractVersion,
     id: place.id,
@@ -268,6 +293,7 @@ function helperSettings(
     containerDir: place.containerDir,
     trashDir: place.trashDir,
     rootfs: rootfs(options, place),
+    ...(network === undefined ? {} : { network }),
     idMapTools: host.mapping.tools,
     user: userOf(image, options, place),
     ...helperGroups(options.setup ?? defaultSetup),

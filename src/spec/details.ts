@@ -15,7 +15,7 @@ export interface DetailOptions {
   /** "80/tcp": written down, nothing more. */
   exposed: string[];
   domainname: string | null;
-  /** Lines of /etc/hosts. */
+  /** Lines of /etc/hosts; the address "host-gateway" is where the host is. */
   addedHosts: { name: string; address: string }[];
   /** "own": localhost alone, or the host's; "image": the image's text before it; "none": no file of ours. */
   hosts: "own" | "image" | "none" | { text: string };

@@ -1,68 +1,123 @@
 /** The three small files bound over the image's own: /etc/hosts, /etc/hostname, /etc/resolv.conf. Pure. */
+import { TspodError } from "../errors.ts";
+import { defaultDetails, type DetailOptions } from "./details.ts";
+import { isJoined } from "./namespaces.ts";
+import { hasPrivateNetwork, hostNames, ownAddress, privateNetwork } from "./network.ts";
+import type { CreateOptions } from "./options.ts";
 import type { SpecHost } from "./place.ts";
-import type { DetailOptions } from "./details.ts";
-import type { NetworkMode } from "./options.ts";
 
 const loopback = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
 
 interface Named {
   hostname: string;
   name: string;
-  network: NetworkMode;
   /** The image's own /etc/hosts, where it is asked for. */
   imageHosts?: string;
 }
 
-/** What the details say shall be the image's is not among them. */
+type Host = Pick<SpecHost, "etcHosts" | "resolvConf" | "network">;
+
+/** What the details say shall be the image's is not among them, nor what belongs to a network that is another one's. */
 export function containerFiles(
-  host: Pick<SpecHost, "etcHosts" | "resolvConf">,
+  host: Host,
   container: Named,
-  details: DetailOptions,
+  options: CreateOptions,
 ): Record<string, string> {
+  const { details = defaultDetails, network } = options;
+  const isOwn = !isJoined(network);
   return {
-    ...(details.hosts === "none" ? {} : { hosts: hostsText(host, container, details) }),
+    ...(isOwn && details.hosts !== "none" ? { hosts: hostsText(host, container, options) } : {}),
     ...(details.hasHostnameFile ? { hostname: `${container.hostname}\n` } : {}),
-    ...(details.resolver === "image"
-      ? {}
-      : { "resolv.conf": resolverText(host, container, details.resolver) }),
+    ...(isOwn && details.resolver !== "image"
+      ? { "resolv.conf": resolverText(host, options, details.resolver) }
+      : {}),
   };
 }
 
+/** What belongs to the network and is shared with it. */
+export const networkFiles = ["hosts", "resolv.conf"];
+
 function hostsText(
-  host: Pick<SpecHost, "etcHosts">,
-  { hostname, name, network, imageHosts = "" }: Named,
-  { hosts, addedHosts }: DetailOptions,
+  host: Host,
+  { hostname, name, imageHosts = "" }: Named,
+  options: CreateOptions,
 ): string {
+  const { details: { hosts, addedHosts } = defaultDetails, network } = options;
   const usual = network === "host" && host.etcHosts !== "" ? host.etcHosts : loopback;
   const base = typeof hosts === "object" ? hosts.text : hosts === "image" ? imageHosts : usual;
-  const added = addedHosts.map((line) => `${line.address}\t${line.name}\n`).join("");
-  const own = `127.0.0.1\t${hostname} ${name}\n`;
-  return `${added}${ensureNewline(base)}${own}`;
+  const isPrivate = hasPrivateNetwork(options, host);
+  const added = addedHosts.map((line) => {
+    const address =
+      line.address === "host-gateway" ? gatewayOf(line.name, options, host) : line.address;
+    return `${address}\t${line.name}\n`;
+  });
+  const names = [hostname, name, ...(options.networking?.aliases ?? [])].join(" ");
+  const own = `${isPrivate ? ownAddress(options) : "127.0.0.1"}\t${names}\n`;
+  const outside = isPrivate ? `${privateNetwork.v4.gateway}\t${hostNames.join(" ")}\n` : "";
+  return `${added.join("")}${ensureNewline(base)}${own}${outside}`;
 }
 
-function resolverText(
-  host: Pick<SpecHost, "resolvConf">,
-  { network }: Named,
-  { servers, searches, options }: Exclude<DetailOptions["resolver"], "image">,
-): string {
-  const usual =
-    network === "host" ? host.resolvConf : "# this container has no network but loopback\n";
-  if (servers.length + searches.length + options.length === 0) return usual;
-  const inherited = (word: string, asked: readonly string[]): string[] =>
-    asked.length > 0
+/** Where the host is, as the container sees it. */
+function gatewayOf(name: string, options: CreateOptions, host: Host): string {
+  if (options.network === "host") return "127.0.0.1";
+  if (hasPrivateNetwork(options, host)) return privateNetwork.v4.gateway;
+  const tool = toolOf(options);
+  if (tool === "slirp4netns") return privateNetwork.v4.gateway;
+  throw new TspodError(
+    "usage",
+    `Cannot add the host "${name}": from this network no gateway leads to the host`,
+    { next: "give an address in place of host-gateway, or leave --network away" },
+  );
+}
+
+function toolOf({ network }: CreateOptions): string | null {
+  return typeof network === "object" && "tool" in network ? network.tool : null;
+}
+
+type Resolver = Exclude<DetailOptions["resolver"], "image">;
+
+function resolverText(host: Host, options: CreateOptions, asked: Resolver): string {
+  const forwarder = forwarderOf(options, host);
+  const { searches, options: words } = asked;
+  // the forwarder asks those that --dns names
+  const servers = forwarder === null ? asked.servers : [forwarder];
+  if (servers.length + searches.length + words.length === 0) return usualResolver(host, options);
+  const isHosts = usesHostResolver(options) || forwarder !== null;
+  const inherited = (word: string, given: readonly string[]): string[] =>
+    given.length > 0 || !isHosts
       ? []
-      : usual.split("\n").filter((line) => line.startsWith(`${word} `) && network === "host");
+      : host.resolvConf.split("\n").filter((line) => line.startsWith(`${word} `));
   const domains = searches.filter((domain) => domain !== "."); // resolv.conf(5): it takes the list away
   const lines = [
     ...inherited("search", searches),
     ...(domains.length > 0 ? [`search ${domains.join(" ")}`] : []),
     ...inherited("nameserver", servers),
     ...servers.map((server) => `nameserver ${server}`),
-    ...inherited("options", options),
-    ...(options.length > 0 ? [`options ${options.join(" ")}`] : []),
+    ...inherited("options", words),
+    ...(words.length > 0 ? [`options ${words.join(" ")}`] : []),
   ];
   return `${lines.join("\n")}\n`;
 }
+
+function usualResolver({ resolvConf }: Host, options: CreateOptions): string {
+  return usesHostResolver(options) ? resolvConf : "# this container has no network but loopback\n";
+}
+
+/** Its network is one that somebody else sees to. */
+function usesHostResolver({ network }: CreateOptions): boolean {
+  return network === "host" || (typeof network === "object" && "path" in network);
+}
+
+/** Who answers for the host's name servers inside; null: nobody. */
+function forwarderOf(options: CreateOptions, host: Host): string | null {
+  if (hasPrivateNetwork(options, host)) return privateNetwork.v4.dns;
+  const tool = toolOf(options);
+  if (tool === null) return null;
+  return tool === "pasta" ? pastaForwarder : privateNetwork.v4.dns;
+}
+
+/** Link-local, so nobody's: podman's choice. It is told to pasta as --dns-forward. */
+export const pastaForwarder = "169.254.1.1";
 
 function ensureNewline(text: string): string {
   return text === "" || text.endsWith("\n") ? text : `${text}\n`;

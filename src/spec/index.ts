@@ -22,9 +22,14 @@ export type {
   LogOptions,
   NamedVolumeMount,
   NamespaceOptions,
+  EgressOptions,
+  EgressRule,
   NetworkMode,
+  NetworkOptions,
+  NetworkTool,
   OverlayMount,
   PlainMount,
+  PublishedPort,
   SeccompChoice,
   SecretUse,
   SecurityOptions,
@@ -36,6 +41,7 @@ export type {
 export type {
   BuiltSpec,
   HelperSettings,
+  HostNetwork,
   ImageSettings,
   JoinedContainer,
   SpecHost,
@@ -43,11 +49,20 @@ export type {
 } from "./place.ts";
 export {
   defaultNamespaces,
+  formatNetworkMode,
   isJoined,
   joinedContainer,
   namespaceList,
   namespacePath,
 } from "./namespaces.ts";
+export { networkFiles, pastaForwarder } from "./files.ts";
+export {
+  hasPrivateNetwork,
+  noIpv6,
+  noNetworkOptions,
+  noTunSentence,
+  privateNetwork,
+} from "./network.ts";
 export { logDrivers } from "./options.ts";
 export { defaultLife, noHealthOptions } from "./life.ts";
 export { sharedMemoryOf } from "./mounts.ts";

@@ -1,21 +1,35 @@
 /** config.json's namespaces: new ones, those of another container, or (by absence) the host's. Pure. */
 import type { Linux, NamespaceType } from "../oci/runtime-spec.ts";
-import type { CreateOptions, Joined, NamespaceOptions } from "./options.ts";
+import type { CreateOptions, Joined, NamespaceOptions, NetworkMode } from "./options.ts";
 
 export const defaultNamespaces: NamespaceOptions = {
   ...{ usernsText: "", userns: null },
   ...{ ipc: "shareable", pid: "private", uts: "private", cgroup: "private" },
 };
 
-export function isJoined(mode: NamespaceOptions["ipc" | "pid"]): mode is Joined {
-  return typeof mode === "object";
+export function isJoined(mode: string | object): mode is Joined {
+  return typeof mode === "object" && "container" in mode;
 }
 
 /** The container whose namespaces these are; null: none. There is one at most. */
-export function joinedContainer(options: NamespaceOptions): string | null {
-  const { userns, ipc, pid, uts, cgroup } = options;
+export function joinedContainer({ namespaces, network }: NamespacesAsked): string | null {
+  if (isJoined(network)) return network.container;
+  if (namespaces === undefined) return null;
+  const { userns, ipc, pid, uts, cgroup } = namespaces;
   const joined = [ipc, pid, uts, cgroup].find(isJoined);
   return joined?.container ?? (userns?.kind === "container" ? userns.container : null);
+}
+
+export type NamespacesAsked = Pick<CreateOptions, "namespaces" | "network">;
+
+/** As --network says it. */
+export function formatNetworkMode(network: NetworkMode): string {
+  if (typeof network === "string") return network;
+  if ("container" in network) return `container:${network.container}`;
+  if ("path" in network) return `ns:${network.path}`;
+  return network.options.length === 0
+    ? network.tool
+    : `${network.tool}:${network.options.join(",")}`;
 }
 
 /** Its files in /proc; a process that is not there until the container is started has 0. */
@@ -25,16 +39,15 @@ export function namespacePath(pid: number, type: NamespaceType): string {
 }
 
 /** `joinedPid`: a process of the container whose namespaces are joined. */
-export function namespaceList(
-  { namespaces = defaultNamespaces, network }: Pick<CreateOptions, "namespaces" | "network">,
-  joinedPid: number,
-): Linux["namespaces"] {
+export function namespaceList(asked: NamespacesAsked, joinedPid: number): Linux["namespaces"] {
+  const { namespaces = defaultNamespaces, network } = asked;
   const { ipc, pid, uts, cgroup } = namespaces;
-  const of = (type: NamespaceType, mode: string | Joined): Linux["namespaces"] => {
+  const of = (type: NamespaceType, mode: string | object): Linux["namespaces"] => {
     if (mode === "host") return [];
-    return [typeof mode === "object" ? { type, path: namespacePath(joinedPid, type) } : { type }];
+    return [isJoined(mode) ? { type, path: namespacePath(joinedPid, type) } : { type }];
   };
-  const container = joinedContainer(namespaces);
+  const container = joinedContainer(asked);
+  const hasPath = typeof network === "object" && "path" in network;
   return [
     ...of("user", container === null ? "private" : { container }),
     ...of("pid", pid),
@@ -42,6 +55,6 @@ export function namespaceList(
     ...of("ipc", ipc),
     ...of("uts", uts),
     ...of("cgroup", cgroup),
-    ...of("network", network),
+    ...(hasPath ? [{ type: "network" as const, path: network.path }] : of("network", network)),
   ];
 }

@@ -4,7 +4,59 @@ import type { HealthAction, RestartRule } from "../helper/contract.ts";
 import type { DetailOptions } from "./details.ts";
 import type { LimitOptions } from "./resources.ts";
 
-export type NetworkMode = "private" | "host" | "none";
+export type NetworkMode =
+  /** Its own, with the outside reached through our network process. */
+  | "private"
+  | "host"
+  | "none"
+  | Joined
+  /** A namespace that is there already: an absolute path. */
+  | { path: string }
+  /** A program of the host's makes the connection. */
+  | { tool: NetworkTool; options: string[] };
+
+export type NetworkTool = "pasta" | "slirp4netns";
+
+/** Ports of the host that lead to those of a container, `count` of them from the two numbers on. */
+export interface PublishedPort {
+  protocol: "tcp" | "udp";
+  /** "0.0.0.0" and "::" are all of a kind; "": all there are, until it is created. */
+  hostAddress: string;
+  /** 0: free ones, found when it is created. */
+  hostPort: number;
+  containerPort: number;
+  count: number;
+  /** The first of so many from `hostPort` on that is free, found when it is created. */
+  choices?: number;
+}
+
+/** Port 0: all. */
+export type EgressRule = { cidr: string; port: number } | { name: string; port: number };
+
+export interface EgressOptions {
+  isLogged: boolean;
+  /** Null: everywhere. */
+  allow: EgressRule[] | null;
+}
+
+/** Null: as usual. */
+export interface NetworkOptions {
+  ports: PublishedPort[];
+  publishesAll: boolean;
+  /** What the image says it listens to, "80/tcp": settled when created. */
+  exposed: string[];
+  address4: string | null;
+  address6: string | null;
+  mac: string | null;
+  /** More names of its own. */
+  aliases: string[];
+  mtu: number | null;
+  /** The gateway's address is also that of the host's loopback. */
+  reachesHostLoopback: boolean;
+  egress: EgressOptions | null;
+  /** Sentences about what cannot be had as it was asked for. */
+  warnings: string[];
+}
 
 interface MountPlace {
   /** Absolute and normal: no "..", no "/" at the end. */
@@ -273,4 +325,6 @@ export interface CreateOptions {
   details?: DetailOptions;
   /** Absent: it ends when it ends. */
   life?: LifeOptions;
+  /** Absent: nothing beyond what `network` says. */
+  networking?: NetworkOptions;
 }

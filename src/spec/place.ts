@@ -21,12 +21,20 @@ export interface SpecHost {
   /** Texts of the host's own files, "" when it has none. */
   etcHosts: string;
   resolvConf: string;
+  /** What a network of its own can be made with. */
+  network: () => HostNetwork;
   hostname: string;
   kernelRelease: () => string;
   /** Who makes cgroups here. */
   cgroupManager: () => HelperConfig["cgroup"]["manager"];
   /** What the kernel knows the device at a path by; null: there is none. */
   deviceNumber: (path: string) => DeviceNumber | null;
+}
+
+export interface HostNetwork {
+  /** /dev/net/tun is there for the caller. */
+  hasTun: boolean;
+  hasIpv6: boolean;
 }
 
 export interface SpecPlace {
@@ -61,6 +69,8 @@ export interface JoinedContainer {
   /** Its first process; 0: it does not run, which matters only when this one is started. */
   pid: number;
   hostname: string;
+  /** Its own files in /etc, by name -> path on the host. */
+  files: Record<string, string>;
 }
 
 /** `helper.json` without what is decided at start, and no wider than what is written here. */

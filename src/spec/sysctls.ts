@@ -1,7 +1,7 @@
 /** Kernel parameters that a container may have of its own (sysctl(8), namespaces(7)). Pure. */
 import { TspodError } from "../errors.ts";
-import type { CreateOptions, NamespaceOptions } from "./options.ts";
-import { defaultNamespaces, isJoined } from "./namespaces.ts";
+import type { CreateOptions, NamespaceOptions, NetworkMode } from "./options.ts";
+import { defaultNamespaces, formatNetworkMode, isJoined } from "./namespaces.ts";
 
 const ofIpc = new Set(
   "kernel.msgmax kernel.msgmnb kernel.msgmni kernel.sem kernel.shmall kernel.shmmax kernel.shmmni kernel.shm_rmid_forced".split(
@@ -30,7 +30,7 @@ function dottedName(name: string): string {
 export function requireOwn(options: CreateOptions): void {
   const { ipc, uts, userns } = options.namespaces ?? defaultNamespaces;
   const flags: Record<Owner, string | null> = {
-    network: options.network === "host" ? "--network=host" : null,
+    network: networkFlag(options),
     ipc: sharedFlag("--ipc", ipc),
     uts: sharedFlag("--uts", uts),
     user: userns?.kind === "container" ? `--userns=container:${userns.container}` : null,
@@ -44,6 +44,13 @@ export function requireOwn(options: CreateOptions): void {
     });
   }
 }
+
+function networkFlag({ network }: CreateOptions): string | null {
+  const isShared = network === "host" || isJoined(network) || hasPath(network);
+  return isShared ? `--network=${formatNetworkMode(network)}` : null;
+}
+
+const hasPath = (network: NetworkMode): boolean => typeof network === "object" && "path" in network;
 
 function sharedFlag(flag: string, mode: NamespaceOptions["ipc"]): string | null {
   if (isJoined(mode)) return `${flag}=container:${mode.container}`;

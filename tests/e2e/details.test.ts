@@ -81,13 +81,21 @@ describe("/etc", () => {
     expect(await refused("run", "--no-hosts", "--add-host", "a:192.0.2.1", "tiny")).toContain(
       "Cannot combine",
     );
-    for (const bad of ["a", "a:b", ":192.0.2.1", "a:host-gateway"]) {
+    for (const bad of ["a", "a:b", ":192.0.2.1"]) {
       expect(await refused("run", "--add-host", bad, "tiny")).toContain("--add-host");
     }
   });
 
   test("--dns, --dns-search, --dns-option", async () => {
-    const flags = ["--dns", "192.0.2.53", "--dns-search", "example.org", "--dns-opt", "ndots:3"];
+    const flags = [
+      "--network=none",
+      "--dns",
+      "192.0.2.53",
+      "--dns-search",
+      "example.org",
+      "--dns-opt",
+      "ndots:3",
+    ];
     expect(await inside(flags, "cat /etc/resolv.conf")).toBe(
       "search example.org\nnameserver 192.0.2.53\noptions ndots:3",
     );
@@ -224,7 +232,7 @@ describe("life", () => {
 
 test("a flag that is known and not here says why; one that is not known, which is near", async () => {
   expect(await refused("run", "--pod", "x", "tiny")).toContain('"--pod": there are no pods');
-  expect(await refused("run", "-P", "tiny")).toContain("no networks but");
+  expect(await refused("run", "--link", "x", "tiny")).toContain("there are no links");
   expect(await refused("create", "--volumes-form", "x", "tiny")).toContain(
     'did you mean "--volumes-from"',
   );

@@ -53,6 +53,7 @@ export const host: SpecHost = {
   etcHosts: "127.0.0.1 localhost myhost",
   resolvConf: "nameserver 192.0.2.1\n",
   hostname: "myhost",
+  network: () => ({ hasTun: true, hasIpv6: true }),
   kernelRelease: () => "6.1.0-test",
   cgroupManager: () => "systemd",
   deviceNumber: (path) => (path === "/dev/fuse" ? { type: "c", major: 10, minor: 229 } : null),
@@ -76,5 +77,11 @@ export const build = (
   asked: Partial<CreateOptions> = {},
   settings: Partial<ImageSettings> = {},
   machine: Partial<SpecHost> = {},
+  where: Partial<SpecPlace> = {},
 ): BuiltSpec =>
-  buildSpec({ ...image, ...settings }, { ...options, ...asked }, { ...host, ...machine }, place);
+  buildSpec(
+    { ...image, ...settings },
+    { ...options, ...asked },
+    { ...host, ...machine },
+    { ...place, ...where },
+  );

@@ -99,7 +99,7 @@ describe("namespaces and mounts", () => {
     expect(build({ network: "host" }).files["resolv.conf"]).toBe("nameserver 192.0.2.1\n");
     expect(build({ network: "host" }).files["hosts"]).toStartWith("127.0.0.1 localhost myhost\n");
     expect(build().files["resolv.conf"]).not.toContain("192.0.2.1");
-    expect(build({ hostname: "box" }).files).toMatchObject({
+    expect(build({ hostname: "box", network: "none" }).files).toMatchObject({
       hostname: "box\n",
       hosts: expect.stringContaining("127.0.0.1\tbox brave_otter\n"),
     });
@@ -128,6 +128,34 @@ describe("helper.json", () => {
           "path": "/d/containers/c/log",
         },
         "name": "brave_otter",
+        "network": {
+          "address4": "10.0.2.100/24",
+          "address6": "fd00::100/64",
+          "dns4": "10.0.2.3",
+          "dns6": "fd00::3",
+          "egress": null,
+          "gateway4": "10.0.2.2",
+          "gateway6": "fd00::2",
+          "hostLoopback": false,
+          "interface": "eth0",
+          "mac": "02:01:23:45:67:89",
+          "mode": "private",
+          "mtu": 65520,
+          "names": [
+            {
+              "address": "10.0.2.2",
+              "name": "host.containers.internal",
+            },
+            {
+              "address": "10.0.2.2",
+              "name": "host.docker.internal",
+            },
+          ],
+          "ports": [],
+          "resolv": "/etc/resolv.conf",
+          "servers": [],
+          "socket": "/r/c/net.sock",
+        },
         "rootfs": {
           "kind": "overlay",
           "lower": [

@@ -31,6 +31,7 @@ const verbs = [_]Verb{
     .{ .name = "health", .run = @import("health.zig").run },
     .{ .name = "attach", .run = @import("attach.zig").run },
     .{ .name = "update", .run = @import("update.zig").run },
+    .{ .name = "ports", .run = @import("ports.zig").run },
     .{ .name = "probe", .run = @import("probe.zig").run },
     .{ .name = "net", .run = @import("net.zig").run },
     .{ .name = "init", .run = @import("process/init.zig").run },

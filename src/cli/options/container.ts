@@ -3,7 +3,7 @@ import { TspodError } from "../../errors.ts";
 import { parseContainerName } from "../../container/index.ts";
 import { hostPlatform } from "../../oci/index.ts";
 import { findRuntime } from "../../host/index.ts";
-import { type CreateOptions, type NetworkMode, parseSignal } from "../../spec/index.ts";
+import { type CreateOptions, parseSignal } from "../../spec/index.ts";
 import { boolean, type FlagValues, list, value } from "../flags.ts";
 import { resolveEnvironment } from "./environment.ts";
 import { parseLabels } from "./labels.ts";
@@ -11,13 +11,13 @@ import { detailFlags, detailOptions } from "./details.ts";
 import { lifeFlags, lifeOptions } from "./life.ts";
 import { limitFlags, limitOptions } from "./limits.ts";
 import { mountFlags, mountOptions } from "./mounts.ts";
+import { networkFlags, networkOptions } from "./network.ts";
 import { namespaceFlags, namespaceOptions } from "./namespaces.ts";
 import { secretFlags, secretOptions } from "./secrets.ts";
 import { securityFlags, securityOptions } from "./security.ts";
 import { setupFlags, setupOptions } from "./setup.ts";
 
 export const pullPolicies = ["missing", "always", "never", "newer"] as const;
-export const networkModes = ["private", "host", "none"] as const;
 
 const runtimeNames = ["tspod", "crun", "runc"] as const;
 
@@ -34,7 +34,7 @@ export const containerFlags = {
   hostname: value("-h,--hostname", "NAME", "The container's host name"),
   readOnly: boolean("--read-only", "Mount the image read-only; /run, /tmp and /var/tmp in memory"),
   label: list("-l,--label", "KEY=VALUE", "Attach a label"),
-  network: value("--network,--net", "MODE", "private (loopback only), host, or none", networkModes),
+  ...networkFlags,
   init: boolean("--init", "Run a tiny init as process 1, which reaps and forwards signals"),
   runtime: value(
     "--runtime",
@@ -82,6 +82,7 @@ export async function createOptions(
   environment: Record<string, string | undefined>,
 ): Promise<CreateOptions> {
   const [image = "", ...command] = args;
+  const namespaces = await namespaceOptions(flags);
   const options: CreateOptions = {
     image,
     ...(flags.rootfs ? { rootfs: (await import("./rootfs.ts")).parseRootfs(image) } : {}),
@@ -93,7 +94,6 @@ export async function createOptions(
     workdir: flags.workdir,
     user: flags.user,
     hostname: flags.hostname === null ? null : parseHostname(flags.hostname),
-    network: parseNetwork(flags.network),
     isReadOnly: flags.readOnly,
     interactive: flags.interactive,
     tty: flags.tty,
@@ -106,7 +106,8 @@ export async function createOptions(
     ...(await secretOptions(flags)),
     ...(await securityOptions(flags)),
     ...(await limitOptions(flags)),
-    ...(await namespaceOptions(flags)),
+    ...namespaces,
+    ...(await networkOptions(flags, namespaces)),
     ...(await setupOptions(flags)),
     ...(await lifeOptions(flags, environment)),
     ...(await detailOptions(flags, environment)),
@@ -177,11 +178,6 @@ function parseEntrypoint(text: string | null): string[] | null {
     // not JSON after all: a program may be called that
   }
   return [text];
-}
-
-function parseNetwork(text: string | null): NetworkMode {
-  if (text === null || text === "default") return "private";
-  return oneOf("--network", text, networkModes);
 }
 
 /** hostname(7) and RFC 1123; the kernel takes 64 bytes. */

@@ -76,10 +76,8 @@ function parseHost(text: string): { name: string; address: string } {
   const address = raw.replace(/^\[(.*)\]$/, "$1");
   const next = "use NAME:ADDRESS, e.g. db:192.0.2.7";
   if (names === "" || /\s/.test(names)) throw usage("--add-host", text, "it has no name", next);
-  if (address === "host-gateway") {
-    throw usage("--add-host", text, "there is no gateway yet", "with --network=host use 127.0.0.1");
-  }
-  if (isIP(address) === 0) throw usage("--add-host", text, `"${raw}" is no address`, next);
+  if (address !== "host-gateway" && isIP(address) === 0)
+    throw usage("--add-host", text, `"${raw}" is no address`, next);
   return { name: names.replaceAll(";", " "), address };
 }
 

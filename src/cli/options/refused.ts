@@ -1,8 +1,7 @@
 /** Flags of run and create that docker, podman or nerdctl have and we do not, with the reason. */
 
 const reasons: Readonly<Record<string, string>> = {
-  "this version has no networks but private, host and none": `
-    -p --publish -P --publish-all --ip --ip6 --mac-address --network-alias --net-alias --link --link-local-ip`,
+  "containers find each other by name on a network: there are no links": "--link --link-local-ip",
   "there are no pods": "--pod --pod-id-file --infra",
   "the containers that it needs are to be started before it: tspod start": "--requires",
   "GPUs are passed on as devices: --device /dev/dri": "--gpus",

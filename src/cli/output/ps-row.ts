@@ -1,7 +1,15 @@
 /** A container as `ps` shows it: docker's words and fields, and podman's besides. Pure but for the clock handed in. */
-import { type Container, restartCountOf, statusOf } from "../../container/index.ts";
+import {
+  type Container,
+  exposedOf,
+  isUp,
+  portsOf,
+  restartCountOf,
+  statusOf,
+} from "../../container/index.ts";
 import { formatDuration } from "../../lib/duration.ts";
-import type { CreateOptions } from "../../spec/index.ts";
+import { formatPorts } from "../../network/show.ts";
+import { type CreateOptions, formatNetworkMode } from "../../spec/index.ts";
 
 export interface PsRowOptions {
   nowMs: number;
@@ -28,13 +36,13 @@ const textFields = {
   CreatedHuman: ({ createdAt }, options) => `${since(createdAt, options)} ago`,
   Status: statusWords,
   State: (container) => statusOf(container),
-  Ports: () => "",
+  Ports: ports,
   Names: ({ name }) => name,
   Labels: ({ labels }) =>
     Object.entries(labels)
       .map(([key, value]) => `${key}=${value}`)
       .join(","),
-  Networks: (container) => asked(container).network,
+  Networks: (container) => formatNetworkMode(asked(container).network),
   Mounts: (container) =>
     asked(container)
       .mounts.map(({ destination }) => destination)
@@ -76,6 +84,13 @@ function otherFields(container: Container) {
     /** `{{.Label "com.example.owner"}}`; JSON leaves it away. */
     Label: (name: string): string => (Object.hasOwn(labels, name) ? (labels[name] ?? "") : ""),
   };
+}
+
+/** docker's: of one that does not run none is there. */
+function ports(container: Container): string {
+  const { networking, details } = asked(container);
+  if (networking === undefined && details === undefined) return "";
+  return isUp(container.state) ? formatPorts(portsOf(container), exposedOf(container)) : "";
 }
 
 function statusWords(container: Container, options: PsRowOptions): string {

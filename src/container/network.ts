@@ -1,0 +1,58 @@
+/** What a new container's network is settled to: which ports of the host, and what its image exposes. */
+import type { StoredImage } from "../image/index.ts";
+import type { CreateOptions, NetworkOptions, PublishedPort } from "../spec/index.ts";
+import { hasPrivateNetwork, noNetworkOptions, noTunSentence } from "../spec/index.ts";
+import { listContainers } from "../store/containers.ts";
+import { isNews } from "../store/database.ts";
+import type { ContainerContext } from "./context.ts";
+
+/** With every port written down. Nothing to do for most. Errors: usage (no port is free). */
+export async function settleNetwork(
+  context: ContainerContext,
+  options: CreateOptions,
+  { config }: StoredImage,
+): Promise<CreateOptions> {
+  warnOfLoopback(context, options);
+  const { networking } = options;
+  if (networking === undefined && config.exposedPorts.length === 0) return options;
+  const asked: NetworkOptions = networking ?? noNetworkOptions;
+  const exposed = config.exposedPorts.filter(isPort);
+  const settled = { ...asked, exposed };
+  if (asked.ports.length === 0 && !asked.publishesAll) return { ...options, networking: settled };
+  const { exposedPorts, settlePorts } = await import("../network/index.ts");
+  const more = asked.publishesAll
+    ? exposedPorts([...exposed, ...(options.details?.exposed ?? [])], asked.ports)
+    : [];
+  const ports = await settlePorts([...asked.ports, ...more], {
+    hasIpv6: context.host.network().hasIpv6,
+    taken: listContainers(context.database).flatMap(portsOf),
+  });
+  return { ...options, networking: { ...settled, ports } };
+}
+
+/** An image may say anything. */
+function isPort(text: string): boolean {
+  const [, number = "0"] = /^(\d{1,5})\/(?:tcp|udp|sctp)$/.exec(text) ?? [];
+  return Number(number) >= 1 && Number(number) <= 65_535;
+}
+
+/** Once in the life of a store: it is so for every container. */
+function warnOfLoopback({ database, host, warn }: ContainerContext, options: CreateOptions): void {
+  if (options.network !== "private" || hasPrivateNetwork(options, host)) return;
+  if (isNews(database, noTunSentence)) warn(noTunSentence);
+}
+
+/** What is published of it. */
+export function portsOf({ options }: { options: unknown }): PublishedPort[] {
+  return networkingOf({ options }).ports;
+}
+
+export function networkingOf({ options }: { options: unknown }): NetworkOptions {
+  return (options as CreateOptions).networking ?? noNetworkOptions; // create recorded it
+}
+
+/** What it says it listens to: its image and --expose. */
+export function exposedOf({ options }: { options: unknown }): string[] {
+  const { details, networking } = options as CreateOptions; // create recorded it
+  return [...new Set([...(networking?.exposed ?? []), ...(details?.exposed ?? [])])];
+}

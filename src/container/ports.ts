@@ -1,0 +1,190 @@
+/** Ports that are published, or not any more, while a container is there: at once when it runs, and from now on. */
+import { TspodError } from "../errors.ts";
+import { askNetwork, describeFailure, type PortForward, type PortReply } from "../helper/index.ts";
+import { areRivals, formatHostPort, settlePorts } from "../network/index.ts";
+import {
+  type CreateOptions,
+  formatNetworkMode,
+  type HelperSettings,
+  noNetworkOptions,
+  type PublishedPort,
+} from "../spec/index.ts";
+import { listContainers, runtimeDirectory, updateOptions } from "../store/containers.ts";
+import { transact } from "../store/database.ts";
+import { claimContainer } from "./claim.ts";
+import type { ContainerContext } from "./context.ts";
+import { recordContainerEvent } from "./events.ts";
+import { readContainerFile, writeContainerFile } from "./files.ts";
+import { type Container, getContainer } from "./find.ts";
+import { portsOf } from "./network.ts";
+import { withHolder } from "./port-holder.ts";
+
+/**
+ * What was added, with every number written down. What is published already is no error. First it is recorded, then the
+ * network process is told: what that refuses is taken back. Errors: usage, port.*, network.*, container.not_found.
+ */
+export async function addPorts(
+  context: ContainerContext,
+  container: Container,
+  asked: readonly PublishedPort[],
+): Promise<PublishedPort[]> {
+  using _lease = await claim(context, container);
+  const current = getContainer(context, container.id);
+  const known = portsOf(current);
+  const ports = await settlePorts(asked, {
+    hasIpv6: readHelper(context, current).network?.address6 != null,
+    taken: listContainers(context.database)
+      .filter(({ id }) => id !== current.id)
+      .flatMap(portsOf),
+  });
+  const fresh = ports.filter((port) => !known.some((one) => isSame(one, port)));
+  const rival = fresh.find((port) => known.some((one) => areRivals(one, port)));
+  if (rival !== undefined) {
+    throw new TspodError(
+      "port.in_use",
+      `"${current.name}" publishes ${formatHostPort(rival)} already`,
+      {
+        next: `see tspod port ${current.name}; tspod port rm takes one away`,
+      },
+    );
+  }
+  record(context, current, [...known, ...fresh]);
+  try {
+    await tellAll(context, current, ports);
+  } catch (error) {
+    record(context, current, known);
+    throw withHolder(context, current.id, ports, error);
+  }
+  recordContainerEvent(context, "update", current);
+  return ports;
+}
+
+/** What was removed: those that lead to the same port, from where `asked` says or (port 0) from everywhere. */
+export async function removePorts(
+  context: ContainerContext,
+  container: Container,
+  asked: readonly PublishedPort[],
+): Promise<PublishedPort[]> {
+  using _lease = await claim(context, container);
+  const current = getContainer(context, container.id);
+  const known = portsOf(current);
+  const unknown = asked.find((wish) => !known.some((port) => isMeant(port, wish)));
+  if (unknown !== undefined) throw notPublished(current, unknown);
+  const gone = known.filter((port) => asked.some((wish) => isMeant(port, wish)));
+  record(
+    context,
+    current,
+    known.filter((port) => !gone.includes(port)),
+  );
+  if (current.state.status === "running") {
+    for (const port of gone) {
+      const reply = await ask(context, current, { remove: port });
+      const isGone = reply === null || reply.ok || reply.errno === noEntry;
+      if (!isGone) throw failure(reply, port);
+    }
+  }
+  recordContainerEvent(context, "update", current);
+  return gone;
+}
+
+const noEntry = 2; // ENOENT: it was not there any more
+
+function notPublished({ name }: Container, { containerPort, protocol }: PublishedPort): TspodError {
+  const what = `Port ${containerPort}/${protocol} of "${name}" is not published like that`;
+  return new TspodError("port.not_published", what, { next: `tspod port ${name} shows what is` });
+}
+
+async function claim(context: ContainerContext, container: Container): Promise<Disposable> {
+  const { network } = container.options as CreateOptions; // create recorded it
+  if (network !== "private" || readHelper(context, container).network === undefined) {
+    throw new TspodError(
+      "network.unavailable",
+      `Container "${container.name}" has no network of its own to publish from (--network=${formatNetworkMode(network)})`,
+      { next: "create it with --network=private" },
+    );
+  }
+  const lease = await claimContainer(context, container, { patient: true });
+  if (lease !== null) return lease;
+  throw new TspodError("container.not_found", `Container "${container.name}" has been removed`, {
+    next: "tspod ps -a lists those that are left",
+  });
+}
+
+function readHelper(context: ContainerContext, { id }: Container): HelperSettings {
+  return readContainerFile<HelperSettings>(context, id, "helper.json");
+}
+
+function isSame(one: PublishedPort, other: PublishedPort): boolean {
+  return (
+    one.protocol === other.protocol &&
+    one.hostAddress === other.hostAddress &&
+    one.hostPort === other.hostPort &&
+    one.containerPort === other.containerPort &&
+    one.count === other.count
+  );
+}
+
+function isMeant(port: PublishedPort, wish: PublishedPort): boolean {
+  const inside =
+    port.protocol === wish.protocol &&
+    port.containerPort === wish.containerPort &&
+    port.count === wish.count;
+  const outside = wish.hostPort === 0 || wish.hostPort === port.hostPort;
+  return inside && outside && (wish.hostAddress === "" || wish.hostAddress === port.hostAddress);
+}
+
+function record(context: ContainerContext, container: Container, ports: PublishedPort[]): void {
+  const work = (): void => {
+    const options = getContainer(context, container.id).options as CreateOptions; // create recorded it
+    const networking = { ...noNetworkOptions, ...options.networking, ports };
+    updateOptions(context.database, container.id, { ...options, networking });
+    const helper = readHelper(context, container);
+    if (helper.network === undefined) return;
+    const next = { ...helper, network: { ...helper.network, ports } };
+    writeContainerFile(context, container.id, "helper.json", JSON.stringify(next));
+  };
+  transact(context.database, work, { durable: true });
+}
+
+/** All or none. */
+async function tellAll(
+  context: ContainerContext,
+  container: Container,
+  ports: readonly PublishedPort[],
+): Promise<void> {
+  if (container.state.status !== "running") return;
+  const listed = await ask(context, container, { list: true });
+  if (listed === null) return; // its end is as near as that of its network: with its next start they are there
+  const there = listed.ok ? (listed.ports ?? []) : [];
+  const told: PublishedPort[] = [];
+  for (const port of ports) {
+    if (there.some((one) => isSame(one, port))) continue;
+    const reply = await ask(context, container, { add: port });
+    if (reply === null || reply.ok) {
+      told.push(port);
+      continue;
+    }
+    for (const one of told) await ask(context, container, { remove: one });
+    throw failure(reply, port);
+  }
+}
+
+function ask(
+  { helper, paths }: ContainerContext,
+  { id }: Container,
+  request: { add: PortForward } | { remove: PortForward } | { list: true },
+): Promise<PortReply | null> {
+  return askNetwork(helper, runtimeDirectory(paths, id), request);
+}
+
+/** The numbers are Linux's, the same on every architecture we run on. */
+const errnoNames: Record<number, string> = {
+  ...{ 2: "ENOENT", 13: "EACCES", 22: "EINVAL", 23: "ENFILE", 24: "EMFILE", 28: "ENOSPC" },
+  ...{ 97: "EAFNOSUPPORT", 98: "EADDRINUSE", 99: "EADDRNOTAVAIL", 105: "ENOBUFS" },
+};
+
+function failure(reply: Extract<PortReply, { ok: false }>, port: PublishedPort): TspodError {
+  const errno = errnoNames[reply.errno] ?? `errno ${reply.errno}`;
+  const detail = reply.detail === "" ? formatHostPort(port) : reply.detail;
+  return describeFailure({ call: "publish", detail, errno });
+}

@@ -1,0 +1,52 @@
+/** The part of the contract that is about networks: what `net` is told, and what can be asked of it while it runs. */
+
+/** One line of `ports`: `count` ports from `hostPort` on lead to as many from `containerPort` on. */
+export interface PortForward {
+  protocol: "tcp" | "udp";
+  /** "0.0.0.0" is every IPv4 address, "::" every IPv6 one. */
+  hostAddress: string;
+  hostPort: number;
+  containerPort: number;
+  count: number;
+}
+
+/** `network` of helper.json. Absent: the network namespace stays as config.json makes it. */
+export interface NetworkConfig {
+  mode: "private";
+  interface: string;
+  mac: string;
+  mtu: number;
+  /** "10.0.2.100/24" */
+  address4: string;
+  gateway4: string;
+  /** Where the forwarder answers. */
+  dns4: string;
+  /** Null: no IPv6. */
+  address6: string | null;
+  gateway6: string | null;
+  dns6: string | null;
+  /** The gateway's address is also that of the host's loopback. */
+  hostLoopback: boolean;
+  /** The host's resolv.conf(5), read anew when it changes. */
+  resolv: string;
+  /** Whom the forwarder asks instead; empty: those of `resolv`. */
+  servers: string[];
+  /** What the forwarder answers by itself. */
+  names: { name: string; address: string }[];
+  ports: PortForward[];
+  /** Null: everywhere, and nothing is written down. */
+  egress: EgressConfig | null;
+  socket: string;
+}
+
+export interface EgressConfig {
+  /** Where what is refused is written down. */
+  log: string | null;
+  /** Null: everywhere. Port 0: all. "*.example.org" is every name below that. */
+  allow: ({ cidr: string; port: number } | { name: string; port: number })[] | null;
+}
+
+/** `net.sock` in the runtime directory: one JSON object in, one out. */
+export type PortRequest = { add: PortForward } | { remove: PortForward } | { list: true };
+export type PortReply =
+  { ok: true; ports?: PortForward[] } | { ok: false; errno: number; detail: string };

@@ -1,0 +1,15 @@
+/** The door of network: modes, addresses and published ports, as data. */
+export { parseAddress4, parseAddress6, parseMac, parseNetworkAlias } from "./addresses.ts";
+export { exposedPorts, settlePorts, type Surroundings } from "./choose.ts";
+export { parseEgress } from "./egress.ts";
+export { type AskedMode, parseNetworkMode } from "./mode.ts";
+export { areRivals, distinctPorts } from "./overlap.ts";
+export { parsePublish } from "./publish.ts";
+export {
+  formatAddress,
+  formatHostPort,
+  formatPorts,
+  type HostBinding,
+  leadsTo,
+  portMap,
+} from "./show.ts";

@@ -1,0 +1,107 @@
+/**
+ * The private network: which addresses it has, and what the network process is told. Pure. Every private network has the
+ * same addresses, which are nobody else's: slirp4netns's, as podman's habit is.
+ */
+import { TspodError } from "../errors.ts";
+import type { EgressConfig, NetworkConfig } from "../helper/contract.ts";
+import { defaultDetails } from "./details.ts";
+import type { CreateOptions, EgressOptions, NetworkOptions } from "./options.ts";
+import type { SpecHost, SpecPlace } from "./place.ts";
+
+export const noNetworkOptions: NetworkOptions = {
+  ...{ ports: [], publishesAll: false, exposed: [], address4: null, address6: null, mac: null },
+  ...{ aliases: [], mtu: null, reachesHostLoopback: false, egress: null, warnings: [] },
+};
+
+/** A network that containers of ours are given addresses in. */
+export const privateNetwork = {
+  interface: "eth0",
+  /** What a TAP can carry in one piece. */
+  mtu: 65_520,
+  v4: { address: "10.0.2.100", prefixLength: 24, gateway: "10.0.2.2", dns: "10.0.2.3" },
+  v6: { address: "fd00::100", prefixLength: 64, gateway: "fd00::2", dns: "fd00::3" },
+} as const;
+
+export const hostNames = ["host.containers.internal", "host.docker.internal"];
+
+/** Whether the outside is reached through our network process. */
+export function hasPrivateNetwork(
+  { network }: Pick<CreateOptions, "network">,
+  host: Pick<SpecHost, "network">,
+): boolean {
+  return network === "private" && host.network().hasTun;
+}
+
+/** Said once, where a container gets less than it would elsewhere. */
+export const noTunSentence =
+  "This host gives no access to /dev/net/tun, so containers have no network but loopback; " +
+  "to fix it: sudo modprobe tun && sudo chmod 666 /dev/net/tun";
+
+/** Undefined: there is nothing to be made. Errors: network.unavailable (it cannot be made, and ports depend on it). */
+export function networkConfig(
+  options: CreateOptions,
+  host: SpecHost,
+  place: SpecPlace,
+): NetworkConfig | undefined {
+  const asked = options.networking ?? noNetworkOptions;
+  if (!hasPrivateNetwork(options, host)) {
+    if (options.network === "private" && asked.ports.length > 0) throw noTunForPorts();
+    return undefined;
+  }
+  const { v4, v6, ...link } = privateNetwork;
+  const { hasIpv6 } = host.network();
+  if (asked.address6 !== null && !hasIpv6) throw noIpv6(`--ip6 ${asked.address6}`);
+  const { resolver } = options.details ?? defaultDetails;
+  return {
+    mode: "private",
+    interface: link.interface,
+    mac: asked.mac ?? macOf(place.id),
+    mtu: asked.mtu ?? link.mtu,
+    address4: `${asked.address4 ?? v4.address}/${v4.prefixLength}`,
+    gateway4: v4.gateway,
+    dns4: v4.dns,
+    address6: hasIpv6 ? `${asked.address6 ?? v6.address}/${v6.prefixLength}` : null,
+    gateway6: hasIpv6 ? v6.gateway : null,
+    dns6: hasIpv6 ? v6.dns : null,
+    hostLoopback: asked.reachesHostLoopback,
+    resolv: "/etc/resolv.conf",
+    servers: resolver === "image" ? [] : resolver.servers,
+    names: hostNames.map((name) => ({ name, address: v4.gateway })),
+    ports: asked.ports.map(({ choices: _, ...port }) => port),
+    egress: egressConfig(asked.egress, place),
+    socket: `${place.runtimeDir}/net.sock`,
+  };
+}
+
+function noTunForPorts(): TspodError {
+  return new TspodError(
+    "network.unavailable",
+    "Cannot publish ports: this host gives no access to /dev/net/tun",
+    { next: "sudo modprobe tun && sudo chmod 666 /dev/net/tun, or use --network=host" },
+  );
+}
+
+export function noIpv6(what: string): TspodError {
+  return new TspodError("network.unavailable", `Cannot use ${what}: this host has no IPv6`, {
+    next: "leave it away, or turn IPv6 on: sudo sysctl net.ipv6.conf.all.disable_ipv6=0",
+  });
+}
+
+/** Locally administered, and always the same for one container. */
+function macOf(id: string): string {
+  const bytes = Array.from({ length: 5 }, (_, index) => id.slice(2 * index, 2 * index + 2));
+  return ["02", ...bytes].join(":");
+}
+
+function egressConfig(
+  egress: EgressOptions | null,
+  { containerDir }: SpecPlace,
+): EgressConfig | null {
+  if (egress === null) return null;
+  return { log: egress.isLogged ? `${containerDir}/egress.log` : null, allow: egress.allow };
+}
+
+/** What stands in /etc/hosts for the container itself. */
+export function ownAddress(options: Pick<CreateOptions, "networking">): string {
+  return options.networking?.address4 ?? privateNetwork.v4.address;
+}
