@@ -1,7 +1,7 @@
 /** What a new container's network is settled to: which ports of the host, and what its image exposes. */
 import type { StoredImage } from "../image/index.ts";
 import type { CreateOptions, NetworkOptions, PublishedPort } from "../spec/index.ts";
-import { hasPrivateNetwork, noNetworkOptions, noTunSentence } from "../spec/index.ts";
+import { loopbackWarning, noNetworkOptions } from "../spec/index.ts";
 import { listContainers } from "../store/containers.ts";
 import { isNews } from "../store/database.ts";
 import type { ContainerContext } from "./context.ts";
@@ -16,7 +16,7 @@ export async function settleNetwork(
   const { networking } = options;
   if (networking === undefined && config.exposedPorts.length === 0) return options;
   const asked: NetworkOptions = networking ?? noNetworkOptions;
-  const exposed = config.exposedPorts.filter(isPort);
+  const exposed = config.exposedPorts.flatMap(portOf);
   const settled = { ...asked, exposed };
   if (asked.ports.length === 0 && !asked.publishesAll) return { ...options, networking: settled };
   const { exposedPorts, settlePorts } = await import("../network/index.ts");
@@ -30,16 +30,17 @@ export async function settleNetwork(
   return { ...options, networking: { ...settled, ports } };
 }
 
-/** An image may say anything. */
-function isPort(text: string): boolean {
-  const [, number = "0"] = /^(\d{1,5})\/(?:tcp|udp|sctp)$/.exec(text) ?? [];
-  return Number(number) >= 1 && Number(number) <= 65_535;
+/** An image may say anything; image-spec config.md: without a protocol it is TCP. */
+function portOf(text: string): string[] {
+  const [, number = "0", protocol = "tcp"] = /^(\d{1,5})(?:\/(tcp|udp|sctp))?$/.exec(text) ?? [];
+  const isPort = Number(number) >= 1 && Number(number) <= 65_535;
+  return isPort ? [`${Number(number)}/${protocol}`] : [];
 }
 
 /** Once in the life of a store: it is so for every container. */
 function warnOfLoopback({ database, host, warn }: ContainerContext, options: CreateOptions): void {
-  if (options.network !== "private" || hasPrivateNetwork(options, host)) return;
-  if (isNews(database, noTunSentence)) warn(noTunSentence);
+  const sentence = loopbackWarning(options, host);
+  if (sentence !== null && isNews(database, sentence)) warn(sentence);
 }
 
 /** What is published of it. */

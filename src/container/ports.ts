@@ -154,7 +154,7 @@ async function tellAll(
 ): Promise<void> {
   if (container.state.status !== "running") return;
   const listed = await ask(context, container, { list: true });
-  if (listed === null) return; // its end is as near as that of its network: with its next start they are there
+  if (listed === null) return requireEnded(context, container); // then they are there with its next start
   const there = listed.ok ? (listed.ports ?? []) : [];
   const told: PublishedPort[] = [];
   for (const port of ports) {
@@ -167,6 +167,14 @@ async function tellAll(
     for (const one of told) await ask(context, container, { remove: one });
     throw failure(reply, port);
   }
+}
+
+/** A container that runs has a network that answers. */
+function requireEnded(context: ContainerContext, { id, name }: Container): void {
+  if (getContainer(context, id).state.status !== "running") return;
+  throw new TspodError("network.failed", `The network of "${name}" does not answer`, {
+    next: `start it anew: tspod restart ${name}`,
+  });
 }
 
 function ask(

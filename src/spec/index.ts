@@ -58,9 +58,9 @@ export {
 export { networkFiles, pastaForwarder } from "./files.ts";
 export {
   hasPrivateNetwork,
+  loopbackWarning,
   noIpv6,
   noNetworkOptions,
-  noTunSentence,
   privateNetwork,
 } from "./network.ts";
 export { logDrivers } from "./options.ts";

@@ -25,17 +25,31 @@ export const privateNetwork = {
 export const hostNames = ["host.containers.internal", "host.docker.internal"];
 
 /** Whether the outside is reached through our network process. */
-export function hasPrivateNetwork(
-  { network }: Pick<CreateOptions, "network">,
-  host: Pick<SpecHost, "network">,
-): boolean {
-  return network === "private" && host.network().hasTun;
+export function hasPrivateNetwork(options: Asked, host: Host): boolean {
+  return options.network === "private" && missing(options, host) === null;
 }
 
-/** Said once, where a container gets less than it would elsewhere. */
-export const noTunSentence =
-  "This host gives no access to /dev/net/tun, so containers have no network but loopback; " +
-  "to fix it: sudo modprobe tun && sudo chmod 666 /dev/net/tun";
+type Asked = Pick<CreateOptions, "network" | "runtime">;
+type Host = Pick<SpecHost, "network">;
+
+/** Where a container gets less than it would elsewhere: a sentence, to be said once. Null: it gets all. */
+export function loopbackWarning(options: Asked, host: Host): string | null {
+  const lack = options.network === "private" ? missing(options, host) : null;
+  if (lack === null) return null;
+  return `There is no network but loopback: ${lack.why}; to fix it: ${lack.next}`;
+}
+
+function missing({ runtime }: Asked, host: Host): { why: string; next: string } | null {
+  if (runtime !== null) {
+    const why = `in a container that ${runtime.name} makes we make no network`;
+    return { why, next: "leave --runtime away, or use --network=host" };
+  }
+  if (host.network().hasTun) return null;
+  return {
+    why: "this host gives no access to /dev/net/tun",
+    next: "sudo modprobe tun && sudo chmod 666 /dev/net/tun, or use --network=host",
+  };
+}
 
 /** Undefined: there is nothing to be made. Errors: network.unavailable (it cannot be made, and ports depend on it). */
 export function networkConfig(
@@ -44,9 +58,12 @@ export function networkConfig(
   place: SpecPlace,
 ): NetworkConfig | undefined {
   const asked = options.networking ?? noNetworkOptions;
-  if (!hasPrivateNetwork(options, host)) {
-    if (options.network === "private" && asked.ports.length > 0) throw noTunForPorts();
-    return undefined;
+  if (options.network !== "private") return undefined;
+  const lack = missing(options, host);
+  if (lack !== null) {
+    if (asked.ports.length === 0 && asked.egress === null) return undefined;
+    const what = asked.ports.length > 0 ? "publish ports" : "hold to --egress";
+    throw new TspodError("network.unavailable", `Cannot ${what}: ${lack.why}`, { next: lack.next });
   }
   const { v4, v6, ...link } = privateNetwork;
   const { hasIpv6 } = host.network();
@@ -71,14 +88,6 @@ export function networkConfig(
     egress: egressConfig(asked.egress, place),
     socket: `${place.runtimeDir}/net.sock`,
   };
-}
-
-function noTunForPorts(): TspodError {
-  return new TspodError(
-    "network.unavailable",
-    "Cannot publish ports: this host gives no access to /dev/net/tun",
-    { next: "sudo modprobe tun && sudo chmod 666 /dev/net/tun, or use --network=host" },
-  );
 }
 
 export function noIpv6(what: string): TspodError {
