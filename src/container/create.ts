@@ -35,7 +35,7 @@ import { volumeDirectory } from "../store/volumes.ts";
 import type { ContainerContext } from "./context.ts";
 import { recordContainerEvent } from "./events.ts";
 import { readImageFile } from "./image-file.ts";
-import { settleNetwork } from "./network.ts";
+import { networkTool, settleNetwork } from "./network.ts";
 import { generateId, generateName, nameInUse } from "./names.ts";
 import type { SettledMounts } from "./mounts.ts";
 import { discardContainer, emptyTrash, removeContainer } from "./remove.ts";
@@ -176,6 +176,7 @@ async function place(
     ...(user === undefined ? {} : { user }),
     ...(files === undefined ? {} : { files }),
     ...(joined === undefined ? {} : { joined }),
+    ...(await networkTool(context, options)),
     volumeDirectory: (volume) => volumeDirectory(paths, volume),
     ...(options.details?.hosts === "image"
       ? { imageHosts: readImageFile(paths, image.layers, "etc/hosts") }

@@ -1,6 +1,6 @@
 /** What a new container's network is settled to: which ports of the host, and what its image exposes. */
 import type { StoredImage } from "../image/index.ts";
-import type { CreateOptions, NetworkOptions, PublishedPort } from "../spec/index.ts";
+import type { CreateOptions, NetworkOptions, PublishedPort, SpecPlace } from "../spec/index.ts";
 import { loopbackWarning, noNetworkOptions } from "../spec/index.ts";
 import { listContainers } from "../store/containers.ts";
 import { isNews } from "../store/database.ts";
@@ -41,6 +41,16 @@ function portOf(text: string): string[] {
 function warnOfLoopback({ database, host, warn }: ContainerContext, options: CreateOptions): void {
   const sentence = loopbackWarning(options, host);
   if (sentence !== null && isNews(database, sentence)) warn(sentence);
+}
+
+export async function networkTool(
+  context: ContainerContext,
+  options: CreateOptions,
+): Promise<Pick<SpecPlace, "networkTool">> {
+  const { network } = options;
+  if (typeof network !== "object" || !("tool" in network)) return {};
+  const { settleTool } = await import("./network-tool.ts");
+  return { networkTool: settleTool(context, options, network) };
 }
 
 /** What is published of it. */

@@ -8,11 +8,12 @@
  * numbers; events then go out on the one after them.
  */
 
-import type { NetworkConfig } from "./network.ts";
+import type { NetworkConfig, NetworkTool } from "./network.ts";
 
 export type {
   EgressConfig,
   NetworkConfig,
+  NetworkTool,
   PortForward,
   PortReply,
   PortRequest,
@@ -134,6 +135,7 @@ export interface HelperConfig {
   rootfs: Rootfs;
   /** Absent: the network namespace stays as config.json makes it. */
   network?: NetworkConfig;
+  networkTool?: NetworkTool;
   /** Programs that write maps of more than the caller's own id; null when the map is the single-id fallback. */
   idMapTools: { newuidmap: string; newgidmap: string } | null;
   /**

@@ -39,6 +39,14 @@ export interface NetworkConfig {
   socket: string;
 }
 
+/** `networkTool` of helper.json: a program of the host's that makes the container's network, and ends with it. */
+export interface NetworkTool {
+  /** Absolute. */
+  path: string;
+  /** "{pid}" is the container's process. It stays in the foreground, and says something on its standard output when it is ready. */
+  words: string[];
+}
+
 export interface EgressConfig {
   /** Where what is refused is written down. */
   log: string | null;

@@ -5,6 +5,7 @@ export { parseEgress } from "./egress.ts";
 export { type AskedMode, parseNetworkMode } from "./mode.ts";
 export { areRivals, distinctPorts } from "./overlap.ts";
 export { parsePublish } from "./publish.ts";
+export { toolPackages, toolWords } from "./tool.ts";
 export {
   formatAddress,
   formatHostPort,

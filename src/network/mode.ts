@@ -2,6 +2,7 @@
 import { isIP } from "node:net";
 import { TspodError } from "../errors.ts";
 import type { NetworkMode, NetworkOptions } from "../spec/index.ts";
+import { toolWords } from "./tool.ts";
 import { parseAddress4, parseAddress6, parseMac, parseNetworkAlias } from "./addresses.ts";
 
 /** docker's and podman's names for a network of one's own. */
@@ -34,6 +35,7 @@ export function parseNetworkMode(text: string): AskedMode {
     throw refuse(text, "it names no absolute path", "use e.g. ns:/proc/1234/ns/net");
   }
   if (name === "pasta" || name === "slirp4netns") {
+    toolWords({ tool: name, options: words }, []);
     return { network: { tool: name, options: words }, options: none };
   }
   throw new TspodError("usage", `Invalid --network "${text}": there is no such mode or network`, {

@@ -15,6 +15,16 @@ export function formatHostPort({ protocol, hostAddress, hostPort, count }: Publi
   return `${formatAddress(address)}:${range(hostPort, count)}/${protocol}`;
 }
 
+/** pasta's: "127.0.0.1/8080:80". */
+export function formatPastaPort({
+  hostAddress,
+  hostPort,
+  containerPort,
+  count,
+}: PublishedPort): string {
+  return `${hostAddress}/${range(hostPort, count)}:${range(containerPort, count)}`;
+}
+
 /** docker's column: "0.0.0.0:8080->80/tcp, 443/tcp"; `exposed` are those that are perhaps not published. */
 export function formatPorts(ports: readonly PublishedPort[], exposed: readonly string[]): string {
   const published = grouped(ports).map((port) => {

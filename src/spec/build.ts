@@ -294,6 +294,7 @@ function helperSettings(
     trashDir: place.trashDir,
     rootfs: rootfs(options, place),
     ...(network === undefined ? {} : { network }),
+    ...(place.networkTool === undefined ? {} : { networkTool: place.networkTool }),
     idMapTools: host.mapping.tools,
     user: userOf(image, options, place),
     ...helperGroups(options.setup ?? defaultSetup),

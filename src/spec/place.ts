@@ -1,5 +1,5 @@
 /** What a container's specification is built from besides options, and what comes of it. Types only. */
-import type { ExecConfig, HelperConfig, IdMapping } from "../helper/contract.ts";
+import type { ExecConfig, HelperConfig, IdMapping, NetworkTool } from "../helper/contract.ts";
 import type { ImageConfig } from "../oci/image-config.ts";
 import type { RuntimeSpec } from "../oci/runtime-spec.ts";
 import type { DeviceNumber } from "./setup.ts";
@@ -61,6 +61,8 @@ export interface SpecPlace {
   user?: string;
   /** Texts over the image's own files in /etc, by name. */
   files?: Record<string, string>;
+  /** The program of the host's that makes its network. */
+  networkTool?: NetworkTool;
   /** The container whose namespaces are joined. */
   joined?: JoinedContainer;
 }

@@ -40,7 +40,8 @@ describe.each(runtimes)("--runtime %s", (name) => {
 
   describe("run", () => {
     test("streams apart, the exit status, standard input", async () => {
-      expect(await run("tiny", "sh", "-c", "echo out; echo err >&2; exit 7")).toEqual({
+      const script = "echo out; echo err >&2; exit 7";
+      expect(await run("--network=none", "tiny", "sh", "-c", script)).toEqual({
         exitCode: 7,
         stdout: "out\n",
         stderr: "err\n",

@@ -1,0 +1,45 @@
+/** The host's own tool that makes a container's network, where somebody asked for one. */
+import { TspodError } from "../errors.ts";
+import { findProgram } from "../host/index.ts";
+import { toolPackages, toolWords } from "../network/index.ts";
+import type { CreateOptions, NetworkMode, SpecPlace } from "../spec/index.ts";
+import type { ContainerContext } from "./context.ts";
+import { portsOf } from "./network.ts";
+
+type Tool = Extract<NetworkMode, { tool: unknown }>;
+
+/** Errors: network.no_tool, network.unavailable. */
+export function settleTool(
+  { environment, host }: ContainerContext,
+  options: CreateOptions,
+  network: Tool,
+): NonNullable<SpecPlace["networkTool"]> {
+  const { tool } = network;
+  const path = findProgram(tool, environment.PATH);
+  if (path === null) {
+    throw new TspodError(
+      "network.no_tool",
+      `Cannot use --network=${tool}: there is no ${tool} here`,
+      {
+        next: `sudo apt-get install ${toolPackages[tool]}, or leave --network away: a private network needs no program`,
+      },
+    );
+  }
+  if (options.runtime !== null) {
+    throw new TspodError(
+      "network.unavailable",
+      `Cannot use --network=${tool} with --runtime: we make no network in a container that ${options.runtime.name} makes`,
+      { next: "leave one of them away" },
+    );
+  }
+  if (!host.network().hasTun) {
+    throw new TspodError(
+      "network.unavailable",
+      `Cannot use --network=${tool}: this host gives no access to /dev/net/tun`,
+      {
+        next: "sudo modprobe tun && sudo chmod 666 /dev/net/tun",
+      },
+    );
+  }
+  return { path, words: toolWords(network, portsOf({ options })) };
+}
