@@ -2,7 +2,22 @@
 const sys = @import("../sys.zig");
 const linux = sys.linux;
 
-pub const Kind = enum(u8) { signal, timer, child, stdin, source, sink, stdout, stderr, attach, control, client, request, health, network };
+pub const Kind = enum(u8) {
+    signal,
+    timer,
+    child,
+    stdin,
+    source,
+    sink,
+    stdout,
+    stderr,
+    attach,
+    control,
+    client,
+    request,
+    health,
+    network,
+};
 
 pub const Ref = packed struct(u64) { kind: Kind, index: u24 = 0, fd: linux.fd_t };
 
