@@ -198,9 +198,10 @@ describe("inside", () => {
     expect((await sh("ls /proc/self/fd | wc -l")).stdout.trim()).toBe("4"); // and the directory being read
   });
 
-  test("the private network is loopback, up", async () => {
-    const { stdout } = await sh("ls /sys/class/net; ip -4 -o addr | awk '{print $4}'");
-    expect(stdout).toBe("lo\n127.0.0.1/8\n");
+  test("the private network is an interface of its own beside loopback; with none there is only that", async () => {
+    const look = "ls /sys/class/net; ip -4 -o addr | awk '{print $4}'";
+    expect((await sh(look)).stdout).toBe("eth0\nlo\n127.0.0.1/8\n10.0.2.100/24\n");
+    expect((await sh(look, "--network=none")).stdout).toBe("lo\n127.0.0.1/8\n");
   });
 
   test("/etc/hosts and /etc/resolv.conf are written for it", async () => {
