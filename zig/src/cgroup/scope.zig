@@ -185,16 +185,15 @@ fn refused(message: *const wire.Message) Error {
     return sys.failFormat("cgroup", "systemd did not make the container's scope: {s}", .{text[0..@min(text.len, 512)]});
 }
 
-/// Into a group of a scope of ours, by systemd: we ourselves may not move a process out of a login's session.
+/// Into a group below a unit of ours, by systemd: we ourselves may not move a process out of a login's session. The unit
+/// is a container's scope, or the service that started one with --cgroups=split.
 pub fn attach(arena: std.mem.Allocator, group: groups.Cgroup, pid: linux.pid_t) Error!void {
-    const outer = std.fs.path.dirname(group.path) orelse return misplaced(group.path);
-    const unit = std.fs.path.basename(outer);
-    if (!std.mem.endsWith(u8, unit, ".scope")) return misplaced(group.path);
+    const unit, const below = unitOf(group.path) orelse return misplaced(group.path);
     const c = try connect(arena);
     defer c.close();
     var w = c.beginCall(method("AttachProcessesToUnit", "ssau"));
     w.string(unit);
-    w.string("/" ++ inner);
+    w.string(below);
     const pids = w.beginArray(4);
     w.uint32(@intCast(pid));
     w.endArray(pids);
@@ -207,6 +206,28 @@ pub fn attach(arena: std.mem.Allocator, group: groups.Cgroup, pid: linux.pid_t) 
         if (message.type == .reply) return;
         if (message.type == .failure) return refused(&message);
     }
+}
+
+/// The innermost unit that holds a group, and the group's path below it.
+fn unitOf(path: []const u8) ?struct { []const u8, []const u8 } {
+    var end = path.len;
+    while (std.mem.lastIndexOfScalar(u8, path[0..end], '/')) |slash| : (end = slash) {
+        const name = path[slash + 1 .. end];
+        const is_unit = std.mem.endsWith(u8, name, ".scope") or std.mem.endsWith(u8, name, ".service");
+        if (is_unit and end < path.len) return .{ name, path[end..] };
+    }
+    return null;
+}
+
+test "unitOf() finds the unit that systemd knows, and what lies in it" {
+    const user = "/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service";
+    const scope = unitOf(user ++ "/user.slice/tspod-1.scope/container").?;
+    try std.testing.expectEqualStrings("tspod-1.scope", scope[0]);
+    try std.testing.expectEqualStrings("/container", scope[1]);
+    const service = unitOf(user ++ "/app.slice/web.service/a/tspod-1").?;
+    try std.testing.expectEqualStrings("web.service", service[0]);
+    try std.testing.expectEqualStrings("/a/tspod-1", service[1]);
+    try std.testing.expectEqual(null, unitOf("/sys/fs/cgroup/tspod-1"));
 }
 
 fn misplaced(unit: []const u8) Error {
