@@ -96,7 +96,7 @@ function runtimeSpec(
   const security = options.security ?? defaultSecurity;
   const namespaces = options.namespaces ?? defaultNamespaces;
   const { setup = defaultSetup, details = defaultDetails } = options;
-  const notified = notification(options);
+  const notified = notification(options, place);
   requireOwn(options);
   const confined = confinement(security, userOf(image, options, place), host);
   const { limits = noLimits } = options;

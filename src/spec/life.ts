@@ -41,16 +41,16 @@ export function lifeSettings(
   };
 }
 
-/** Where a container finds the socket of the service manager. */
+/** Where a container finds the socket on which its monitor listens, as it would a service manager's. */
 const notifyPath = "/run/notify/notify.sock";
 
 /** What a container needs to say itself that it is ready. */
-export function notification({ life }: Pick<CreateOptions, "life">): {
-  environment: string[];
-  mounts: Mount[];
-} {
-  const source = life?.notifySocket;
-  if (source === undefined) return { environment: [], mounts: [] };
+export function notification(
+  { life }: Pick<CreateOptions, "life">,
+  { containerDir }: { containerDir: string },
+): { environment: string[]; mounts: Mount[] } {
+  if (life?.sdnotify !== "container") return { environment: [], mounts: [] };
+  const source = `${containerDir}/notify.sock`; // zig/src/monitor/notify.zig makes it
   const options = ["bind", "rprivate", "nosuid", "nodev", "noexec"];
   return {
     environment: [`NOTIFY_SOCKET=${notifyPath}`],

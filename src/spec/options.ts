@@ -265,8 +265,6 @@ export interface LifeOptions {
   /** Absent: a file beside the container. */
   log?: LogOptions;
   sdnotify: "container" | "conmon" | "healthy" | "ignore";
-  /** That of the service manager, which the container gets. */
-  notifySocket?: string;
 }
 
 /** A directory of the host that is a root file system. */

@@ -6,10 +6,11 @@ import { parseArguments } from "../../src/cli/parse.ts";
 
 const parse = (...words: string[]) => {
   const rules = { command: "tspod run", stopsAtArgument: true };
-  return lifeOptions(
-    { ...parseArguments(words, lifeFlags, rules).flags, rm: false, tty: false },
-    {},
-  );
+  return lifeOptions({
+    ...parseArguments(words, lifeFlags, rules).flags,
+    rm: false,
+    tty: false,
+  });
 };
 
 test("nothing asked for is nothing recorded", async () => {

@@ -152,7 +152,10 @@ fn watch(arena: *std.heap.ArenaAllocator, options: Options, status: linux.fd_t, 
     if (options.passesStreams()) try callers.keep(options.stdin_open);
     leaveCaller();
     const m = &monitor;
-    if (options.helper) |helper| try m.set(helper);
+    if (options.helper) |helper| {
+        try m.set(helper);
+        try m.makeMounted();
+    }
     if (options.exec) |exec| try m.setExec(exec);
     var streams: Streams = .{};
     try streams.openFor(options);

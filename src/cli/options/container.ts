@@ -109,7 +109,7 @@ export async function createOptions(
     ...namespaces,
     ...(await networkOptions(flags, namespaces)),
     ...(await setupOptions(flags)),
-    ...(await lifeOptions(flags, environment)),
+    ...(await lifeOptions(flags)),
     ...(await detailOptions(flags, environment)),
   };
   if (options.runtime !== null) refuseForForeign(options, options.runtime.name);

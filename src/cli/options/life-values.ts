@@ -7,10 +7,7 @@ import { parseLog } from "./log-values.ts";
 import { healthActions, type LifeFlags, notifyModes, restartPolicies } from "./life.ts";
 
 /** Throws usage: a value that is none, or flags that contradict one another. */
-export function parseLife(
-  flags: LifeFlags & { rm: boolean; tty: boolean },
-  environment: Record<string, string | undefined>,
-): LifeOptions {
+export function parseLife(flags: LifeFlags & { rm: boolean; tty: boolean }): LifeOptions {
   const log = parseLog(flags);
   const restart = parseRestart(flags.restart ?? "no");
   if (flags.rm && (restart.policy === "always" || restart.policy === "unless-stopped")) {
@@ -23,18 +20,8 @@ export function parseLife(
     lifetimeMs: flags.timeout === null ? 0 : parseWholeNumber("--timeout", flags.timeout) * 1000,
     health: parseHealth(flags),
     ...(log === null ? {} : { log }),
-    ...parseNotify(flags.sdnotify, environment),
+    sdnotify: oneOf("--sdnotify", flags.sdnotify ?? "ignore", notifyModes),
   };
-}
-
-/** Of an abstract socket the container would need our network: there is nothing to bind. */
-function parseNotify(
-  text: string | null,
-  { NOTIFY_SOCKET: socket = "" }: Record<string, string | undefined>,
-): Pick<LifeOptions, "sdnotify" | "notifySocket"> {
-  const sdnotify = oneOf("--sdnotify", text ?? "ignore", notifyModes);
-  const isPassed = sdnotify === "container" && socket.startsWith("/");
-  return { sdnotify, ...(isPassed ? { notifySocket: socket } : {}) };
 }
 
 /** "on-failure:3". Throws usage. */

@@ -63,7 +63,6 @@ export type LifeFlags = FlagValues<typeof lifeFlags>;
 /** Empty when nothing was asked for. Throws usage. */
 export async function lifeOptions(
   flags: LifeFlags & { rm: boolean; tty: boolean },
-  environment: Record<string, string | undefined>,
 ): Promise<{ life?: LifeOptions }> {
   const isAsked = Object.keys(lifeFlags).some((key) => {
     const given = flags[key as keyof LifeFlags]; // a key of the table
@@ -71,5 +70,5 @@ export async function lifeOptions(
   });
   if (!isAsked) return {};
   const { parseLife } = await import("./life-values.ts");
-  return { life: parseLife(flags, environment) };
+  return { life: parseLife(flags) };
 }

@@ -17,6 +17,7 @@ pub const Kind = enum(u8) {
     request,
     health,
     network,
+    ready,
 };
 
 pub const Ref = packed struct(u64) { kind: Kind, index: u24 = 0, fd: linux.fd_t };

@@ -132,6 +132,8 @@ pub const Monitor = struct {
     network: networks.Network = .{},
     control_fd: ?linux.fd_t = null,
     attach_fd: ?linux.fd_t = null,
+    /// Where the container says that it is ready, until it has.
+    ready_fd: ?linux.fd_t = null,
     timers: timers.Timers = .{},
     restarts: restart.Restarts = .{},
     health: healths.Health = .{},
@@ -170,6 +172,11 @@ pub const Monitor = struct {
         m.health.set(helper.health);
     }
 
+    /// What is mounted into the container, before it is started. It stays for all starts.
+    pub fn makeMounted(m: *Monitor) sys.Error!void {
+        if (m.config.notify == .container) m.ready_fd = try notify.listen(m.config.container_dir.get());
+    }
+
     /// Of a further process of a container, what is told of it.
     pub fn setExec(m: *Monitor, exec: *const contract.Exec) sys.Error!void {
         try m.config.setId(exec.id);
@@ -192,6 +199,7 @@ pub const Monitor = struct {
             _ = linux.close(listeners.attach); // connecting is refused: there is nothing to attach to
             m.attach_fd = null;
         }
+        if (m.ready_fd) |fd| try m.epoll.add(.{ .kind = .ready, .fd = fd }, epolls.in);
         try m.log.open(log);
     }
 
@@ -323,6 +331,11 @@ pub const Monitor = struct {
             .health => m.takeHealth(),
             .network => m.reviveNetwork(),
             .signal => m.forwardSignals(),
+            .ready => if (notify.hears(ref.fd)) {
+                notify.ready();
+                m.epoll.close(ref.fd); // who says it again is refused
+                m.ready_fd = null;
+            },
         }
         if (m.has_pipes and !clients.hasPrimary()) m.leavePipes();
     }

@@ -1,8 +1,12 @@
 //! Tells the service manager that started us how far we are: sd_notify(3), one datagram to the socket that the variable
 //! NOTIFY_SOCKET names. Nobody listening is no failure.
+//!
+//! A container that says itself when it is ready says it to us, on a socket that is mounted into it: systemd listens to
+//! nobody outside of the service's cgroup, and may be told more by a socket of its own than a container should say.
 const std = @import("std");
 const sys = @import("../sys.zig");
 const contract = @import("../contract.zig");
+const record = @import("record.zig");
 const ourselves = @import("../process/ourselves.zig");
 const linux = sys.linux;
 
@@ -14,6 +18,42 @@ pub fn ready() void {
 /// The container says itself when it is ready.
 pub fn mainPid() void {
     send("MAINPID={d}\n");
+}
+
+const socket_name = "notify.sock"; // src/spec/life.ts mounts it
+
+/// Where a container says that it is ready: in its directory, for all of its users.
+pub fn listen(container_dir: [:0]const u8) sys.Error!linux.fd_t {
+    const flags: linux.O = .{ .PATH = true, .DIRECTORY = true, .CLOEXEC = true };
+    const directory = try sys.checkFd("open", container_dir, linux.open(container_dir, flags, 0));
+    defer _ = linux.close(directory);
+    _ = linux.unlinkat(directory, socket_name, 0); // of the start before
+    const kind = linux.SOCK.DGRAM | linux.SOCK.CLOEXEC | linux.SOCK.NONBLOCK;
+    const fd = try sys.checkFd("socket", socket_name, linux.socket(linux.AF.UNIX, kind, 0));
+    errdefer _ = linux.close(fd);
+    const where = record.address(directory, socket_name);
+    _ = try sys.check("bind", socket_name, linux.bind(fd, @ptrCast(&where), @sizeOf(linux.sockaddr.un)));
+    _ = try sys.check("chmod", socket_name, linux.fchmodat(directory, socket_name, 0o666));
+    return fd;
+}
+
+/// One datagram of the container's: whether it is ready. Nothing else it says is for anybody.
+pub fn hears(fd: linux.fd_t) bool {
+    var buffer: [4096]u8 = undefined; // systemd takes no more
+    const n = linux.read(fd, &buffer, buffer.len);
+    return linux.errno(n) == .SUCCESS and isReady(buffer[0..n]);
+}
+
+fn isReady(text: []const u8) bool {
+    var lines = std.mem.splitScalar(u8, text, '\n');
+    while (lines.next()) |line| if (std.mem.eql(u8, line, "READY=1")) return true;
+    return false;
+}
+
+test "isReady() takes the word alone" {
+    try std.testing.expect(isReady("STATUS=up\nREADY=1\n"));
+    try std.testing.expect(isReady("READY=1"));
+    for ([_][]const u8{ "", "READY=10", "XREADY=1", "STATUS=READY=1\n" }) |other| try std.testing.expect(!isReady(other));
 }
 
 /// A service manager is to follow us, and follows only what stays in its service's cgroup.
