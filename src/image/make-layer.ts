@@ -37,7 +37,7 @@ export async function makeLayer(
   kept: DisposableStack,
 ): Promise<MadeLayer> {
   await using staged = await stageLayerOf(context, { bytes, what });
-  return staged.publish(below, kept);
+  return await staged.publish(below, kept); // before what was not published is taken away
 }
 
 /** A layer that is whole, of which nobody knows yet what it lies on. Disposing takes away what was not published. */

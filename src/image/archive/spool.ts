@@ -12,7 +12,7 @@ import { publishBlob, type StagedLayer, stageLayerOf } from "../make-layer.ts";
 import type { ArchiveEntry } from "./read-tar.ts";
 
 /** A layer of docker's older archives: unpacked, or what is wrong with it when somebody asks. */
-type SpooledLayer = StagedLayer | { readonly failure: unknown };
+type SpooledLayer = StagedLayer | { readonly failure: TspodError };
 
 /** All texts together: a thousand images have some ten megabytes. */
 const textBytesMax = 64 * 1024 * 1024;
@@ -97,8 +97,9 @@ export class Spool implements AsyncDisposable {
     if (digest !== undefined && blob !== undefined) return { digest, sizeBytes: blob.sizeBytes };
     const layer = this.#layers.get(real);
     if (layer === undefined) throw this.#missing(name);
-    if ("failure" in layer) throw layer.failure;
-    return layer;
+    if (!("failure" in layer)) return layer;
+    const why = layer.failure.message.replace(/^Cannot unpack the layer(?:: | at )/, "");
+    throw this.invalid(`"${name}" is no layer: ${why}`);
   }
 
   /** Into the store, and kept there until the lease ends. Errors: image.invalid when it is not here, or of another size. */

@@ -1,0 +1,263 @@
+/** Archives of strangers: whatever is wrong with one, it is said with the entry's name, and nothing of it is left. */
+import { describe, expect } from "bun:test";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { TspodError } from "../../src/errors.ts";
+import { listImages, loadLoader, loadOpener } from "../../src/image/index.ts";
+import { parseDockerArchive } from "../../src/oci/docker-archive.ts";
+import { chance, mutate, mutateJson } from "../support/fuzz.ts";
+import { failureOf, helperBuilt, makeStore, type TestStore } from "../support/image-store.ts";
+import { type Entry, tarOf } from "../support/oci-image.ts";
+import { testWith } from "../support/requirements.ts";
+import { digestOf } from "../support/scripted-registry.ts";
+
+const test = testWith(helperBuilt);
+const hex = (bytes: string | Uint8Array): string => digestOf(bytes).slice("sha256:".length);
+
+async function* chunksOf(bytes: Uint8Array, sizeBytes = 1000): AsyncIterable<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += sizeBytes) yield bytes.subarray(at, at + sizeBytes);
+}
+
+/** Names of what was loaded. */
+async function load({ context }: TestStore, bytes: Uint8Array): Promise<string[]> {
+  const { loadImages } = await loadLoader();
+  const names: string[] = [];
+  const source = { bytes: chunksOf(bytes), what: '"x.tar"' };
+  for await (const image of loadImages(context, source)) names.push(...image.names);
+  return names;
+}
+
+const layer = await tarOf([{ path: "hello.txt", content: "hello" }]);
+const emptyLayer = await tarOf([]);
+const config = JSON.stringify({
+  ...{ os: "linux", architecture: process.arch === "x64" ? "amd64" : "arm64" },
+  ...{ config: {}, rootfs: { type: "layers", diff_ids: [digestOf(layer)] } },
+});
+const image = { Config: "config.json", RepoTags: ["app:1"], Layers: ["layer.tar"] };
+const manifestEntry = (changes: object = {}): Entry => ({
+  path: "manifest.json",
+  content: JSON.stringify([{ ...image, ...changes }]),
+});
+const configEntry: Entry = { path: "config.json", content: config };
+const layerEntry: Entry = { path: "layer.tar", content: layer };
+
+/** An OCI layout as entries. */
+function layout(changes: { index?: object; manifest?: object; blob?: Uint8Array } = {}): Entry[] {
+  const type = (name: string): string => `application/vnd.oci.image.${name}`;
+  const blob = Bun.gzipSync(new Uint8Array(layer));
+  const descriptor = (mediaType: string, bytes: string | Uint8Array): object => ({
+    ...{ mediaType, digest: digestOf(bytes), size: Buffer.byteLength(bytes) },
+  });
+  const manifest = JSON.stringify({
+    ...{ schemaVersion: 2, mediaType: type("manifest.v1+json") },
+    config: descriptor(type("config.v1+json"), config),
+    layers: [descriptor(type("layer.v1.tar+gzip"), blob)],
+    ...changes.manifest,
+  });
+  const annotations = { "org.opencontainers.image.ref.name": "example.org/app:1" };
+  const top = { ...descriptor(type("manifest.v1+json"), manifest), annotations };
+  return [
+    { path: "oci-layout", content: '{"imageLayoutVersion":"1.0.0"}' },
+    {
+      path: "index.json",
+      content: JSON.stringify({ schemaVersion: 2, manifests: [top], ...changes.index }),
+    },
+    { path: `blobs/sha256/${hex(manifest)}`, content: manifest },
+    { path: `blobs/sha256/${hex(config)}`, content: config },
+    { path: `blobs/sha256/${hex(blob)}`, content: changes.blob ?? blob },
+  ];
+}
+
+describe("loadImages()", () => {
+  test("reads entries in any order, with or without ./", async () => {
+    await using store = makeStore();
+    const entries = [manifestEntry(), configEntry, layerEntry];
+    for (const order of [entries, entries.toReversed()]) {
+      const dotted = order.map((entry) => ({ ...entry, path: `./${entry.path}` }));
+      expect(await load(store, await tarOf(order))).toEqual(["docker.io/library/app:1"]);
+      expect(await load(store, await tarOf(dotted))).toEqual(["docker.io/library/app:1"]);
+    }
+    expect(await load(store, await tarOf(layout().toReversed()))).toEqual(["example.org/app:1"]);
+    expect(listImages(store.context)).toHaveLength(1);
+    expect(store.litter()).toEqual([]);
+  });
+
+  test("follows a link of docker's to another entry", async () => {
+    await using store = makeStore();
+    const linked = manifestEntry({ Layers: ["a/layer.tar"] });
+    const link: Entry = { path: "a/layer.tar", linkTo: "../layer.tar" };
+    const tar = await tarOf([layerEntry, link, configEntry, linked]);
+    expect(await load(store, tar)).toEqual(["docker.io/library/app:1"]);
+  });
+
+  test.each<[string, Entry[], RegExp]>([
+    ["nothing", [], /no manifest\.json and no index\.json/],
+    ["files alone", [layerEntry], /tspod import/],
+    ["docker before 1.10", [{ path: "repositories", content: "{}" }], /before 1\.10/],
+    ["an empty list", [{ path: "manifest.json", content: "[]" }], /holds no image/],
+    ["no JSON", [{ path: "manifest.json", content: "[{" }], /not JSON/],
+    ["no config", [manifestEntry(), layerEntry], /"config\.json" is not in it/],
+    ["no layer", [manifestEntry(), configEntry], /"layer\.tar" is not in it/],
+    [
+      "a path of the host",
+      [manifestEntry({ Config: "/etc/passwd" }), layerEntry],
+      /"\/etc\/passwd" is not in it/,
+    ],
+    [
+      "a link out",
+      [manifestEntry(), configEntry, { path: "layer.tar", linkTo: "../../../etc/passwd" }],
+      /"layer\.tar" is not in it/,
+    ],
+    [
+      "a link to a link",
+      [
+        ...[manifestEntry(), configEntry, layerEntry],
+        { path: "one", linkTo: "layer.tar" },
+        { path: "two", linkTo: "one" },
+        ...[],
+      ].map((entry) =>
+        entry.path === "manifest.json" ? manifestEntry({ Layers: ["two"] }) : entry,
+      ),
+      /"two": it is a link to a link/,
+    ],
+    [
+      "a pipe for a layer",
+      [manifestEntry(), configEntry, { path: "layer.tar", type: "fifo" }],
+      /"layer\.tar": it is neither a file nor a link/,
+    ],
+    [
+      "an entry twice",
+      [manifestEntry(), configEntry, configEntry],
+      /"config\.json" is in it twice/,
+    ],
+    [
+      "another layer",
+      [manifestEntry(), configEntry, { ...layerEntry, content: emptyLayer }],
+      /"layer\.tar" unpacks to sha256:\w+ instead of sha256:/,
+    ],
+    [
+      "no layer in a layer",
+      [manifestEntry(), configEntry, { ...layerEntry, content: "x".repeat(2000) }],
+      /layer/,
+    ],
+    [
+      "more layers than the config says",
+      [manifestEntry({ Layers: ["layer.tar", "layer.tar"] }), configEntry, layerEntry],
+      /has 2 layers, its config 1/,
+    ],
+    [
+      "a name that is none",
+      [manifestEntry({ RepoTags: ["../../x"] }), configEntry, layerEntry],
+      /"\.\.\/\.\.\/x" is no name/,
+    ],
+    [
+      "a digest for a name",
+      [manifestEntry({ RepoTags: [`x@${digestOf("x")}`] }), configEntry, layerEntry],
+      /is no name/,
+    ],
+    ["another blob", layout({ blob: new Uint8Array(10) }), /blobs\/sha256\/\w+" is damaged/],
+    ["a blob that is not there", layout().slice(0, 4), /"blobs\/sha256\/\w+" is not in it/],
+    [
+      "a size that is another",
+      layout({
+        manifest: {
+          layers: [
+            {
+              mediaType: "application/vnd.oci.image.layer.v1.tar+gzip",
+              digest: digestOf(Bun.gzipSync(new Uint8Array(layer))),
+              size: 1,
+            },
+          ],
+        },
+      }),
+      /bytes instead of 1/,
+    ],
+    ["an index of nothing we run", layout({ index: { manifests: [] } }), /holds no image/],
+  ])("refuses %s", async (_, entries, sentence) => {
+    await using store = makeStore();
+    const failure = await failureOf(load(store, await tarOf(entries)));
+    expect(failure.text).toMatch(sentence);
+    expect(failure.text).toContain("x.tar");
+    expect(listImages(store.context)).toEqual([]);
+    expect(store.litter()).toEqual([]);
+  });
+
+  test("says of anything that is no archive that it is none", async () => {
+    await using store = makeStore();
+    for (const bytes of ["x".repeat(2000), "x", Buffer.from("1f8b0800", "hex"), layer.slice(7)]) {
+      const failure = await failureOf(load(store, Buffer.from(bytes)));
+      expect(failure.text).toMatch(/no tar archive|middle|damaged/);
+    }
+    const two = Buffer.concat([await tarOf(layout()), await tarOf(layout())]);
+    expect((await failureOf(load(store, two))).text).toContain("something follows after its end");
+    expect(listImages(store.context)).toEqual([]);
+  });
+
+  test("cut off anywhere, it is refused whole", async () => {
+    await using store = makeStore();
+    const whole = await tarOf(layout());
+    for (let length = 0; length < whole.length - 1024; length += 256 + (length % 3)) {
+      const failure = await failureOf(load(store, whole.slice(0, length)));
+      expect(failure.code).toMatch(/^(image|layer)\.invalid$/);
+    }
+    expect(listImages(store.context)).toEqual([]);
+    expect(store.litter()).toEqual([]);
+  });
+
+  test("with a few bytes changed, it is loaded as it was or refused", async () => {
+    await using store = makeStore();
+    const random = chance(7);
+    const whole = await tarOf(layout());
+    for (let round = 0; round < 200; round++) {
+      const bytes = whole.slice();
+      for (let changes = 1 + random.below(3); changes > 0; changes--) {
+        bytes[random.below(bytes.length)] = random.below(256);
+      }
+      try {
+        await load(store, bytes);
+      } catch (error) {
+        if (!(error instanceof TspodError)) throw new Error(`round ${round}`, { cause: error });
+      }
+    }
+    expect(listImages(store.context).length).toBeLessThan(2);
+    expect(store.litter()).toEqual([]);
+  });
+
+  test("a directory's blobs are its own files", async () => {
+    await using store = makeStore();
+    const directory = join(store.root, "layout");
+    mkdirSync(join(directory, "blobs/sha256"), { recursive: true });
+    const entries = layout();
+    const [last] = entries.slice(-1);
+    for (const { path, content = "" } of entries.slice(0, -1)) {
+      writeFileSync(join(directory, path), content);
+    }
+    const outside = join(store.root, "outside");
+    writeFileSync(outside, last?.content ?? "");
+    symlinkSync(outside, join(directory, last?.path ?? ""));
+    const { openArchive } = await loadOpener();
+    const { loadImages } = await loadLoader();
+    const failure = await failureOf(
+      Array.fromAsync(loadImages(store.context, openArchive(directory))),
+    );
+    expect(failure.text).toContain("it is a symbolic link");
+  });
+});
+
+test("parseDockerArchive() takes nonsense for nonsense", () => {
+  const random = chance(11);
+  const good = [{ ...image, Parent: null }];
+  for (let round = 0; round < 3000; round++) {
+    const text =
+      round % 2 === 0
+        ? mutate(JSON.stringify(good), random)
+        : JSON.stringify(mutateJson(good, random));
+    try {
+      for (const { config: name, layers, names } of parseDockerArchive(text, "x")) {
+        expect([name, ...layers, ...names].every((each) => typeof each === "string")).toBe(true);
+      }
+    } catch (error) {
+      expect(error).toBeInstanceOf(TspodError);
+    }
+  }
+});
