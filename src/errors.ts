@@ -19,6 +19,7 @@ const exitCodes = {
   "registry.failed": 125,
   "registry.digest_mismatch": 125,
   "registry.too_large": 125,
+  "registry.refused_manifest": 125,
   "registries_conf.invalid": 125,
   "layer.invalid": 125,
   "container.not_found": 125,

@@ -38,6 +38,7 @@ const loaders = {
   pull: () => import("./pull.ts"),
   save: () => import("./save.ts"),
   load: () => import("./load.ts"),
+  push: () => import("./push.ts"),
   login: () => import("./login.ts"),
   logout: () => import("./logout.ts"),
   images: () => import("./images.ts"),
@@ -73,7 +74,7 @@ const groups: Readonly<Record<string, Group>> = {
   image: {
     summary: "Images",
     commands: {
-      ...{ pull: loaders.pull, import: loaders.import, save, load },
+      ...{ pull: loaders.pull, push: loaders.push, import: loaders.import, save, load },
       ...{ history, tag, untag, rm: loaders.rmi },
       ...{ ls: loaders.images, list: loaders.images },
       exists: () => import("./image/exists.ts"),

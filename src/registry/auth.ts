@@ -22,8 +22,17 @@ export type FindCredentials = (endpoint: Endpoint) => Promise<Credentials | unde
 export interface Authenticator {
   /** The Authorization header for reading `endpoint`'s repository, or undefined when none is known to be needed. */
   header(endpoint: Endpoint): Promise<string | undefined>;
-  /** Learn from a 401 what it wants. False: nothing more can be tried. Throws registry.* errors. */
-  answer(endpoint: Endpoint, response: Response, failing: Failing): Promise<boolean>;
+  /**
+   * Learn what a 401 wants that `used` (what `header` gave) did not satisfy. False: nothing more can be tried.
+   * Throws registry.* errors.
+   */
+  answer(endpoint: Endpoint, refused: Refused): Promise<boolean>;
+}
+
+export interface Refused {
+  readonly response: Response;
+  readonly used: string | undefined;
+  readonly failing: Failing;
 }
 
 interface Grant {
@@ -58,11 +67,14 @@ export function createAuthenticator(
 
   async function answer(
     endpoint: Endpoint,
-    response: Response,
-    failing: Failing,
+    { response, used = "", failing }: Refused,
   ): Promise<boolean> {
+    const key = keyOf(endpoint);
+    const current = (await grants.get(key)?.grant)?.header ?? "";
+    // a request beside this one has learnt it meanwhile
+    if (current !== "" && current !== used) return true;
     const challenges = parseChallenges(response.headers.get("www-authenticate") ?? "");
-    const grant = take(keyOf(endpoint), () => authenticate(endpoint, challenges, failing));
+    const grant = take(key, () => authenticate(endpoint, challenges, failing));
     return (await grant).header !== "";
   }
 
@@ -97,7 +109,7 @@ export function createAuthenticator(
   ): Promise<Grant> {
     const realm = tokenService(parameters.get("realm") ?? "", endpoint, failing);
     const service = parameters.get("service") ?? "";
-    const scope = [...new Set([...wantedScopes(parameters, endpoint), ...scopes])].join(" ");
+    const scope = mergeScopes([...wantedScopes(parameters, endpoint), ...scopes]).join(" ");
     const base = { endpoint, failing: { ...failing, registry: realm.host } };
     let response: Response;
     if (credentials?.kind === "identity") {
@@ -131,6 +143,19 @@ export function createAuthenticator(
 function wantedScopes(parameters: ReadonlyMap<string, string>, { repository }: Endpoint): string[] {
   const asked = (parameters.get("scope") ?? "").split(" ").filter(Boolean);
   return asked.length > 0 || repository === "" ? asked : [`repository:${repository}:pull`];
+}
+
+/** One scope a thing, with all that is to be done with it: "repository:a:pull,push". */
+export function mergeScopes(scopes: readonly string[]): string[] {
+  const actions = new Map<string, Set<string>>();
+  for (const scope of scopes) {
+    const end = scope.lastIndexOf(":");
+    const thing = scope.slice(0, Math.max(end, 0));
+    const known = actions.get(thing) ?? new Set();
+    for (const action of scope.slice(end + 1).split(",")) known.add(action);
+    actions.set(thing, known);
+  }
+  return [...actions].map(([thing, wanted]) => `${thing}:${[...wanted].join(",")}`);
 }
 
 function basic({ username, password }: Credentials & { kind: "password" }): string {

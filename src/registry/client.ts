@@ -32,6 +32,13 @@ export interface FetchedManifest {
   readonly contentType: string;
 }
 
+export interface PushedManifest {
+  readonly text: string;
+  readonly mediaType: string;
+  /** "quay.io/team/app:1": for errors. */
+  readonly what: string;
+}
+
 export interface OpenBlobOptions {
   readonly offset: number;
   readonly what: string;
@@ -52,6 +59,11 @@ export interface RegistryClient {
    */
   fetchManifest(endpoint: Endpoint, tagOrDigest: string, what: string): Promise<FetchedManifest>;
   /**
+   * Put a manifest or an index where `tagOrDigest` names it; what it names must be there.
+   * Throws registry.*; registry.refused_manifest when the registry does not take this kind of it.
+   */
+  pushManifest(endpoint: Endpoint, tagOrDigest: string, manifest: PushedManifest): Promise<void>;
+  /**
    * A request for a blob's bytes from `offset`; the answer is 206, or 200 when the registry cannot resume.
    * Throws as above. The body is neither read nor checked.
    */
@@ -69,10 +81,10 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
     attempt: (headers: Record<string, string>) => Promise<Response>,
   ): Promise<Response> {
     for (let count = 1; ; count++) {
-      const authorization = await authenticator.header(endpoint);
-      const response = await attempt(authorization ? { authorization } : {});
+      const used = await authenticator.header(endpoint);
+      const response = await attempt(used ? { authorization: used } : {});
       if (response.status !== 401 || count > 2) return response;
-      if (!(await authenticator.answer(endpoint, response, failing))) return response;
+      if (!(await authenticator.answer(endpoint, { response, used, failing }))) return response;
       await response.body?.cancel();
     }
   }
@@ -119,6 +131,33 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
     return { text, digest, contentType: response.headers.get("content-type") ?? "" };
   }
 
+  async function pushManifest(
+    endpoint: Endpoint,
+    tagOrDigest: string,
+    { text, mediaType, what }: PushedManifest,
+  ): Promise<void> {
+    const failing = { what, registry: endpoint.registry, verb: "push" };
+    const path = `/v2/${endpoint.repository}/manifests/${tagOrDigest}`;
+    const headers = { "content-type": mediaType };
+    const response = await send(endpoint, { method: "PUT", path, headers, body: text, failing });
+    if (!response.ok) {
+      const error = await refusal(response, failing);
+      if (![400, 405, 406, 415].includes(response.status)) throw error;
+      const { message, next } = error;
+      throw new TspodError("registry.refused_manifest", message, {
+        ...(next === undefined ? {} : { next }),
+      });
+    }
+    await response.body?.cancel();
+    const stored = response.headers.get("docker-content-digest") ?? "";
+    if (stored === "" || stored === digestOf(text)) return;
+    throw new TspodError(
+      "registry.digest_mismatch",
+      `Cannot push "${what}": ${endpoint.registry} says it has ${stored.slice(0, 100)} instead of ${digestOf(text)}`,
+      { next: "it changes what it is given: the registry or a proxy before it is broken" },
+    );
+  }
+
   async function openBlob(
     endpoint: Endpoint,
     digest: Digest,
@@ -138,7 +177,7 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
     );
   }
 
-  return { transport, send, upload, refusal, fetchManifest, openBlob };
+  return { transport, send, upload, refusal, fetchManifest, pushManifest, openBlob };
 }
 
 const errorBodySizeBytesMax = 64 * 1024;

@@ -15,9 +15,11 @@ export {
 export {
   type Endpoint,
   endpoints,
+  isBlocked,
   mergeRules,
   parseRegistriesConf,
   type RegistryRule,
 } from "./registries-conf.ts";
+export { type BlobSource, pushBlob, type PushedBlob } from "./upload.ts";
 export { type Failing, redact } from "./errors.ts";
 export type { Certificates, TransportLimits } from "./transport.ts";

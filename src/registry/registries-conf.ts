@@ -36,6 +36,8 @@ export interface Endpoint {
   readonly registry: string;
 }
 
+type Name = Pick<Reference, "registry" | "repository" | "digest">;
+
 const ruleCountMax = 1_000;
 
 /** Throws registries_conf.invalid, naming `path`. */
@@ -116,16 +118,15 @@ export function mergeRules(files: readonly (readonly RegistryRule[])[]): Registr
 }
 
 /** Where to ask for `reference`, in order: mirrors, then the registry itself. Throws registry.failed when blocked. */
-export function endpoints(rules: readonly RegistryRule[], reference: Reference): Endpoint[] {
+export function endpoints(rules: readonly RegistryRule[], reference: Name): Endpoint[] {
   const name = repositoryName(reference);
-  const rule = rules
-    .filter(({ prefix }) => matchLength(prefix, name) > 0)
-    .sort((a, b) => b.prefix.length - a.prefix.length)[0];
+  const rule = ruleFor(rules, name);
   if (rule === undefined) return [origin(name, false)];
   if (rule.isBlocked) {
     throw new TspodError(
       "registry.failed",
-      `Cannot pull from "${rule.prefix}": registries.conf blocks it`,
+      `Cannot use "${rule.prefix}": registries.conf blocks it`,
+      { next: "choose another registry, or remove blocked = true" },
     );
   }
   const rest = name.slice(matchLength(rule.prefix, name));
@@ -135,6 +136,17 @@ export function endpoints(rules: readonly RegistryRule[], reference: Reference):
     .map((mirror) => ({ ...origin(mirror.location + rest, mirror.isInsecure), isMirror: true }));
   const location = rule.location === "" ? name : rule.location + rest;
   return [...mirrors, origin(location, rule.isInsecure)];
+}
+
+export function isBlocked(rules: readonly RegistryRule[], reference: Name): boolean {
+  return ruleFor(rules, repositoryName(reference))?.isBlocked === true;
+}
+
+/** The one with the longest prefix. */
+function ruleFor(rules: readonly RegistryRule[], name: string): RegistryRule | undefined {
+  return rules
+    .filter(({ prefix }) => matchLength(prefix, name) > 0)
+    .sort((a, b) => b.prefix.length - a.prefix.length)[0];
 }
 
 /** How much of `name` the prefix covers; 0 when it does not match. A wildcard covers the host. */

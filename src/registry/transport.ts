@@ -44,6 +44,8 @@ export interface TransportLimits {
   retryDelayMsMax: number;
   /** A server that asks for more patience is told to the user instead. */
   retryAfterMsMax: number;
+  /** What is larger is sent in chunks of this size: so much is lost when a connection breaks. */
+  uploadChunkSizeBytes: number;
 }
 
 export const defaultLimits: TransportLimits = {
@@ -54,6 +56,7 @@ export const defaultLimits: TransportLimits = {
   retryDelayMs: 500,
   retryDelayMsMax: 10_000,
   retryAfterMsMax: 60_000,
+  uploadChunkSizeBytes: 64 * 1024 * 1024,
 };
 
 export interface HttpRequest {
@@ -72,7 +75,7 @@ export interface HttpRequest {
 export interface HttpUpload extends Omit<HttpRequest, "path" | "body" | "method"> {
   readonly method: "PUT" | "PATCH";
   readonly sizeBytes: number;
-  /** Called once; a piece is asked for when the connection takes it. */
+  /** Anew for each attempt; a piece is asked for when the connection takes it. */
   readonly open: () => AsyncIterable<Uint8Array>;
 }
 
@@ -151,7 +154,7 @@ export function createTransport(options: TransportOptions): Transport {
         ...bunOptions(endpoint, url, certificates),
       });
     } catch (error) {
-      throw explain(failing, error, request.signal ?? signal);
+      throw watch.sourceError() ?? explain(failing, error, request.signal ?? signal);
     } finally {
       watch[Symbol.dispose]();
     }
@@ -191,6 +194,7 @@ function watchUpload(limits: TransportLimits, signals: AbortSignal[]) {
   const giveUp = (): void =>
     stalled.abort(Object.assign(new Error("stalled"), { name: "TimeoutError" }));
   let timer = setTimeout(giveUp, limits.commitTimeoutMs);
+  let sourceError: unknown;
   const restart = (timeoutMs: number): void => {
     clearTimeout(timer);
     timer = setTimeout(giveUp, timeoutMs);
@@ -199,12 +203,19 @@ function watchUpload(limits: TransportLimits, signals: AbortSignal[]) {
     signal: AbortSignal.any([...signals, stalled.signal]),
     async *over(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
       restart(limits.stallTimeoutMs);
-      for await (const piece of pieces) {
-        yield piece;
-        restart(limits.stallTimeoutMs);
+      try {
+        for await (const piece of pieces) {
+          yield piece;
+          restart(limits.stallTimeoutMs);
+        }
+      } catch (error) {
+        sourceError = error;
+        throw error;
       }
       restart(limits.commitTimeoutMs);
     },
+    /** Not of the connection: of what was to be sent. */
+    sourceError: () => sourceError,
     [Symbol.dispose]: () => clearTimeout(timer),
   };
 }

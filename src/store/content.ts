@@ -166,6 +166,11 @@ export class NewBlob implements Disposable {
     this.#fd = openSync(this.#path, "wx", 0o600);
   }
 
+  /** Where its bytes are until it ends: for who reads what is not to stay. */
+  get path(): string {
+    return this.#path;
+  }
+
   write(chunk: Uint8Array): void {
     const fd = this.#fd;
     if (fd === null) throw new RangeError("the blob is finished");

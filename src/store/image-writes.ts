@@ -162,3 +162,13 @@ function isBlobUsed(database: Database, digest: string): boolean {
     .get(digest);
   return row !== null;
 }
+
+/** What a registry now calls an image that has this name here. */
+export function recordPushedDigest(
+  database: Database,
+  { id, reference, digest }: { id: Digest; reference: string; digest: Digest },
+): void {
+  database
+    .query("UPDATE image_name SET digest = ?3 WHERE reference = ?2 AND image_id = ?1")
+    .run(id, reference, digest);
+}

@@ -62,7 +62,17 @@ export function speed({ samples, bytes }: LayerProgress, nowMs: number): number 
 const words = {
   ...{ queued: "waiting its turn", waiting: "another tspod is fetching it" },
   ...{ downloading: "", unpacking: "unpacking", done: "done", present: "already here" },
+  ...{ compressing: "compressing", uploading: "", there: "already there" },
+  mounted: "there, in another repository",
 } satisfies Record<LayerProgress["phase"], string>;
+
+/** Phases in which no bytes move. */
+const wordsOnly: ReadonlySet<LayerProgress["phase"]> = new Set([
+  ...(["present", "queued", "waiting", "compressing", "there", "mounted"] as const),
+]);
+const overPhases: ReadonlySet<LayerProgress["phase"]> = new Set([
+  ...(["done", "present", "there", "mounted"] as const),
+]);
 
 const barWidthMax = 40;
 const barWidthMin = 8;
@@ -71,13 +81,13 @@ const barWidthMin = 8;
 export function layerLine(layer: LayerProgress, nowMs: number, columns: number): string {
   const { name, sizeBytes, bytes, phase } = layer;
   const size = formatSize(sizeBytes, { digits: 3 });
-  if (phase === "present" || phase === "queued" || phase === "waiting") {
+  if (wordsOnly.has(phase)) {
     return cut(`${name} ${words[phase]}`, columns);
   }
   const rate = speed(layer, nowMs);
   const pace = rate > 0 ? `${formatSize(rate, { digits: 3 })}/s` : "";
   const counts = phase === "done" ? size : `${formatSize(bytes, { digits: 3 })}/${size}`;
-  const tail = `${counts.padStart(15)}  ${phase === "downloading" ? pace : words[phase]}`;
+  const tail = `${counts.padStart(15)}  ${words[phase] || pace}`;
   const room = Math.min(columns - name.length - 30, barWidthMax);
   return cut(`${name} ${room < barWidthMin ? "" : bar(bytes, sizeBytes, room)}${tail}`, columns);
 }
@@ -103,7 +113,7 @@ export function pullLines(
   const all = [...layers.values()];
   const rowsMax = Math.max(rows - 2, 1);
   if (all.length <= rowsMax) return all.map((layer) => layerLine(layer, nowMs, columns));
-  const isOver = ({ phase }: LayerProgress): boolean => phase === "done" || phase === "present";
+  const isOver = ({ phase }: LayerProgress): boolean => overPhases.has(phase);
   const busy = all.filter((layer) => !isOver(layer)).slice(0, rowsMax - 1);
   const over = all.filter(isOver).length;
   const summary = cut(`${over} of ${all.length} layers done`, columns);
@@ -113,6 +123,7 @@ export function pullLines(
 /** What is said once and stays, whatever is drawn below. */
 export function headlineOf(event: PullEvent): string | undefined {
   if (event.kind === "resolving") return `Pulling ${event.reference}`;
+  if (event.kind === "pushing") return `Pushing ${event.reference}`;
   if (event.kind === "remapping") return `Unpacking ${event.reference} for another id map`;
   return event.kind === "retry" ? event.message : undefined;
 }
@@ -126,5 +137,6 @@ export function plainLine(progress: PullProgress, event: PullEvent): string | un
   if (layer === undefined || layer.phase === "present") return undefined;
   const size = formatSize(layer.sizeBytes, { digits: 3 });
   if (event.phase === "done") return `${layer.name} done (${size})`;
-  return event.phase === "waiting" ? `${layer.name} ${words.waiting}` : undefined;
+  const isTold = event.phase === "waiting" || overPhases.has(event.phase);
+  return isTold ? `${layer.name} ${words[event.phase]}` : undefined;
 }
