@@ -7,6 +7,7 @@ const contract = @import("contract.zig");
 const cage = @import("net/cage.zig");
 const loop = @import("net/loop.zig");
 const host = @import("net/host.zig");
+const guard = @import("net/guard.zig");
 const taps = @import("net/taps.zig");
 const pool = @import("net/pool.zig");
 const ports = @import("net/ports.zig");
@@ -46,7 +47,9 @@ fn setUp(arena: std.mem.Allocator, directory: [:0]const u8, given: Given) sys.Er
     taps.all[0].fd = given.tap;
     taps.count = 1;
     host.reaches_loopback = network.hostLoopback;
-    readServers(arena, &network);
+    taps.control = given.control;
+    try resolver.set(&network, given.control);
+    if (network.egress) |*egress| try guard.set(egress);
     takeSockets(&network, given);
     if (!engine.watch(0)) return sys.fail("network", "epoll");
     if (!loop.add(given.control, .{ .kind = .control }, loop.in | loop.closed)) return sys.fail("network", "epoll");
@@ -61,20 +64,12 @@ fn raiseLimit() void {
     _ = linux.prlimit(0, .NOFILE, &limit, null);
 }
 
-fn readServers(arena: std.mem.Allocator, network: *const config.Network) void {
-    for (network.servers) |text| if (Address.parse(text)) |address| resolver.add(address);
-    if (network.servers.len > 0) return;
-    const text = contract.readFile(arena, network.resolv) catch return;
-    resolver.read(text);
-}
-
 /// What is open and is none of the others was bound for a port.
 fn takeSockets(network: *const config.Network, given: Given) void {
     var fd: linux.fd_t = 3;
     while (fd <= given.last) : (fd += 1) {
         if (fd == given.tap or fd == given.control) continue;
-        if (takeSocket(network, fd)) continue;
-        if (fd != loop.epoll) _ = linux.close(fd);
+        if (!takeSocket(network, fd) and publish.describe(fd) != null) _ = linux.close(fd);
     }
 }
 

@@ -17,6 +17,7 @@ pub const Kind = enum(u8) {
     request,
     health,
     network,
+    network_request,
     ready,
 };
 

@@ -330,6 +330,7 @@ pub const Monitor = struct {
             .timer => while (m.timers.next()) |purpose| m.expire(purpose),
             .health => m.takeHealth(),
             .network => m.reviveNetwork(),
+            .network_request => m.network.answer(m.epoll),
             .signal => m.forwardSignals(),
             .ready => if (notify.hears(ref.fd)) {
                 notify.ready();
@@ -712,6 +713,7 @@ pub const Monitor = struct {
     fn watchNetwork(m: *Monitor) void {
         if (m.network.pidfd < 0) return;
         m.epoll.add(.{ .kind = .network, .fd = m.network.pidfd }, epolls.in) catch {}; // then nobody starts it again
+        m.epoll.add(.{ .kind = .network_request, .fd = m.network.control }, epolls.in) catch {};
     }
 
     /// Somebody has killed it: connections are lost, but not the network.

@@ -10,6 +10,7 @@ const publish = @import("../net/publish.zig");
 const contract = @import("../contract.zig");
 const clock = @import("clock.zig");
 const epolls = @import("epoll.zig");
+const record = @import("record.zig");
 const linux = sys.linux;
 
 /// How long what the container has sent may take to leave.
@@ -24,10 +25,13 @@ pub const Network = struct {
     control: linux.fd_t = -1,
     pidfd: linux.fd_t = -1,
     started_ms: u64 = 0,
+    /// The host's resolv.conf(5).
+    resolv: record.Path = .{},
 
     /// Ports are bound when this returns; the process takes its time. `tap` is kept also on failure.
     pub fn start(network: *Network, asked: *const config.Network, directory: [:0]const u8, tap: linux.fd_t) sys.Error!void {
         network.tap = tap;
+        try network.resolv.set(asked.resolv);
         const bound = try publish.bindAll(asked.ports, &sockets);
         defer for (bound) |fd| {
             _ = linux.close(fd);
@@ -44,6 +48,29 @@ pub const Network = struct {
         network.control = pair[0];
         network.pidfd = pidfd;
         network.started_ms = clock.monotonicMs();
+    }
+
+    /// It wants to know the host's name servers: it cannot see files.
+    pub fn answer(network: *Network, epoll: epolls.Epoll) void {
+        var word: [8]u8 = undefined;
+        const n = linux.recvfrom(network.control, &word, word.len, linux.MSG.DONTWAIT, null, null);
+        if (linux.errno(n) == .AGAIN or linux.errno(n) == .INTR) return;
+        if (linux.errno(n) != .SUCCESS or n == 0) {
+            epoll.change(.{ .kind = .network_request, .fd = network.control }, 0); // its end is told elsewhere
+            return;
+        }
+        const buffer = struct {
+            var text: [4096]u8 = undefined;
+        };
+        const rc = linux.open(network.resolv.get(), .{ .CLOEXEC = true, .NONBLOCK = true }, 0);
+        var length: usize = 1;
+        buffer.text[0] = '\n'; // nothing, which is not the same as our end
+        if (linux.errno(rc) == .SUCCESS) {
+            const got = linux.read(@intCast(rc), &buffer.text, buffer.text.len);
+            _ = linux.close(@intCast(rc));
+            if (linux.errno(got) == .SUCCESS and got > 0) length = got;
+        }
+        _ = linux.sendto(network.control, &buffer.text, length, linux.MSG.NOSIGNAL | linux.MSG.DONTWAIT, null, 0);
     }
 
     /// It has ended though the container has not: a new one, from helper.json as it is now. False: that is no use.

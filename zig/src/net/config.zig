@@ -23,6 +23,16 @@ pub const Published = struct {
 
 pub const Name = struct { name: Text, address: Text };
 
+/// One of the two is there. Port 0: all of them; "*.example.org": every name below that.
+pub const EgressRule = struct { cidr: ?Text = null, name: ?Text = null, port: u16 = 0 };
+
+pub const Egress = struct {
+    /// Where it is written down.
+    log: ?Text = null,
+    /// Null: everywhere.
+    allow: ?[]const EgressRule = null,
+};
+
 pub const Network = struct {
     mode: Text = "private",
     interface: Text = "eth0",
@@ -41,6 +51,7 @@ pub const Network = struct {
     servers: []const Text = &.{},
     names: []const Name = &.{},
     ports: []const Published = &.{},
+    egress: ?Egress = null,
     /// Where ports are added and removed while it runs.
     socket: ?Text = null,
 };

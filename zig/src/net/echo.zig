@@ -8,6 +8,7 @@ const icmp = @import("icmp.zig");
 const pools = @import("pool.zig");
 const frame = @import("frame.zig");
 const packet = @import("packet.zig");
+const route = @import("route.zig");
 const taps = @import("taps.zig");
 const Endpoint = @import("address.zig").Endpoint;
 const Tap = @import("tap.zig").Tap;
@@ -59,7 +60,7 @@ fn answer(tap: *const Tap, ip: *const packet.Ip) void {
 }
 
 fn open(tap: *const Tap, key: pools.Key, ip: *const packet.Ip) ?*Flow {
-    const target = switch (host.find(tap, key.peer)) {
+    const target = switch (route.find(tap, key.protocol, key.peer)) {
         .to => |endpoint| endpoint,
         .nowhere => {
             icmp.tell(tap, .no_route, ip.whole);

@@ -18,6 +18,7 @@ const icmp = @import("icmp.zig");
 const frame = @import("frame.zig");
 const ports = @import("ports.zig");
 const packet = @import("packet.zig");
+const resolver = @import("resolver.zig");
 const neighbours = @import("neighbours.zig");
 const taps = @import("taps.zig");
 const flows = @import("tcp/flow.zig");
@@ -41,7 +42,7 @@ pub fn run() void {
     while (true) {
         for (loop.wait(&events, flows.ready.length > 0)) |event| {
             const ref: loop.Ref = @bitCast(event.data.u64);
-            if (ref.kind == .control) return drain();
+            if (ref.kind == .control and !resolver.hear(taps.control)) return drain();
             handle(ref, event.events);
         }
         tcp_out.goOn();
@@ -108,6 +109,7 @@ fn takeFrame(tap: *const Tap, index: u8, bytes: []const u8) packet.Error!void {
     const ip = try packet.parseIp(ethernet.payload);
     if (ip.isV4() != (ethernet.type == packet.Ethernet.ipv4)) return error.Malformed;
     if (ip.protocol == packet.protocol.icmp6 and !ip.isV4() and isNeighbourly(&ip)) return neighbours.takeNdp(tap, &ip);
+    if (neighbours.takeDhcp(tap, &ip)) return;
     if (!tap.isOwn(ip.source) or ip.is_fragment) return;
     if (ip.hops <= 1 and !tap.isGateway(ip.destination) and !tap.isDns(ip.destination)) {
         if (!ip.destination.isMulticast()) icmp.tell(tap, .hops_exceeded, ip.whole);

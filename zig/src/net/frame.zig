@@ -77,6 +77,18 @@ pub fn sendUdp(tap: *const Tap, from: Endpoint, to: u16, data_bytes: usize) bool
     return send(tap, from.address, packet.protocol.udp, 8, data_bytes, 6);
 }
 
+/// The same to somebody who may not have an address yet.
+pub fn sendUdpTo(tap: *const Tap, from: Endpoint, to: Endpoint, data_bytes: usize) bool {
+    const head = buffer[room - 28 .. room];
+    writeV4(head[0..20], from.address, to.address, packet.protocol.udp, 8 + data_bytes);
+    write16(head, 20, from.port);
+    write16(head, 22, to.port);
+    write16(head, 24, @intCast(8 + data_bytes));
+    write16(head, 26, 0); // without a checksum (RFC 768)
+    writeEthernet(tap, packet.Ethernet.ipv4, room - 28);
+    return write(tap, .{}, room - 28 - packet.ethernet_bytes, data_bytes);
+}
+
 /// The whole message is the payload; its checksum is made here.
 pub fn sendIcmp(tap: *const Tap, from: Address, bytes: usize) bool {
     const message = buffer[room..][0..bytes];

@@ -4,3 +4,5 @@ const Tap = @import("tap.zig").Tap;
 pub const taps_max = 64;
 pub var all: [taps_max]Tap = @splat(.{});
 pub var count: usize = 0;
+/// The monitor's end of us.
+pub var control: i32 = -1;

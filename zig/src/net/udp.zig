@@ -13,6 +13,8 @@ const frame = @import("frame.zig");
 const ports = @import("ports.zig");
 const resolver = @import("resolver.zig");
 const packet = @import("packet.zig");
+const route = @import("route.zig");
+const guard = @import("guard.zig");
 const taps = @import("taps.zig");
 const addresses = @import("address.zig");
 const Endpoint = addresses.Endpoint;
@@ -26,6 +28,8 @@ const Flow = struct {
     is_used: bool,
     is_answered: bool = false,
     is_dns: bool = false,
+    /// Since then a question is open; 0: none is.
+    asked_ms: u64 = 0,
     /// Of a published port: its socket is not ours alone, and the client is named with each datagram.
     is_published: bool = false,
     fd: linux.fd_t = -1,
@@ -57,6 +61,7 @@ pub fn take(tap: *const Tap, tap_index: u8, ip: *const packet.Ip) packet.Error!v
     const key: pools.Key = .{ .peer = peer, .port = datagram.source, .tap = tap_index, .protocol = packet.protocol.udp };
     if (tap.isDns(peer.address) and peer.port == resolver.port and resolver.answer(tap, key, datagram.data)) return;
     const flow = pool.find(&key) orelse open(tap, key, ip) orelse return;
+    if (flow.is_dns) askNext(flow);
     touch(flow);
     const e = sendOut(flow, datagram.data);
     switch (e) {
@@ -71,7 +76,17 @@ pub fn take(tap: *const Tap, tap_index: u8, ip: *const packet.Ip) packet.Error!v
         .ACCES, .PERM => icmp.tell(tap, .forbidden, ip.whole),
         else => {},
     }
-    if (flow.is_dns and e != .SUCCESS) resolver.failed();
+}
+
+/// Whoever asks again after that time has not been answered: then the next server is asked.
+const dns_patience_ms = 1_000;
+
+fn askNext(flow: *Flow) void {
+    if (flow.asked_ms == 0) flow.asked_ms = loop.now_ms;
+    if (loop.now_ms - flow.asked_ms < dns_patience_ms) return;
+    flow.asked_ms = loop.now_ms;
+    resolver.failed();
+    if (resolver.server()) |server| _ = host.connect(flow.fd, server);
 }
 
 fn sendOut(flow: *const Flow, data: []const u8) linux.E {
@@ -95,7 +110,7 @@ fn mtuOf(flow: *const Flow) u32 {
 
 fn open(tap: *const Tap, key: pools.Key, ip: *const packet.Ip) ?*Flow {
     const is_dns = tap.isDns(key.peer.address) and key.peer.port == resolver.port;
-    const target = switch (resolver.redirect(tap, key.peer) orelse host.find(tap, key.peer)) {
+    const target = switch (route.find(tap, key.protocol, key.peer)) {
         .to => |endpoint| endpoint,
         .nowhere => {
             icmp.tell(tap, .no_route, ip.whole);
@@ -136,6 +151,7 @@ pub fn handle(flow: *Flow) void {
             .SUCCESS => {},
             .INTR => continue,
             .CONNREFUSED => {
+                flow.asked_ms = @min(flow.asked_ms, 1); // nobody is there: no need to be patient
                 icmp.tellFlow(&flow.key, .no_port);
                 continue;
             },
@@ -146,6 +162,8 @@ pub fn handle(flow: *Flow) void {
             else => break,
         }
         flow.is_answered = true;
+        flow.asked_ms = 0;
+        if (flow.is_dns) guard.hear(frame.space()[0..n]);
         if (fits(tap, flow.key.peer, n)) _ = frame.sendUdp(tap, flow.key.peer, flow.key.port, n);
     }
     touch(flow);

@@ -10,6 +10,7 @@ pub const Type = message.Type;
 pub const name_text_bytes_max = message.name_text_bytes_max;
 pub const udp_bytes_max = message.udp_bytes_max;
 pub const parse = message.parse;
+pub const parseQuestion = message.parseQuestion;
 pub const answer = message.answer;
 pub const refuse = message.refuse;
 

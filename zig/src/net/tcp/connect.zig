@@ -5,7 +5,7 @@ const linux = std.os.linux;
 const loop = @import("../loop.zig");
 const host = @import("../host.zig");
 const icmp = @import("../icmp.zig");
-const resolver = @import("../resolver.zig");
+const route = @import("../route.zig");
 const packet = @import("../packet.zig");
 const flows = @import("flow.zig");
 const timers = @import("timers.zig");
@@ -16,7 +16,7 @@ const Key = @import("../pool.zig").Key;
 const Flow = flows.Flow;
 
 pub fn start(tap: *const Tap, key: Key, segment: *const packet.Segment, ip: *const packet.Ip) void {
-    const target: Endpoint = switch (resolver.redirect(tap, key.peer) orelse host.find(tap, key.peer)) {
+    const target: Endpoint = switch (route.find(tap, key.protocol, key.peer)) {
         .to => |endpoint| endpoint,
         .nowhere => return icmp.tell(tap, .no_route, ip.whole),
         .forbidden => return from_container.refuse(tap, key.peer, segment),
