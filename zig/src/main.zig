@@ -153,4 +153,6 @@ test {
     _ = @import("net/interfaces.zig");
     _ = @import("net/config.zig");
     _ = @import("net/publish.zig");
+    _ = @import("net/resolver.zig");
+    _ = @import("net/neighbours.zig");
 }

@@ -141,3 +141,28 @@ pub fn answer(tap: *const Tap, key: pools.Key, query: []const u8) bool {
 fn send(tap: *const Tap, key: pools.Key, reply: []const u8) void {
     if (reply.len > 0) _ = frame.sendUdp(tap, key.peer, key.port, reply.len);
 }
+
+test "a name of ours is answered here, with the container's view of the question" {
+    var pair: [2]i32 = undefined;
+    _ = linux.socketpair(linux.AF.UNIX, linux.SOCK.DGRAM, 0, &pair);
+    defer for (pair) |fd| {
+        _ = linux.close(fd);
+    };
+    const tap: Tap = .{
+        .fd = pair[0],
+        .address4 = addresses.Prefix.parse("10.0.2.100/24"),
+        .dns4 = Address.parse("10.0.2.3"),
+    };
+    try set(&.{ .names = &.{.{ .name = "a.b", .address = "10.0.2.2" }}, .servers = &.{"192.0.2.1"} }, -1);
+    const key: pools.Key = .{
+        .peer = .{ .address = tap.dns4.?, .port = port },
+        .port = 4000,
+        .protocol = packet.protocol.udp,
+    };
+    const head = "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00";
+    try std.testing.expect(answer(&tap, key, head ++ "\x01A\x01b\x00\x00\x01\x00\x01"));
+    var got: [256]u8 = undefined;
+    const n = linux.read(pair[1], &got, got.len);
+    try std.testing.expectStringEndsWith(got[0..n], "\x0a\x00\x02\x02");
+    try std.testing.expect(!answer(&tap, key, head ++ "\x01c\x01b\x00\x00\x01\x00\x01"));
+}
