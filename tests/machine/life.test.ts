@@ -45,6 +45,18 @@ note monitor "$(cat /tmp/monitor)"
 tspod stop -t 0 detached >/dev/null
 await sh -c '! systemctl --user -q is-active detached'
 try over tspod ps -aq
+host="-v /usr:/usr:ro -v /lib:/lib:ro -v /lib64:/lib64:ro"
+try said systemd-run --user -q --unit said -p Type=notify -p NotifyAccess=all \\
+  tspod run -d --rm --sdnotify container --name said $host $image sh -c 'systemd-notify --ready; exec sleep 1000'
+try heard systemctl --user is-active said
+systemctl --user stop said
+try split systemd-run --user -q --unit split -p Type=notify -p NotifyAccess=all -p Delegate=yes \\
+  tspod run -d --rm --cgroups=split -m 64m --sdnotify conmon --name split $image sleep 1000
+try entered tspod exec split cat /sys/fs/cgroup/memory.max
+try within systemctl --user show -P ControlGroup split
+try where cat /proc/$(systemctl --user show -P MainPID split)/cgroup
+systemctl --user stop split
+try nothing tspod ps -aq
 `;
 
 describe("under systemd", () => {
@@ -93,6 +105,18 @@ describe("under systemd", () => {
     expect(await output("main")).toBe(await output("monitor"));
     expect(await output("main")).not.toBe("0");
     expect(await output("over")).toBe("");
+  });
+
+  test("a service hears its container, which has a scope of its own", async () => {
+    expect((await answer("said")).status).toBe(0);
+    expect(await output("heard")).toBe("active");
+  });
+
+  test("a container in its service's own group is limited, entered, and goes with the service", async () => {
+    expect((await answer("split")).status).toBe(0);
+    expect(await output("entered")).toBe(String(64 << 20));
+    expect(await output("where")).toStartWith(`0::${await output("within")}`);
+    expect(await output("nothing")).toBe("");
   });
 });
 
