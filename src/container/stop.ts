@@ -35,14 +35,23 @@ export async function stopContainer(
   container: Container,
   options: StopOptions = {},
 ): Promise<void> {
-  if (!isUp(container.state)) return;
+  if (isUp(container.state)) await askToEnd(context, container, "stop", options);
+}
+
+/** `restart`: and to begin anew. Null: no monitor answered. */
+export async function askToEnd(
+  context: Store,
+  container: Container,
+  op: "stop" | "restart",
+  options: StopOptions,
+): Promise<ControlReply | null> {
   const helper = readContainerFile<HelperSettings>(context, container.id, "helper.json");
   const timeoutMs = options.timeoutMs ?? helper.stopTimeoutMs;
   const signal = timeoutMs === 0 ? sigkill : (options.signal ?? helper.stopSignal);
-  const request: ControlRequest = { op: "stop", signal, timeoutMs };
+  const request: ControlRequest = { op, signal, timeoutMs };
   const ended = control(runtimeDirectory(context.paths, container.id), request);
   if (signal !== sigkill) await thaw(container);
-  await ended;
+  return ended;
 }
 
 /** The exit code, once it has ended. Null: no monitor answered. */

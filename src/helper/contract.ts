@@ -290,6 +290,8 @@ export type ControlRequest =
   | { op: "signal"; signal: number }
   /** `signal`, then after `timeoutMs` SIGKILL; answers when the container has ended. */
   | { op: "stop"; signal: number; timeoutMs: number }
+  /** The same, but it is started again, and answered when it runs. EOPNOTSUPP: it has its caller's streams. */
+  | { op: "restart"; signal: number; timeoutMs: number }
   /** Answers when the container has ended, or (with a condition) when its health check has found that. */
   | { op: "wait"; condition?: "ended" | "healthy" | "unhealthy" }
   /** What is written down from now on has that name. */

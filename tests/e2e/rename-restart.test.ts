@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { createBox, inspectOne, runBox } from "../support/boxes.ts";
 import { registryPrograms, testWith } from "../support/requirements.ts";
 import { sharedWorld } from "../support/shared-world.ts";
+import { tspodFile } from "../support/world.ts";
 import { until } from "../support/wait.ts";
 
 const test = testWith(...registryPrograms);
@@ -72,10 +73,37 @@ test("restart runs it again, starts what is stopped, and --running leaves that a
   expect((await inspectOne(world, box.id)).State.Status).toBe("running");
 });
 
-test("restart of what its end removes is refused, and it runs on", async () => {
+test("restart of what its end removes: it runs again, and its next end removes it", async () => {
   const { world } = shared;
-  await using box = await runBox(world, "sleep 1000", "--rm", "--name", "mayfly");
+  const script = "echo up; touch /once; exec sleep 1000";
+  await using box = await runBox(world, script, "--rm", "--name", "mayfly");
+  const { State } = await inspectOne(world, box.id);
+  expect(await world.ok("restart", "-t", "0", "mayfly")).toBe("mayfly");
+  const { State: later, RestartCount } = await inspectOne(world, box.id);
+  expect([later.Status, RestartCount]).toEqual(["running", 0]);
+  expect(later.Pid).not.toBe(State.Pid);
+  await until("it is up", async () => (await world.ok("logs", "mayfly")) === "up\nup");
+  await world.ok("exec", "mayfly", "test", "-e", "/once"); // the same container, with what it wrote
+  const events = ["events", "--stream=false", "-f", `container=${box.id}`, "--format"];
+  expect(await world.ok(...events, "{{.Status}}")).toBe(
+    "create\nstart\ndied\nrestart\nstart\nexec\nexec_died",
+  );
+  await world.ok("stop", "-t", "0", "mayfly");
+  await until("it is gone", async () => (await world.ok("ps", "-aq")) === "");
   const { exitCode, stderr } = await world.tspod(["restart", "mayfly"]);
-  expect([exitCode, stderr]).toEqual([125, expect.stringContaining("--rm")]);
-  expect((await inspectOne(world, box.id)).State.Status).toBe("running");
+  expect([exitCode, stderr]).toEqual([125, expect.stringContaining("mayfly")]);
+});
+
+test("restart of one that has its caller's pipes is refused, and it runs on", async () => {
+  const { world } = shared;
+  const line = `"$TSPOD" run --rm tiny sleep 1000 </dev/null 2>/dev/null | cat`;
+  const child = Bun.spawn(["bash", "-c", line], {
+    env: { ...world.environment, TSPOD: tspodFile },
+  });
+  const id = await until("it runs", () => world.ok("ps", "-q"));
+  const { exitCode, stderr } = await world.tspod(["restart", id]);
+  expect([exitCode, stderr]).toEqual([125, expect.stringContaining("are its own")]);
+  expect((await inspectOne(world, id)).State.Status).toBe("running");
+  await world.ok("kill", id);
+  await child.exited;
 });

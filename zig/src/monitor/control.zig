@@ -13,7 +13,7 @@ const line_bytes_max = 512;
 /// Of a request's text: a name, unescaped.
 const text_bytes_max = 2048;
 
-pub const Op = enum { ping, signal, stop, wait, resize, rename, policy, health };
+pub const Op = enum { ping, signal, stop, wait, resize, rename, policy, health, restart };
 
 /// What `wait` waits for.
 pub const Condition = enum { ended, healthy, unhealthy };
@@ -32,7 +32,7 @@ pub const Request = struct {
 };
 
 /// What is answered later.
-const Waiting = enum { ended, healthy, unhealthy, health };
+const Waiting = enum { ended, healthy, unhealthy, health, started };
 
 const Slot = struct {
     fd: linux.fd_t = -1,
@@ -115,6 +115,15 @@ pub fn wait(index: usize, condition: Condition) void {
 /// Answer when the health check that runs now has ended.
 pub fn waitForHealth(index: usize) void {
     slots[index].waits = .health;
+}
+
+/// Answer when it runs again.
+pub fn waitForStart(index: usize) void {
+    slots[index].waits = .started;
+}
+
+pub fn answerStarted(epoll: epolls.Epoll) void {
+    answerAll(epoll, .started, 0);
 }
 
 pub fn answerWaiting(epoll: epolls.Epoll, exit_code: u32) void {

@@ -240,6 +240,7 @@ pub const Monitor = struct {
         try m.publishState();
         if (!m.config.auto_remove) record.writeRun(m.config.container_dir.get(), &m.started_at) catch {}; // a full disk
         m.events.write(m.config.id(), "start", &.{});
+        control.answerStarted(m.epoll);
         if (m.restarts.count == 0) switch (m.config.notify) {
             .started => notify.ready(),
             .container => notify.mainPid(),
@@ -589,6 +590,7 @@ pub const Monitor = struct {
             },
             .signal => m.answerSignal(index, request.signal),
             .stop => m.stop(index, &request),
+            .restart => m.startAnew(index, &request),
             .rename => {
                 m.events.rename(request.name);
                 control.answerOk(m.epoll, index, m.pid);
@@ -608,6 +610,17 @@ pub const Monitor = struct {
         m.restarts.is_stopped = true;
         control.wait(index, .ended);
         if (m.isResting()) return m.endRest();
+        m.signal(request.signal);
+        if (!m.timers.setAtMost(m.epoll, .kill, request.timeoutMs)) m.signal(9);
+    }
+
+    /// Asked for by the user. Not where the caller's streams are the container's own: a second run has none.
+    fn startAnew(m: *Monitor, index: usize, request: *const control.Request) void {
+        if (m.config.forwards_signals) return control.refuse(m.epoll, index, .OPNOTSUPP);
+        if (m.phase == .over or m.restarts.is_stopped) return control.refuse(m.epoll, index, .SRCH);
+        control.waitForStart(index);
+        if (m.isResting()) return m.arm(.restart, 0);
+        m.restarts.is_asked = true;
         m.signal(request.signal);
         if (!m.timers.setAtMost(m.epoll, .kill, request.timeoutMs)) m.signal(9);
     }

@@ -28,11 +28,17 @@ pub const Restarts = struct {
     is_leaving: bool = false,
     /// Whatever the policy: for its health.
     is_demanded: bool = false,
+    /// Whatever the policy, and at once: by `restart`.
+    is_asked: bool = false,
 
     /// The pause before the next start; null: there is none.
     pub fn after(restarts: *Restarts, exit_code: u32, ran_ms: u64) ?u64 {
         if (!restarts.isWanted(exit_code)) return null;
         restarts.is_demanded = false;
+        if (restarts.is_asked) {
+            restarts.is_asked = false;
+            return 0;
+        }
         restarts.count +|= 1;
         if (ran_ms >= steady_ms) restarts.delay_ms = 0;
         restarts.delay_ms = if (restarts.delay_ms == 0) delay_ms_first else @min(restarts.delay_ms * 2, delay_ms_max);
@@ -41,7 +47,7 @@ pub const Restarts = struct {
 
     fn isWanted(restarts: *const Restarts, exit_code: u32) bool {
         if (restarts.is_stopped or restarts.is_leaving) return false;
-        if (restarts.is_demanded) return true;
+        if (restarts.is_demanded or restarts.is_asked) return true;
         const rule = restarts.rule;
         return switch (rule.policy) {
             .no => false,
@@ -70,5 +76,10 @@ test "after() of on-failure" {
     try std.testing.expectEqual(null, restarts.after(1, 0));
     restarts.is_demanded = true;
     try std.testing.expect(restarts.after(0, 0) != null);
+    try std.testing.expectEqual(null, restarts.after(0, 0));
+    const count = restarts.count;
+    restarts.is_asked = true;
+    try std.testing.expectEqual(0, restarts.after(0, 0).?);
+    try std.testing.expectEqual(count, restarts.count); // the user's own are not counted
     try std.testing.expectEqual(null, restarts.after(0, 0));
 }

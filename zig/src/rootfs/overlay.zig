@@ -19,6 +19,7 @@ pub const layers_max = 250;
 /// that nobody will want after this one mount.
 pub fn mount(target: [:0]const u8, rootfs: contract.Rootfs, is_volatile: bool) sys.Error!void {
     if (rootfs.lower.len > layers_max + 1) return sys.failFormat("mount", "{d} layers are too many", .{rootfs.lower.len});
+    if (is_volatile) allowAgain(rootfs.work);
     var opened: Opened = .{};
     defer opened.close();
     var buffer: [data_bytes_max]u8 = undefined;
@@ -31,12 +32,23 @@ pub fn mount(target: [:0]const u8, rootfs: contract.Rootfs, is_volatile: bool) s
     _ = try sys.check("mount", target, linux.mount("overlay", target, "overlay", 0, @intFromPtr(&buffer)));
 }
 
+/// A volatile mount leaves a mark, and the kernel takes no directory with one: a power cut may have torn what is in it.
+/// After none it is as good as ever, and of one we would know nothing (overlayfs.rst, "Volatile mount").
+fn allowAgain(work: [:0]const u8) void {
+    var buffer: [linux.PATH_MAX]u8 = undefined;
+    const mark = std.fmt.bufPrintZ(&buffer, "{s}/work/incompat/volatile/dirty", .{work}) catch return;
+    if (linux.errno(linux.unlink(mark)) != .SUCCESS) return;
+    buffer[mark.len - "/dirty".len] = 0;
+    _ = linux.rmdir(@ptrCast(&buffer));
+}
+
 /// The longest value that fsconfig(2) takes.
 const value_bytes_max = 255;
 
 /// The same at a `target` that is a descriptor's name, which leads below what is mounted there: so the mount itself is
 /// returned.
 pub fn mountAt(target: [:0]const u8, rootfs: contract.Rootfs, is_volatile: bool) sys.Error!linux.fd_t {
+    if (is_volatile) allowAgain(rootfs.work);
     const flags: []const superblock.Parameter = &.{ .{ .key = "userxattr", .value = null }, .{ .key = "volatile", .value = null } };
     const parts: Parts = .{
         .lower = rootfs.lower,
