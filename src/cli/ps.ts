@@ -6,7 +6,7 @@ import { boolean, type FlagValues, list, value } from "./flags.ts";
 import { formatRows } from "./output/format.ts";
 import { print } from "./output/print.ts";
 import { psColumns, psTable } from "./output/ps-columns.ts";
-import { psRow } from "./output/ps-row.ts";
+import { psFields, psRow } from "./output/ps-row.ts";
 import { formatTable, type TableOptions } from "./output/table.ts";
 
 const sorts = [
@@ -92,7 +92,7 @@ async function format(context: CliContext, flags: Flags, found: Container[]): Pr
   const options = { nowMs: Date.now(), isTruncated, ...size };
   if (flags.format === null) return formatTable(psTable(options, flags), found, table);
   const rows = found.map((container) => psRow(container, options));
-  return formatRows(flags.format, rows, psColumns(flags), table);
+  return formatRows(flags.format, rows, psColumns(flags), { ...table, fields: psFields() });
 }
 
 const shortIdLength = 12;

@@ -3,17 +3,20 @@ import { isTerminal } from "./terminal.ts";
 import { safeJson } from "./safe.ts";
 import { type Column, formatTable, type TableOptions } from "./table.ts";
 
-/** One line for each row. The template engine is loaded only when a template is given. */
+/** One line for each row; `fields` are those of every row. The template engine is loaded only when a template is given. */
 export async function formatRows<Row extends object>(
   format: string,
   rows: readonly Row[],
   columns: Column<Row>[],
-  options: TableOptions = {},
+  options: TableOptions & { fields?: readonly string[] } = {},
 ): Promise<string> {
   if (format === "json") return rows.map((row) => `${safeJson(JSON.stringify(row))}\n`).join("");
   if (format.trim() === "table" || format === "") return formatTable(columns, rows, options);
   const { renderRows, renderTable } = await import("./template/render.ts");
-  if (!/^\s*table\s/.test(format)) return renderRows(format, rows, { isTerminal: isTerminal(1) });
+  const fields = options.fields === undefined ? {} : { fields: options.fields };
+  if (!/^\s*table\s/.test(format)) {
+    return renderRows(format, rows, { isTerminal: isTerminal(1), ...fields });
+  }
   const headers = columns.flatMap(({ field, header }) =>
     field === undefined ? [] : [[field, header] as const],
   );

@@ -69,6 +69,13 @@ export function psRow(container: Container, options: PsRowOptions): PsRow {
   return { ...all, ...otherFields(container) };
 }
 
+/** Their names, also where there is no container. */
+export function psFields(): string[] {
+  const state = { status: "created" } as const;
+  const nobody = { state, createdAt: "", autoRemove: false, labels: {} } as unknown as Container; // all that is asked for
+  return [...Object.keys(textFields), ...Object.keys(otherFields(nobody))];
+}
+
 /** Times are seconds since 1970, 0 when it has not been. */
 function otherFields(container: Container) {
   const { state, createdAt, autoRemove, labels } = container;

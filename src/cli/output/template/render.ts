@@ -3,11 +3,13 @@ import { alignCells } from "../align.ts";
 import { safe, safeLines } from "../safe.ts";
 import { execute } from "./execute.ts";
 import { functionNames } from "./functions.ts";
-import type { Pipe } from "./node.ts";
+import type { Pipe, Template } from "./node.ts";
 import { parseTemplate } from "./parse.ts";
 import { Header } from "./value.ts";
 
 export interface RenderOptions {
+  /** What a row has: where there is none, a template that asks for something else is wrong all the same. */
+  fields?: readonly string[];
   /** What values print cannot drive a terminal. For pipes and files they stay as they are. */
   isTerminal: boolean;
 }
@@ -23,6 +25,7 @@ export function renderRows(
 ): string {
   const template = parseTemplate(source, functionNames);
   const clean = options.isTerminal ? { clean: safeLines } : {};
+  if (rows.length === 0) requireFields(template, options.fields);
   if (listPattern.test(source)) return execute(template, rows, clean);
   return rows.map((row) => `${execute(template, row, clean)}\n`).join("");
 }
@@ -32,9 +35,10 @@ export function renderTable(
   source: string,
   rows: readonly unknown[],
   headers: Readonly<Record<string, string>>,
-  options: { isHeaderless?: boolean } = {},
+  options: { isHeaderless?: boolean; fields?: readonly string[] } = {},
 ): string {
   const template = parseTemplate(source.trim(), functionNames);
+  if (rows.length === 0) requireFields(template, options.fields);
   const line = (row: unknown): string => execute(template, row, { clean: cleanCell });
   const header = line(new Header("", headers)).trimEnd().replaceAll("\n", " ");
   const lines = [...(options.isHeaderless === true ? [] : [header]), ...rows.map(line)];
@@ -42,6 +46,10 @@ export function renderTable(
   return alignCells(cells)
     .map((text) => `${text.trimEnd()}\n`)
     .join("");
+}
+
+function requireFields(template: Template, fields: readonly string[] | undefined): void {
+  if (fields !== undefined) execute(template, new Header("", {}, fields));
 }
 
 /** A tab or line end in a value is no layout, unless the template's author wrote it. */

@@ -15,13 +15,21 @@ export class Header {
   readonly text: string;
   /** Field -> header where it is not the field's name in capitals. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Those that there are; absent: any. */
+  readonly names: readonly string[] | undefined;
 
-  constructor(text: string, headers: Readonly<Record<string, string>> = {}) {
+  constructor(
+    text: string,
+    headers: Readonly<Record<string, string>> = {},
+    names?: readonly string[],
+  ) {
     this.text = text;
     this.headers = headers;
+    this.names = names;
   }
 
   field(name: string): Header {
+    if (this.names !== undefined && !this.names.includes(name)) throw noField(name, this.names);
     const known = Object.hasOwn(this.headers, name) ? this.headers[name] : undefined;
     return new Header(known ?? name.replace(wordBorder, "$1 $2").toUpperCase());
   }
@@ -82,13 +90,19 @@ export function fieldOf(value: unknown, name: string): unknown {
   if (kind !== "map") throw new ValueError(`cannot take ".${name}" of ${describe(kind)}`);
   const found = find(value, name);
   if (found !== undefined) return found.value;
-  const names = mapEntries(value).map(([key]) => key);
+  throw noField(
+    name,
+    mapEntries(value).map(([key]) => key),
+  );
+}
+
+function noField(name: string, names: readonly string[]): ValueError {
   const close = nearestFew(name, names, 3);
   const shown = close.length > 0 ? close : names.slice(0, namesShownMax);
   const more = shown.length < names.length && close.length === 0 ? ", ..." : "";
   const list = shown.map((each) => `.${each}`).join(", ") + more;
   const question = close.length > 0 ? `did you mean ${list}?` : `the fields here are ${list}`;
-  throw new ValueError(`no field ".${name}"`, shown.length > 0 ? question : "there are no fields");
+  return new ValueError(`no field ".${name}"`, shown.length > 0 ? question : "there are no fields");
 }
 
 const namesShownMax = 20;

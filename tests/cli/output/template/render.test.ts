@@ -165,6 +165,35 @@ describe("what is wrong is said in one sentence", () => {
   });
 });
 
+describe("where there are no rows", () => {
+  const fields = ["ID", "Names", "Ports", "Mounts", "Label"];
+
+  test.each([
+    ["{{.ID}} {{upper .Names}} {{slice .ID 0 3}} {{index .Ports 0}} {{len .Names}} {{json .}}"],
+    ['{{.Label "a"}}{{if eq .ID "x"}}{{.Names}}{{else}}{{.Ports}}{{end}}'],
+    ["{{with .Ports}}{{.Deeper}}{{end}}{{range $i, $m := .Mounts}}{{$m.Source}}{{end}}"],
+    ['{{$x := .ID}}{{printf "%s" $x}}{{join .Mounts ","}}{{.Names | lower}}'],
+    ["{{range .}}{{.ID}}{{end}}"],
+  ])("what is right is still right: %s", (source) => {
+    expect(renderRows(source, [], { ...pipe, fields })).toBe("");
+    expect(renderTable(source, [], {}, { fields, isHeaderless: true }).trim()).toBe("");
+  });
+
+  test.each(["{{.Nmaes}}", "{{range .}}{{.Nmaes}}{{end}}", "{{if .Nmaes}}x{{end}}"])(
+    "a field that there is not is told: %s",
+    (source) => {
+      for (const render of [
+        () => renderRows(source, [], { ...pipe, fields }),
+        () => renderTable(source, [], {}, { fields }),
+      ]) {
+        const error = refused(render);
+        expect(error.message).toContain('no field ".Nmaes"');
+        expect(error.next).toContain(".Names");
+      }
+    },
+  );
+});
+
 test("where JSON cannot tell whole numbers from others we are kinder than Go", () => {
   expect(
     renderRows('{{printf "%.1f" 3}} {{eq 1 1.0}} {{lt 1 1.5}} {{prettyJson .}}', [{ a: 1 }], pipe),
