@@ -8,9 +8,6 @@ import { print } from "./output/print.ts";
 
 const formats = ["oci", "docker"] as const;
 
-const why = "what is in volumes is not the container's: tspod volume export";
-const includesNoVolumes = { "--include-volumes": why, "-i": why };
-
 export default defineCommand({
   path: ["commit"],
   usage: "CONTAINER [IMAGE]",
@@ -20,6 +17,10 @@ export default defineCommand({
     author: value("-a,--author", "NAME", "Who has made it"),
     change: list("-c,--change", "INSTRUCTION", "A Dockerfile instruction, e.g. 'ENV A=b'"),
     format: value("-f,--format", "FORMAT", "oci or docker: how its manifest is written", formats),
+    includeVolumes: boolean(
+      "-i,--include-volumes",
+      "Its mounts of -v and --mount become volumes of the image; not what is in them",
+    ),
     iidfile: value("--iidfile", "FILE", "Write the image's id to a file", "file"),
     message: value("-m,--message", "TEXT", "A comment for its history"),
     pause: {
@@ -30,7 +31,6 @@ export default defineCommand({
     squash: boolean("-s,--squash", "One layer instead of its image's and one more"),
   },
   args: { min: 1, max: 2, completes: "container" },
-  refused: includesNoVolumes,
   async run(context, flags, [name = "", image]) {
     const format = formats.find((word) => word === (flags.format ?? "oci"));
     if (format === undefined) {
@@ -47,6 +47,7 @@ export default defineCommand({
       format,
       pauses: flags.pause,
       squashes: flags.squash,
+      includesVolumes: flags.includeVolumes,
     });
     if (flags.iidfile !== null) writeFileSync(flags.iidfile, id);
     await print(`${id.replace(/^sha256:/, "")}\n`);

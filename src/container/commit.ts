@@ -40,6 +40,8 @@ export interface CommitOptions {
   pauses: boolean;
   /** One layer instead of its image's and one more. */
   squashes: boolean;
+  /** Where something was mounted for it is a volume of the image. */
+  includesVolumes: boolean;
 }
 
 /** The image's id. Errors: usage, files.refused, image.invalid, reference.invalid, store.full, host.*. */
@@ -61,7 +63,9 @@ export async function commitContainer(
   using kept = new DisposableStack();
   const base = keepBase(context, container.imageId, kept);
   const asked = container.options as CreateOptions; // create recorded it
-  const config = options.changes.reduce(applyInstruction, configOf(base, asked, container));
+  const before = configOf(base, asked, container);
+  const made = options.includesVolumes ? withVolumes(before, asked) : before;
+  const config = options.changes.reduce(applyInstruction, made);
   const source = sourceOf(context, container, options.squashes || base === undefined);
   const below = source.isBare === true ? undefined : base;
   try {
@@ -122,6 +126,14 @@ function configOf(
     ...(stopSignal === null ? {} : { StopSignal: formatSignal(stopSignal) }),
     Labels: container.labels,
   };
+}
+
+/** podman's: of what is mounted there nothing goes along. */
+function withVolumes(config: JsonObject, { mounts }: CreateOptions): JsonObject {
+  const own = mounts.filter(({ kind }) => kind === "bind" || kind === "volume");
+  const added = Object.fromEntries(own.map(({ destination }) => [destination, {}]));
+  const before = (config.Volumes ?? {}) as JsonObject; // an object, or parseImageConfig() had refused it
+  return { ...config, Volumes: { ...before, ...added } };
 }
 
 /** Until it is disposed of. Null: it does not run, is paused already, or has no cgroup to be paused by. */

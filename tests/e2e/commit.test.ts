@@ -83,6 +83,27 @@ describe("commit", () => {
     await ok("rm", id);
   });
 
+  test("--include-volumes: what was mounted is a volume of the image, and its content stays here", async () => {
+    const id = await ok(
+      "create",
+      "-v",
+      "kept:/kept",
+      "-v",
+      "/tmp:/host:ro",
+      "--tmpfs",
+      "/t",
+      "tiny",
+    );
+    await ok("commit", "--include-volumes", "-c", "VOLUME /more", id, "mounted");
+    await ok("commit", id, "unmounted");
+    const volumesOf = async (image: string) =>
+      JSON.parse(await ok("inspect", "--format", "{{json .Config.Volumes}}", image)) as unknown;
+    expect(await volumesOf("mounted")).toEqual({ "/kept": {}, "/host": {}, "/more": {} });
+    expect(await volumesOf("unmounted")).toEqual({});
+    await ok("rm", "-v", id);
+    await ok("volume", "rm", "kept");
+  });
+
   test("pauses what runs, and lets it go on", async () => {
     const id = await ok("run", "-d", "tiny", "sh", "-c", "while :; do date +%N > /tick; done");
     const tick = () => ok("exec", id, "cat", "/tick");
