@@ -25,6 +25,18 @@ const settled = {
   ...{ oomKillDisable: false, oomScoreAdj: null },
 };
 
+const fromItsBeginning = "it has that from its beginning: create it again with the other value";
+
+/** Of podman's and docker's update. */
+const refused = Object.fromEntries(
+  `--health-cmd --health-interval --health-log-destination --health-max-log-count --health-max-log-size
+   --health-on-failure --health-retries --health-start-interval --health-start-period --health-startup-cmd
+   --health-startup-interval --health-startup-retries --health-startup-success --health-startup-timeout
+   --health-timeout --no-healthcheck -e --env --unsetenv --ulimit`
+    .split(/\s+/)
+    .map((name) => [name, fromItsBeginning] as const),
+);
+
 export default defineCommand({
   path: ["update"],
   usage: "CONTAINER [CONTAINER...]",
@@ -41,6 +53,7 @@ export default defineCommand({
     latest: latestFlag,
   },
   args: { min: 0, max: Infinity, completes: "container" },
+  refused: { ...refused, "--kernel-memory": "the kernel no longer has such a limit (cgroup v2)" },
   async run(context, flags, args) {
     const asked = (await limitOptions({ ...flags, ...settled }, { isPartial: true })).limits;
     const rule = flags.restart === null ? null : await restartRule(flags.restart);

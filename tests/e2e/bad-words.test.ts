@@ -39,6 +39,11 @@ const wrong: [string, RegExp][] = [
   ["ps --filter colour=red", /colour/],
   ["version --format {{.Nope}}", /Nope/],
   ["ps --format {{.Names", /column 1.*\{\{/],
+  ["ps --format {{.Nmaes}}", /no field "\.Nmaes"[\s\S]*\.Names/],
+  ["ps --format {{range.}}{{.Nmaes}}{{end}}", /no field "\.Nmaes"/],
+  ["update --health-cmd true nobody", /--health-cmd.*from its beginning/],
+  ["update --env A=b nobody", /--env.*from its beginning/],
+  ["update --ulimit nofile=1 nobody", /--ulimit.*from its beginning/],
   ["completion tcsh", /tcsh/],
 ];
 
