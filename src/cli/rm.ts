@@ -22,7 +22,7 @@ export default defineCommand({
     force: boolean("-f,--force", "Kill those that run; one that is not there is no error"),
     all: boolean("-a,--all", "Every container"),
     volumes: boolean("-v,--volumes", "Also remove their anonymous volumes"),
-    depend: boolean("--depend", "Also those that live in its namespaces"),
+    depend: boolean("--depend", "Also those that depend on it"),
     time: value(
       "-t,--time,--timeout",
       "SECONDS",

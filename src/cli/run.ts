@@ -68,6 +68,9 @@ export default defineCommand({
     try {
       container = await createContainer(context, options, parseEnsure(flags));
       cidfile.write(container.id);
+      if (options.requires !== undefined) {
+        await (await import("../container/requires.ts")).startRequired(context, container);
+      }
       helper = startOwn(context, container, attach, passed, muted);
       if (attach?.sigProxy === true) forwardSignals(helper);
       await helper.started;

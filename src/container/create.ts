@@ -77,6 +77,11 @@ export async function createContainer(
   if (options.secrets !== undefined) {
     setting.options = { ...setting.options, secrets: settleSecrets(context, options.secrets) };
   }
+  if (options.requires !== undefined) {
+    const { settleRequired } = await import("./requires.ts");
+    const requires = settleRequired(context, options.requires, options.name);
+    setting.options = { ...setting.options, requires };
+  }
   if (how.replaces === true && options.name !== null) await removeNamed(context, options.name);
   const id = generateId();
   const creator = how.isKept === true ? "" : ownIdentity();

@@ -66,7 +66,7 @@ export function inspectContainer(
     EffectiveCaps: config.process.capabilities?.effective ?? [],
     BoundingCaps: config.process.capabilities?.bounding ?? [],
     ExecIDs: [],
-    Dependencies: joined === null ? [] : [joined],
+    Dependencies: [...new Set([...(joined === null ? [] : [joined]), ...(options.requires ?? [])])],
     GraphDriver: { Name: helper.rootfs.kind, Data: graphData(helper) },
     ...(withSize ? sizes(context, container) : {}),
     Mounts: inspectMounts(options, config),

@@ -16,7 +16,7 @@ import { transact } from "../store/database.ts";
 import { deleteVolume, listOwnAnonymous } from "../store/volumes.ts";
 import type { ContainerContext } from "./context.ts";
 import { claimContainer } from "./claim.ts";
-import { listDependants } from "./dependants.ts";
+import { isInNamespacesOf, listDependants } from "./dependants.ts";
 import { type Container, findContainer, type Store } from "./find.ts";
 import { recordContainerEvent } from "./events.ts";
 import { discardSecrets } from "./secrets.ts";
@@ -31,7 +31,7 @@ export interface RemoveOptions {
   timeoutMs?: number;
   /** Leave it when another command is just at it: container.running. */
   isImpatient?: boolean;
-  /** Also those that live in its namespaces, before it. */
+  /** Also those that depend on it, before it. */
   withDependants?: boolean;
 }
 
@@ -94,12 +94,17 @@ async function removeClaimed(
 }
 
 function refuseDependedOn(context: Store, { id, name }: Container): void {
-  const others = listDependants(context, id).map((dependant) => `"${dependant.name}"`);
-  if (others.length === 0) return;
+  const dependants = listDependants(context, id);
+  if (dependants.length === 0) return;
+  const others = dependants.map((dependant) => `"${dependant.name}"`);
   const plural = others.length > 1;
+  const isInside = dependants.every((dependant) => isInNamespacesOf(dependant, id));
+  const words = isInside
+    ? `${plural ? "live" : "lives"} in its namespaces`
+    : `${plural ? "depend" : "depends"} on it`;
   throw new TspodError(
     "container.has_dependants",
-    `Cannot remove "${name}": ${others.join(", ")} ${plural ? "live" : "lives"} in its namespaces`,
+    `Cannot remove "${name}": ${others.join(", ")} ${words}`,
     { next: `tspod rm --depend ${name} removes ${plural ? "them" : "it"} as well` },
   );
 }

@@ -33,6 +33,9 @@ export async function startContainer(
   record: ContainerRecord,
   attach: Attach | null,
 ): Promise<RunningHelper> {
+  if ((record.options as CreateOptions).requires !== undefined) {
+    await (await import("./requires.ts")).startRequired(context, record);
+  }
   const lease = await claimContainer(context, record, { patient: true });
   // the monitor of one with --rm takes the files when it ends; the row goes with the next command
   if (lease === null || !existsSync(containerDirectory(context.paths, record.id))) {

@@ -297,6 +297,8 @@ export interface CreateOptions {
   mounts: VolumeMount[];
   /** Of other containers, "NAME[:OPTIONS]"; `mounts` go before them. */
   volumesFrom?: string[];
+  /** Containers that are started before it: as the user wrote it, ids once it is created. */
+  requires?: string[];
   /** Absent: none. */
   secrets?: SecretUse[];
   /** Where the image says that a volume should be, and nothing else is mounted. Absent: anonymous. */

@@ -83,8 +83,8 @@ export function deleteContainer(database: Database, id: string): boolean {
   return database.query("DELETE FROM container WHERE id = ?").run(id).changes > 0;
 }
 
-/** Those made in the namespaces of another one: which, is in their options. */
-export function listJoined(database: Database, id: string): ContainerRecord[] {
+/** Those that may depend on another one: how, is in their options. */
+export function listMentioning(database: Database, id: string): ContainerRecord[] {
   // a text search finds all of them and perhaps more: the caller looks closer
   const sql = `SELECT ${columns} FROM container WHERE instr(options, ?1) > 0 AND id != ?1`;
   return database.query<Row, [string]>(sql).all(id).map(fromRow);

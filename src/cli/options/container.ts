@@ -61,6 +61,12 @@ export const containerFlags = {
   ...setupFlags,
   ...lifeFlags,
   ...detailFlags,
+  requires: list(
+    "--requires",
+    "CONTAINER[,CONTAINER...]",
+    "Containers that it needs: started before it, in this order",
+    "container",
+  ),
   replace: boolean("--replace", "Instead of a container of that name, which is removed"),
   quiet: boolean("-q,--quiet", "Show nothing of a pull"),
   arch: value("--arch", "ARCH", "Architecture of the image, as in arm64"),
@@ -102,6 +108,7 @@ export async function createOptions(
     autoRemove: flags.rm,
     stopSignal: flags.stopSignal === null ? null : parseSignal(flags.stopSignal),
     stopTimeoutMs: parseSeconds("--stop-timeout", flags.stopTimeout, stopTimeoutSecondsDefault),
+    ...(flags.requires.length === 0 ? {} : { requires: splitList("--requires", flags.requires) }),
     ...(await mountOptions(flags)),
     ...(await secretOptions(flags)),
     ...(await securityOptions(flags)),
@@ -114,6 +121,15 @@ export async function createOptions(
   };
   if (options.runtime !== null) refuseForForeign(options, options.runtime.name);
   return options;
+}
+
+/** "a,b" and twice the flag are the same. */
+function splitList(flag: string, texts: readonly string[]): string[] {
+  const words = texts.flatMap((text) => text.split(","));
+  if (!words.includes("")) return words;
+  throw new TspodError("usage", `Invalid ${flag} "${texts.join(",")}"`, {
+    next: "name containers, with nothing but a comma between them",
+  });
 }
 
 /** What config.json has no word for, another runtime cannot do: it would show more, or less, than was asked for. */

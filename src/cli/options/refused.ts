@@ -3,7 +3,6 @@
 const reasons: Readonly<Record<string, string>> = {
   "containers find each other by name on a network: there are no links": "--link --link-local-ip",
   "there are no pods": "--pod --pod-id-file --infra",
-  "the containers that it needs are to be started before it: tspod start": "--requires",
   "GPUs are passed on as devices: --device /dev/dri": "--gpus",
   "isolation is for Windows":
     "--isolation --cpu-count --cpu-percent --io-maxbandwidth --io-maxiops",
