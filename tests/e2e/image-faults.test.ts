@@ -1,0 +1,118 @@
+/**
+ * kill -9 at chosen system calls of the commands that name, save, load and remove images: afterwards each image is there
+ * as a whole or not at all, the layout that others read names nothing that is missing, and the next command clears the rest.
+ */
+import { afterAll, describe, expect } from "bun:test";
+import { Database } from "bun:sqlite";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { faultPoints, runWithFault, sample, userNamespace } from "../support/faults.ts";
+import { random } from "../support/random.ts";
+import { program, registryPrograms, testWith } from "../support/requirements.ts";
+import { sharedWorld } from "../support/shared-world.ts";
+import type { World } from "../support/world.ts";
+
+const test = testWith(...registryPrograms, program("strace"));
+const triesAll = process.env.TSPOD_FAULTS === "all";
+const trialsEach = 3;
+const timeoutMs = triesAll ? 7_200_000 : 120_000;
+
+interface Command {
+  words: string[];
+  before?: string[][];
+}
+
+const commands: Command[] = [
+  { words: ["tag", "tiny", "it", "it:2"] },
+  { words: ["untag", "tiny", "it"], before: [["tag", "tiny", "it"]] },
+  { words: ["load", "-q", "-i", "docker.tar"] },
+  { words: ["load", "-q", "-i", "oci.tar"] },
+  { words: ["save", "-o", "it.tar", "tiny"] },
+  { words: ["rmi", "layered"], before: [["load", "-q", "-i", "oci.tar"]] },
+  { words: ["image", "prune", "-f", "-a"], before: [["load", "-q", "-i", "docker.tar"]] },
+];
+
+describe("kill -9 at any system call of", () => {
+  const namespace = userNamespace();
+  const shared = sharedWorld({ images: ["tiny", "layered"], prefix: namespace.enter });
+  afterAll(() => namespace[Symbol.dispose]());
+
+  test.each(commands.map((command) => [command.words.join(" "), command] as const))(
+    "tspod %s",
+    async (_, command) => {
+      const { world } = shared;
+      const chance = random();
+      await saveOnce(world);
+      await prepare(world, command);
+      const points = await faultPoints(world, command.words, () => clear(world));
+      const chosen = triesAll ? points : sample(chance, points, trialsEach);
+      for (const point of chosen) {
+        await prepare(world, command);
+        await runWithFault(world, command.words, point);
+        await expectSound(world, `seed ${chance.seed}: ${point.call} number ${point.nth}`);
+      }
+    },
+    timeoutMs,
+  );
+});
+
+async function saveOnce(world: World): Promise<void> {
+  if (existsSync(join(world.home, "oci.tar"))) return;
+  await world.ok("save", "-o", "docker.tar", "layered");
+  await world.ok("save", "--format", "oci-archive", "-o", "oci.tar", "layered");
+  await world.ok("create", "--name", "user", "tiny", "true"); // prune leaves it alone
+}
+
+async function prepare(world: World, { before = [] }: Command): Promise<void> {
+  await clear(world);
+  for (const words of before) await world.ok(...words);
+}
+
+async function clear(world: World): Promise<void> {
+  for (const name of ["it", "it:2", "layered"]) await world.tspod(["rmi", "-f", name]);
+  await world.ok("image", "prune", "-f"); // what a killed load has got as far as a layer or a blob
+}
+
+async function expectSound(world: World, what: string): Promise<void> {
+  const data = join(world.root, "data");
+  // before anything of ours has run: whoever reads the layout finds what it names
+  const index = JSON.parse(readFileSync(join(data, "index.json"), "utf8")) as {
+    manifests: { digest: string }[];
+  };
+  const blob = (digest: string): string => join(data, "blobs", digest.replace(":", "/"));
+  const missing = index.manifests.filter(({ digest }) => !existsSync(blob(digest)));
+  expect({ what, missing }).toEqual({ what, missing: [] });
+  const next = await world.tspod(["run", "--rm", "tiny", "echo", "sound"]);
+  expect({ what, ...next }).toEqual({ what, exitCode: 0, stdout: "sound\n", stderr: "" });
+  if ((await world.tspod(["image", "exists", "layered"])).exitCode === 0) {
+    const { exitCode, stdout } = await world.tspod(["run", "--rm", "layered", "cat", "/data/kept"]);
+    expect({ what, exitCode, stdout }).toEqual({ what, exitCode: 0, stdout: "two" });
+  }
+  const names = (await world.ok("images", "--format", "{{.Names}}")).split("\n");
+  const listed = indexNames(data);
+  expect({ what, listed }).toEqual({
+    what,
+    listed: [...new Set(names.flatMap((line) => line.split(",")))].filter(Boolean).sort(),
+  });
+  expect({ what, left: readdirSync(join(data, "ingest")) }).toEqual({ what, left: [] });
+  await clear(world);
+  const kept = { layers: 1, rows: 1, blobs: 3, trash: 0 };
+  expect({ what, kept: content(data) }).toEqual({ what, kept });
+}
+
+function indexNames(data: string): string[] {
+  const { manifests } = JSON.parse(readFileSync(join(data, "index.json"), "utf8")) as {
+    manifests: { annotations?: Record<string, string> }[];
+  };
+  return manifests
+    .flatMap(({ annotations = {} }) => annotations["org.opencontainers.image.ref.name"] ?? [])
+    .sort();
+}
+
+/** What tiny needs, and nothing more. */
+function content(data: string): Record<string, number> {
+  using database = new Database(join(data, "tspod.db"), { readonly: true });
+  const count = (directory: string): number => readdirSync(join(data, directory)).length;
+  const { rows } = database.query("SELECT count(*) AS rows FROM layer").get() as { rows: number };
+  return { layers: count("layers"), rows, blobs: count("blobs/sha256"), trash: count("trash") };
+}
