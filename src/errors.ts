@@ -13,6 +13,7 @@ const exitCodes = {
   "image.in_use": 125,
   "image.no_platform": 125,
   "image.invalid": 125,
+  "image.refused": 125,
   "registry.unreachable": 125,
   "registry.unauthorized": 125,
   "registry.rate_limited": 125,

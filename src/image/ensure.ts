@@ -2,12 +2,16 @@
 import { TspodError } from "../errors.ts";
 import {
   formatPlatform,
+  formatReference,
+  hasRegistry,
   hostPlatform,
+  isImageId,
   matchesPlatform,
   parsePlatform,
   parseReference,
 } from "../oci/index.ts";
 import type { StoredImage } from "../store/images.ts";
+import type { RegistryAccess } from "./access.ts";
 import type { ImageContext } from "./context.ts";
 import { builtinName, candidates, findImage } from "./find.ts";
 
@@ -18,6 +22,7 @@ export interface EnsureOptions {
   /** "linux/arm64": must match; without it the host's is wanted and another one is only warned about. */
   platform?: string;
   pull?: PullPolicy;
+  access?: RegistryAccess;
 }
 
 /**
@@ -27,10 +32,10 @@ export interface EnsureOptions {
 export async function ensureImage(
   context: ImageContext,
   text: string,
-  { platform, pull = "missing" }: EnsureOptions = {},
+  { platform, pull = "missing", access = {} }: EnsureOptions = {},
 ): Promise<StoredImage> {
   const wanted = platform === undefined ? undefined : parsePlatform(platform);
-  const found = findImage(context, text);
+  const found = findImage(context, text) ?? (await findElsewhere(context, text));
   const isFit =
     found !== undefined && (wanted === undefined || matchesPlatform(wanted, found.config.platform));
   if (isFit && (pull === "missing" || pull === "never" || isLocal(found))) {
@@ -51,7 +56,10 @@ export async function ensureImage(
   }
   const { pullImage } = await import("./pull.ts");
   try {
-    return await pullImage(context, text, platform === undefined ? {} : { platform });
+    return await pullImage(context, text, {
+      access,
+      ...(platform === undefined ? {} : { platform }),
+    });
   } catch (error) {
     if (pull !== "newer" || !isFit || context.signal.aborted) throw error;
     context.warn(
@@ -59,6 +67,18 @@ export async function ensureImage(
     );
     return found;
   }
+}
+
+/** A name without a registry that is here as what registries.conf makes of it: read only when the name is not here. */
+async function findElsewhere(context: ImageContext, text: string) {
+  if (isImageId(text) || hasRegistry(text)) return undefined;
+  const { resolveShortName } = await import("../registry/index.ts");
+  const { readShortNames } = await import("./settings.ts");
+  for (const reference of resolveShortName(readShortNames(context.environment), text)) {
+    const found = findImage(context, formatReference(reference));
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** "hello", until somebody pulls another image of that name. */

@@ -71,6 +71,8 @@ export async function credentialsOf(username: string, secret: string): Promise<C
 // what one command does is loaded with it
 export type { PushOptions } from "./push.ts";
 export const loadPush = () => import("./push.ts");
+export type { NamedPull } from "./pull-many.ts";
+export const loadPullMany = () => import("./pull-many.ts");
 export const loadLogin = () => import("./login.ts");
 export const loadImport = () => import("./import.ts");
 export const loadTag = () => import("./tag.ts");

@@ -15,10 +15,10 @@ import {
   noPlatform,
   parseImageConfig,
   parsePlatform,
-  parseReference,
   type Platform,
   type Reference,
 } from "../oci/index.ts";
+import { resolveShortName } from "../registry/index.ts";
 import { blobPath, explainWrite, prepareContent } from "../store/content.ts";
 import { recordEvent } from "../store/events.ts";
 import { insertImage } from "../store/image-writes.ts";
@@ -26,11 +26,14 @@ import { findImageByName, listImageRecords, type StoredImage } from "../store/im
 import { ensureBlob, keepBytes } from "./blob.ts";
 import type { ImageContext } from "./context.ts";
 import { ensureLayers, type WantedLayer } from "./layers.ts";
+import type { RegistryAccess } from "./access.ts";
+import { readShortNames, requireAllowed } from "./settings.ts";
 import { findSource, type ResolvedManifest, resolveManifest, type Source } from "./source.ts";
 
 export interface PullOptions {
   /** "linux/arm64"; the host's by default. */
   platform?: string;
+  access?: RegistryAccess;
 }
 
 /**
@@ -40,14 +43,25 @@ export interface PullOptions {
 export async function pullImage(
   context: ImageContext,
   text: string,
-  { platform }: PullOptions = {},
+  { platform, access = {} }: PullOptions = {},
 ): Promise<StoredImage> {
-  const reference = parseReference(text);
+  const references = resolveShortName(readShortNames(context.environment), text);
   const wanted = platform === undefined ? undefined : parsePlatform(platform);
+  const errors: unknown[] = [];
   try {
     prepareContent(context.paths);
-    context.report({ kind: "resolving", reference: formatReference(reference) });
-    return await pull(context, reference, wanted);
+    for (const reference of references) {
+      try {
+        requireAllowed(context.environment, reference);
+        context.report({ kind: "resolving", reference: formatReference(reference) });
+        return await pull(context, reference, { wanted, access });
+      } catch (error) {
+        // a name without a registry may be in any of the search list's
+        if (references.length === 1 || !isElsewhere(error)) throw error;
+        errors.push(error);
+      }
+    }
+    throw nowhere(text, errors);
   } catch (error) {
     throw explainWrite(error, context.paths);
   } finally {
@@ -55,13 +69,25 @@ export async function pullImage(
   }
 }
 
+function isElsewhere(error: unknown): boolean {
+  const codes = ["image.not_found", "registry.unauthorized", "registry.unreachable"];
+  return error instanceof TspodError && codes.includes(error.code);
+}
+
+function nowhere(text: string, errors: readonly unknown[]): TspodError {
+  const reasons = errors.map((error) => (error as Error).message).join("; "); // each was seen to be one
+  return new TspodError("image.not_found", `Cannot find "${text}" anywhere: ${reasons}`, {
+    next: "name the registry, or see unqualified-search-registries in registries.conf",
+  });
+}
+
 async function pull(
   context: ImageContext,
   reference: Reference,
-  wanted: Platform | undefined,
+  { wanted, access }: { wanted: Platform | undefined; access: RegistryAccess },
 ): Promise<StoredImage> {
   const what = familiarReference(reference);
-  const source = await findSource(context, reference, what);
+  const source = await findSource(context, reference, what, access);
   const name = formatReference(reference);
   const present = findPresent(context, name, source, wanted ?? hostPlatform());
   if (present !== undefined) return present;

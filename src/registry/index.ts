@@ -23,3 +23,11 @@ export {
 export { type BlobSource, pushBlob, type PushedBlob } from "./upload.ts";
 export { type Failing, redact } from "./errors.ts";
 export type { Certificates, TransportLimits } from "./transport.ts";
+export {
+  mergeShortNames,
+  parseShortNames,
+  resolveShortName,
+  type ShortNames,
+} from "./short-names.ts";
+export { checkPolicy, parsePolicy } from "./policy.ts";
+export { listTags } from "./tags.ts";

@@ -1,6 +1,6 @@
 /**
  * registries.conf version 2 (containers-registries.conf(5)): text -> rules, and rules -> the places to ask for a
- * reference. Pure. Short names are always docker.io's here: search lists and aliases are read by nobody.
+ * reference. Pure. What a name without a registry means is short-names.ts's.
  */
 import { parse } from "smol-toml";
 import { TspodError } from "../errors.ts";

@@ -1,7 +1,6 @@
 /** The flags of run and create, and how they become CreateOptions. What can be refused without the disk is, here. */
 import { TspodError } from "../../errors.ts";
 import { parseContainerName } from "../../container/index.ts";
-import { hostPlatform } from "../../oci/index.ts";
 import { findRuntime } from "../../host/index.ts";
 import { type CreateOptions, parseSignal } from "../../spec/index.ts";
 import { boolean, type FlagValues, list, value } from "../flags.ts";
@@ -13,6 +12,7 @@ import { limitFlags, limitOptions } from "./limits.ts";
 import { mountFlags, mountOptions } from "./mounts.ts";
 import { networkFlags, networkOptions } from "./network.ts";
 import { namespaceFlags, namespaceOptions } from "./namespaces.ts";
+import { parsePlatformFlags } from "./platform.ts";
 import { secretFlags, secretOptions } from "./secrets.ts";
 import { securityFlags, securityOptions } from "./security.ts";
 import { setupFlags, setupOptions } from "./setup.ts";
@@ -161,18 +161,6 @@ export function parseEnsure(flags: EnsureFlags) {
     ...(platform === null ? {} : { platform }),
     ...(flags.replace ? { replaces: true } : {}),
   };
-}
-
-/** podman's --os, --arch and --variant are --platform in parts. */
-function parsePlatformFlags({ platform, arch, os, variant }: EnsureFlags): string | null {
-  if (arch === null && os === null && variant === null) return platform;
-  if (platform !== null) {
-    throw new TspodError("usage", "Cannot combine --platform with --os, --arch or --variant", {
-      next: "leave one of them away",
-    });
-  }
-  const words = [os ?? "linux", arch ?? hostPlatform().architecture, variant];
-  return words.filter((word) => word !== null).join("/");
 }
 
 /** Files first, so that a flag wins. */

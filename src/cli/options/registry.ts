@@ -1,6 +1,7 @@
 /** How a registry is reached: the flags that every command has that talks to one. */
 import { credentialsOf, type RegistryAccess } from "../../image/index.ts";
 import { TspodError } from "../../errors.ts";
+import { parseDuration } from "../../lib/duration.ts";
 import type { FlagValues } from "../flags.ts";
 import { boolean, value } from "../flags.ts";
 
@@ -16,10 +17,13 @@ export const registryFlags = {
 
 export const accessFlags = {
   ...registryFlags,
+  retry: value("--retry", "NUMBER", "How often a failed request is tried again"),
+  retryDelay: value("--retry-delay", "TIME", "How long to wait before that, as in 2s"),
   creds: value("--creds", "USER[:PASSWORD]", "Who you are, for this command only"),
 } as const;
 
-type Given = FlagValues<typeof registryFlags> & { creds?: string | null };
+type Given = FlagValues<typeof registryFlags> &
+  Partial<Record<"creds" | "retry" | "retryDelay", string | null>>;
 
 /** Throws usage. Asks for a password that is not given, on a terminal. */
 export async function registryAccess(flags: Given): Promise<RegistryAccess> {
@@ -33,6 +37,30 @@ export async function registryAccess(flags: Given): Promise<RegistryAccess> {
     ...(certDir === null ? {} : { certificateDirectory: certDir }),
     ...(tlsVerify === null ? {} : { verifiesTls: tlsVerify }),
     ...(creds === null ? {} : { credentials: await parseCredentials(creds) }),
+    limits: parseRetries(flags),
+  };
+}
+
+const retryCountMax = 100;
+const retryDelayMsMax = 3_600_000;
+
+/** A delay that was named is always the same; otherwise it grows. */
+function parseRetries({ retry = null, retryDelay = null }: Given) {
+  const count = Number(retry ?? 0);
+  if (retry !== null && !(/^\d+$/.test(retry) && count <= retryCountMax)) {
+    throw new TspodError("usage", `Invalid --retry "${retry}"`, {
+      next: `use a number up to ${retryCountMax}`,
+    });
+  }
+  const delayMs = retryDelay === null ? 0 : parseDuration(retryDelay, "--retry-delay");
+  if (delayMs > retryDelayMsMax) {
+    throw new TspodError("usage", `Invalid --retry-delay "${retryDelay}"`, {
+      next: "use a time as in 500ms or 2s",
+    });
+  }
+  return {
+    ...(retry === null ? {} : { retryCountMax: count }),
+    ...(retryDelay === null ? {} : { retryDelayMs: delayMs, retryDelayMsMax: delayMs }),
   };
 }
 
