@@ -41,6 +41,7 @@ const doors: Record<string, string[]> = {
     "leases.ts",
     "wait.ts",
     "image-writes.ts",
+    "manifest-lists.ts",
     "index-file.ts",
     "trash.ts",
   ],

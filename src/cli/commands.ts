@@ -83,6 +83,19 @@ const groups: Readonly<Record<string, Group>> = {
       tree: () => import("./image/tree.ts"),
     },
   },
+  manifest: {
+    summary: "Manifest lists: one name for images of several platforms",
+    commands: {
+      create: () => import("./manifest/create.ts"),
+      add: () => import("./manifest/add.ts"),
+      annotate: () => import("./manifest/annotate.ts"),
+      exists: () => import("./manifest/exists.ts"),
+      inspect: () => import("./manifest/inspect.ts"),
+      push: () => import("./manifest/push.ts"),
+      remove: () => import("./manifest/remove.ts"),
+      rm: () => import("./manifest/rm.ts"),
+    },
+  },
   secret: {
     summary: "Secrets",
     commands: {

@@ -43,6 +43,8 @@ export interface PushOptions {
   /** Another name than the image's. */
   readonly destination?: string;
   readonly access?: RegistryAccess;
+  /** Only by its digest, as an image of a list is. */
+  readonly isUntagged?: boolean;
   /** Absent: as it is, or the other one when the registry refuses that. */
   readonly format?: ImageFormat;
   /** Absent: as they are. */
@@ -111,7 +113,7 @@ async function push(
   outer: ImageContext,
   record: ImageRecord,
   reference: Reference,
-  { access = {}, format, compression }: PushOptions,
+  { access = {}, format, compression, isUntagged = false }: PushOptions,
 ): Promise<PushedImage> {
   const what = familiarReference(reference);
   const manifest = parseManifest(record.manifest, { what });
@@ -127,15 +129,18 @@ async function push(
   const wanted = format ?? formatFor(manifest, compression);
   const layers = await pushLayers(work, manifest, { format: wanted, compression, failure });
   await pushConfig(work, manifest);
+  const converted = convertManifest(record.manifest, manifest, { format: wanted, layers });
   const pushed = await pushManifest(work, manifest, {
-    manifest: convertManifest(record.manifest, manifest, { format: wanted, layers }),
-    tag: reference.tag ?? "latest",
+    manifest: converted,
+    tag: isUntagged ? converted.digest : (reference.tag ?? "latest"),
     layers,
-    isFormatGiven: format !== undefined,
+    isFormatGiven: format !== undefined || isUntagged,
   });
   const name = formatReference(reference);
-  recordPushedDigest(outer.database, { id: record.id, reference: name, digest: pushed.digest });
-  recordEvent(outer, { type: "image", status: "push", id: record.id, name });
+  if (!isUntagged) {
+    recordPushedDigest(outer.database, { id: record.id, reference: name, digest: pushed.digest });
+    recordEvent(outer, { type: "image", status: "push", id: record.id, name });
+  }
   return { reference, digest: pushed.digest, sizeBytes: Buffer.byteLength(pushed.text) };
 }
 

@@ -31,3 +31,4 @@ export {
 } from "./short-names.ts";
 export { checkPolicy, parsePolicy } from "./policy.ts";
 export { listTags } from "./tags.ts";
+export { bodyChunks as bodyPieces } from "./body.ts";

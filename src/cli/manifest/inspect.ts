@@ -1,0 +1,19 @@
+/** `tspod manifest inspect`: a list here, or whatever manifest a registry has. */
+import { loadManifestList } from "../../image/index.ts";
+import { defineCommand } from "../command.ts";
+import { accessFlags, registryAccess } from "../options/registry.ts";
+import { print } from "../output/print.ts";
+
+export default defineCommand({
+  path: ["manifest", "inspect"],
+  usage: "LIST|IMAGE",
+  summary: "Show a manifest list, of here or of a registry",
+  flags: accessFlags,
+  args: { min: 1, max: 1, completes: "image" },
+  async run(context, flags, [name = ""]) {
+    const { inspectList } = await loadManifestList();
+    const text = await inspectList(context, name, await registryAccess(flags));
+    await print(`${JSON.stringify(JSON.parse(text), null, 4)}\n`);
+    return 0;
+  },
+});
