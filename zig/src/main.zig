@@ -154,5 +154,7 @@ test {
     _ = @import("net/config.zig");
     _ = @import("net/publish.zig");
     _ = @import("net/resolver.zig");
+    _ = @import("net/cage.zig");
+    _ = @import("net/live.zig");
     _ = @import("net/neighbours.zig");
 }

@@ -13,6 +13,8 @@ const pool = @import("net/pool.zig");
 const ports = @import("net/ports.zig");
 const config = @import("net/config.zig");
 const publish = @import("net/publish.zig");
+const live = @import("net/live.zig");
+const footprint = @import("monitor/footprint.zig");
 const engine = @import("net/engine.zig");
 const resolver = @import("net/resolver.zig");
 const Address = @import("net/address.zig").Address;
@@ -29,6 +31,8 @@ pub fn run(args: []const [*:0]const u8, _: [*:null]const ?[*:0]const u8) u8 {
     var arena: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
     setUp(arena.allocator(), std.mem.span(args[0]), given) catch return exit_failed;
     arena.deinit();
+    footprint.shrink();
+    cage.enter() catch return exit_failed;
     engine.run();
     return 0;
 }
@@ -53,7 +57,6 @@ fn setUp(arena: std.mem.Allocator, directory: [:0]const u8, given: Given) sys.Er
     takeSockets(&network, given);
     if (!engine.watch(0)) return sys.fail("network", "epoll");
     if (!loop.add(given.control, .{ .kind = .control }, loop.in | loop.closed)) return sys.fail("network", "epoll");
-    try cage.enter();
 }
 
 /// As many flows as the host allows.
@@ -69,7 +72,8 @@ fn takeSockets(network: *const config.Network, given: Given) void {
     var fd: linux.fd_t = 3;
     while (fd <= given.last) : (fd += 1) {
         if (fd == given.tap or fd == given.control) continue;
-        if (!takeSocket(network, fd) and publish.describe(fd) != null) _ = linux.close(fd);
+        if (takeSocket(network, fd)) continue;
+        if (publish.listensLocally(fd)) _ = live.listen(fd);
     }
 }
 

@@ -36,6 +36,10 @@ pub const Network = struct {
         defer for (bound) |fd| {
             _ = linux.close(fd);
         };
+        const live: linux.fd_t = if (asked.socket) |path| try record.listenForPorts(path) else -1;
+        defer if (live >= 0) {
+            _ = linux.close(live);
+        };
         var pair: [2]linux.fd_t = undefined;
         const kind = linux.SOCK.SEQPACKET | linux.SOCK.CLOEXEC | linux.SOCK.NONBLOCK;
         _ = try sys.check("socketpair", "network", linux.socketpair(linux.AF.UNIX, kind, 0, &pair));
@@ -44,7 +48,7 @@ pub const Network = struct {
         var pidfd: linux.fd_t = -1;
         const args: sys.CloneArgs = .{ .flags = linux.CLONE.PIDFD, .pidfd = @intFromPtr(&pidfd) };
         const rc = try sys.check("clone3", "the network's process", sys.clone3(&args));
-        if (rc == 0) become(directory, tap, pair[1], bound);
+        if (rc == 0) become(directory, .{ tap, pair[1], live }, bound);
         network.control = pair[0];
         network.pidfd = pidfd;
         network.started_ms = clock.monotonicMs();
@@ -109,7 +113,7 @@ pub const Network = struct {
 };
 
 /// In the child: nothing of the monitor's is passed on but what it is to have.
-fn become(directory: [:0]const u8, tap: linux.fd_t, control: linux.fd_t, bound: []const linux.fd_t) noreturn {
+fn become(directory: [:0]const u8, given: [3]linux.fd_t, bound: []const linux.fd_t) noreturn {
     _ = linux.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), @intFromEnum(linux.SIG.KILL), 0, 0, 0);
     child.defaultSignals();
     _ = linux.setsid(); // what a terminal sends to its group is not for it
@@ -118,9 +122,10 @@ fn become(directory: [:0]const u8, tap: linux.fd_t, control: linux.fd_t, bound: 
     if (linux.errno(rc) != .SUCCESS) linux.exit_group(125);
     for (0..3) |fd| _ = linux.dup3(@intCast(rc), @intCast(fd), 0);
     sys.closeOnExecFrom(3);
-    var last = @max(tap, control);
+    var last: linux.fd_t = 0;
+    for (given) |fd| last = @max(last, fd);
     for (bound) |fd| last = @max(last, fd);
-    for ([_]linux.fd_t{ tap, control }) |fd| _ = linux.fcntl(fd, linux.F.SETFD, 0);
+    for (given) |fd| _ = linux.fcntl(fd, linux.F.SETFD, 0);
     for (bound) |fd| _ = linux.fcntl(fd, linux.F.SETFD, 0);
     var numbers: [3][16]u8 = undefined;
     const words = [_:null]?[*:0]const u8{
@@ -128,8 +133,8 @@ fn become(directory: [:0]const u8, tap: linux.fd_t, control: linux.fd_t, bound: 
         "native",
         "net",
         directory,
-        text(&numbers[0], tap),
-        text(&numbers[1], control),
+        text(&numbers[0], given[0]),
+        text(&numbers[1], given[1]),
         text(&numbers[2], last),
     };
     const environment = [_:null]?[*:0]const u8{};

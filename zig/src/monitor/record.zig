@@ -8,7 +8,7 @@ const linux = sys.linux;
 
 const private_mode = 0o700;
 const directory_flags: linux.O = .{ .PATH = true, .DIRECTORY = true, .CLOEXEC = true };
-const sockets = [_][:0]const u8{ "control.sock", "attach.sock" };
+const sockets = [_][:0]const u8{ "control.sock", "attach.sock", "net.sock" };
 const backlog = 64;
 
 /// A path copied out of the arena: the monitor gives that memory back.
@@ -70,6 +70,22 @@ pub fn address(directory: linux.fd_t, name: []const u8) linux.sockaddr.un {
     var value: linux.sockaddr.un = .{ .path = @splat(0) };
     _ = std.fmt.bufPrint(&value.path, "/proc/self/fd/{d}/{s}", .{ directory, name }) catch unreachable;
     return value;
+}
+
+/// Where `net` is asked for ports: in the directory of `path`, which is ours. What was there before is gone.
+pub fn listenForPorts(path: [:0]const u8) sys.Error!linux.fd_t {
+    var parent: Path = .{};
+    try parent.set(std.fs.path.dirname(path) orelse "/");
+    const directory = try sys.checkFd("open", parent.get(), linux.open(parent.get(), directory_flags, 0));
+    defer _ = linux.close(directory);
+    _ = linux.unlinkat(directory, sockets[2], 0);
+    const kind = linux.SOCK.SEQPACKET | linux.SOCK.CLOEXEC | linux.SOCK.NONBLOCK;
+    const fd = try sys.checkFd("socket", path, linux.socket(linux.AF.UNIX, kind, 0));
+    errdefer _ = linux.close(fd);
+    const where = address(directory, sockets[2]);
+    _ = try sys.check("bind", path, linux.bind(fd, @ptrCast(&where), @sizeOf(linux.sockaddr.un)));
+    _ = try sys.check("listen", path, linux.listen(fd, backlog));
+    return fd;
 }
 
 fn listenAt(directory: linux.fd_t, name: [:0]const u8) sys.Error!linux.fd_t {

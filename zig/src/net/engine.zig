@@ -15,6 +15,7 @@ const loop = @import("loop.zig");
 const udp = @import("udp.zig");
 const echo = @import("echo.zig");
 const icmp = @import("icmp.zig");
+const live = @import("live.zig");
 const frame = @import("frame.zig");
 const ports = @import("ports.zig");
 const packet = @import("packet.zig");
@@ -59,7 +60,9 @@ fn handle(ref: loop.Ref, events: u32) void {
         .echo => if (echo.pool.at(ref.index, ref.generation)) |flow| echo.handle(flow),
         .listener => if (ports.at(ref.index, ref.generation)) |port| ports.accept(port),
         .datagram_listener => if (ports.at(ref.index, ref.generation)) |port| udp.handlePublished(port),
-        else => {},
+        .live => live.accept(),
+        .live_client => live.serve(ref.index),
+        .control => {},
     }
 }
 

@@ -67,14 +67,24 @@ fn fail(port: *const config.Published, number: u16, e: linux.E) sys.Error {
     return error.Syscall;
 }
 
-/// What a socket was bound to.
+/// What a socket was bound to. Null: it is none of ours.
 pub fn describe(fd: linux.fd_t) ?struct { protocol: config.Protocol, outer: Endpoint } {
-    const outer = host.nameOf(fd) orelse return null;
-    var kind: c_int = 0;
+    const family = ask(fd, linux.SO.DOMAIN) orelse return null;
+    if (family != linux.AF.INET and family != linux.AF.INET6) return null;
+    const kind = ask(fd, linux.SO.TYPE) orelse return null;
+    return .{ .protocol = if (kind == linux.SOCK.STREAM) .tcp else .udp, .outer = host.nameOf(fd) orelse return null };
+}
+
+/// Whether others of this machine connect to it by a path.
+pub fn listensLocally(fd: linux.fd_t) bool {
+    return ask(fd, linux.SO.DOMAIN) == linux.AF.UNIX and ask(fd, linux.SO.ACCEPTCONN) == 1;
+}
+
+fn ask(fd: linux.fd_t, option: u32) ?c_int {
+    var value: c_int = 0;
     var length: linux.socklen_t = @sizeOf(c_int);
-    const rc = linux.getsockopt(fd, linux.SOL.SOCKET, linux.SO.TYPE, std.mem.asBytes(&kind), &length);
-    if (linux.errno(rc) != .SUCCESS) return null;
-    return .{ .protocol = if (kind == linux.SOCK.STREAM) .tcp else .udp, .outer = outer };
+    const rc = linux.getsockopt(fd, linux.SOL.SOCKET, option, std.mem.asBytes(&value), &length);
+    return if (linux.errno(rc) == .SUCCESS) value else null;
 }
 
 test "a port that is in use is named, and nothing stays bound" {
