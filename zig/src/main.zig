@@ -156,5 +156,6 @@ test {
     _ = @import("net/resolver.zig");
     _ = @import("net/cage.zig");
     _ = @import("net/live.zig");
+    _ = @import("net/splice.zig");
     _ = @import("net/neighbours.zig");
 }

@@ -14,6 +14,7 @@ const ports = @import("net/ports.zig");
 const config = @import("net/config.zig");
 const publish = @import("net/publish.zig");
 const live = @import("net/live.zig");
+const maker = @import("net/maker.zig");
 const footprint = @import("monitor/footprint.zig");
 const engine = @import("net/engine.zig");
 const resolver = @import("net/resolver.zig");
@@ -55,6 +56,7 @@ fn setUp(arena: std.mem.Allocator, directory: [:0]const u8, given: Given) sys.Er
     try resolver.set(&network, given.control);
     if (network.egress) |*egress| try guard.set(egress);
     takeSockets(&network, given);
+    if (network.ports.len > 0) maker.start(given.tap);
     if (!engine.watch(0)) return sys.fail("network", "epoll");
     if (!loop.add(given.control, .{ .kind = .control }, loop.in | loop.closed)) return sys.fail("network", "epoll");
 }

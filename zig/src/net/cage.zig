@@ -8,11 +8,20 @@ const linux = std.os.linux;
 const BPF = linux.BPF;
 
 pub fn enter() sys.Error!void {
+    try enterWith(&filter);
+}
+
+/// Of the process that makes sockets (maker.zig) and does nothing else.
+pub fn enterMaker() sys.Error!void {
+    try enterWith(&maker_filter);
+}
+
+fn enterWith(instructions: []const Instruction) sys.Error!void {
     leaveFiles();
     try dropCapabilities();
     _ = linux.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), 0, 0, 0, 0);
     _ = try sys.check("prctl", "no_new_privs", linux.prctl(@intFromEnum(linux.PR.SET_NO_NEW_PRIVS), 1, 0, 0, 0));
-    const program: Program = .{ .length = filter.len, .instructions = &filter };
+    const program: Program = .{ .length = @intCast(instructions.len), .instructions = instructions.ptr };
     _ = try sys.check("seccomp", "", linux.seccomp(linux.SECCOMP.SET_MODE_FILTER, 0, &program));
 }
 
@@ -57,7 +66,7 @@ const allowed = [_][]const u8{
     "epoll_ctl", "setsockopt",  "close",    "accept4",      "connect",       "shutdown",        "recvmsg",
     "sendmsg",   "bind",        "listen",   "getsockname",  "clock_gettime", "getrandom",       "poll",
     "ppoll",     "exit_group",  "exit",     "rt_sigreturn", "munmap",        "restart_syscall", "splice",
-    "pipe2",     "getpeername",
+    "pipe2",     "getpeername", "fcntl",
 };
 
 const families = [_]u32{ linux.AF.INET, linux.AF.INET6, linux.AF.NETLINK };
@@ -72,8 +81,17 @@ const load = BPF.LD | BPF.W | BPF.ABS;
 const equal = BPF.JMP | BPF.JEQ | BPF.K;
 const give = BPF.RET | BPF.K;
 
-/// Everything else ends the process at once, and the monitor starts a new one.
 const filter = blk: {
+    const code = filterOf(&allowed);
+    break :blk code[0..code.len].*;
+};
+const maker_filter = blk: {
+    const code = filterOf(&.{ "recvfrom", "sendmsg", "close", "exit_group", "rt_sigreturn", "restart_syscall" });
+    break :blk code[0..code.len].*;
+};
+
+/// Everything else ends the process at once, and the monitor starts a new one.
+fn filterOf(comptime calls: []const []const u8) []const Instruction {
     @setEvalBranchQuota(100_000);
     const kill: Instruction = .{ .code = give, .k = linux.SECCOMP.RET.KILL_PROCESS };
     const allow: Instruction = .{ .code = give, .k = linux.SECCOMP.RET.ALLOW };
@@ -83,7 +101,7 @@ const filter = blk: {
         kill,
         .{ .code = load, .k = @offsetOf(linux.SECCOMP.data, "nr") },
     };
-    for (allowed) |name| {
+    for (calls) |name| {
         if (!@hasField(linux.SYS, name)) continue; // not on every architecture
         const number = @intFromEnum(@field(linux.SYS, name));
         code = code ++ &[_]Instruction{ .{ .code = equal, .k = number, .jf = 1 }, allow };
@@ -91,9 +109,8 @@ const filter = blk: {
     code = code ++ &[_]Instruction{ .{ .code = equal, .k = @intFromEnum(linux.SYS.socket), .jt = 1 }, kill };
     code = code ++ &[_]Instruction{.{ .code = load, .k = @offsetOf(linux.SECCOMP.data, "arg0") }};
     for (families) |family| code = code ++ &[_]Instruction{ .{ .code = equal, .k = family, .jf = 1 }, allow };
-    code = code ++ &[_]Instruction{kill};
-    break :blk code[0..code.len].*;
-};
+    return code ++ &[_]Instruction{kill};
+}
 
 fn inCage(comptime act: fn () void) !u32 {
     const pid = linux.fork();

@@ -16,6 +16,7 @@ const udp = @import("udp.zig");
 const echo = @import("echo.zig");
 const icmp = @import("icmp.zig");
 const live = @import("live.zig");
+const splice = @import("splice.zig");
 const frame = @import("frame.zig");
 const ports = @import("ports.zig");
 const packet = @import("packet.zig");
@@ -41,12 +42,13 @@ pub fn watch(tap_index: u8) bool {
 pub fn run() void {
     var events: [events_max]linux.epoll_event = undefined;
     while (true) {
-        for (loop.wait(&events, flows.ready.length > 0)) |event| {
+        for (loop.wait(&events, flows.ready.length + splice.ready.length > 0)) |event| {
             const ref: loop.Ref = @bitCast(event.data.u64);
             if (ref.kind == .control and !resolver.hear(taps.control)) return drain();
             handle(ref, event.events);
         }
         tcp_out.goOn();
+        splice.continueAll();
         flows.settle();
         if (loop.isDue()) sweep();
     }
@@ -60,6 +62,7 @@ fn handle(ref: loop.Ref, events: u32) void {
         .echo => if (echo.pool.at(ref.index, ref.generation)) |flow| echo.handle(flow),
         .listener => if (ports.at(ref.index, ref.generation)) |port| ports.accept(port),
         .datagram_listener => if (ports.at(ref.index, ref.generation)) |port| udp.handlePublished(port),
+        .splice => splice.handle(ref.index, ref.generation, events),
         .live => live.accept(),
         .live_client => live.serve(ref.index),
         .control => {},

@@ -72,6 +72,12 @@ pub fn set(fd: linux.fd_t, level: i32, option: u32, value: c_int) bool {
     return linux.errno(linux.setsockopt(fd, level, option, std.mem.asBytes(&value), @sizeOf(c_int))) == .SUCCESS;
 }
 
+/// The far end gets a RST instead of a FIN.
+pub fn resetOnClose(fd: linux.fd_t) void {
+    const at_once = extern struct { on: c_int = 1, seconds: c_int = 0 }{};
+    _ = linux.setsockopt(fd, linux.SOL.SOCKET, linux.SO.LINGER, std.mem.asBytes(&at_once), @sizeOf(@TypeOf(at_once)));
+}
+
 /// SO_ERROR, which also clears it.
 pub fn errorOf(fd: linux.fd_t) linux.E {
     var value: c_int = 0;

@@ -6,6 +6,7 @@ const host = @import("host.zig");
 const udp = @import("udp.zig");
 const pools = @import("pool.zig");
 const packet = @import("packet.zig");
+const splice = @import("splice.zig");
 const taps = @import("taps.zig");
 const connect = @import("tcp/connect.zig");
 const flows = @import("tcp/flow.zig");
@@ -92,6 +93,7 @@ pub fn accept(port: *Port) void {
 }
 
 fn welcome(port: *const Port, fd: linux.fd_t, client: Endpoint) void {
+    if (client.address.isLoopback() and splice.offer(port, fd, client)) return;
     const tap = &taps.all[port.tap];
     var seen = seenAs(tap, client) orelse {
         _ = linux.close(fd);

@@ -138,8 +138,7 @@ pub fn close(flow: *Flow) void {
 
 /// The far end gets a RST instead of a FIN.
 pub fn abort(flow: *Flow) void {
-    const at_once = extern struct { on: c_int = 1, seconds: c_int = 0 }{};
-    _ = linux.setsockopt(flow.fd, linux.SOL.SOCKET, linux.SO.LINGER, std.mem.asBytes(&at_once), @sizeOf(@TypeOf(at_once)));
+    host.resetOnClose(flow.fd);
     close(flow);
 }
 

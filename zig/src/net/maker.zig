@@ -1,0 +1,141 @@
+//! Sockets of the container's own network namespace, for connections that need no frames at all: a socket belongs for ever
+//! to where it was made, whoever uses it. A process that has joined that namespace makes them ahead and passes them over;
+//! it knows no other work, and its filter lets it have none.
+const std = @import("std");
+const sys = @import("../sys.zig");
+const cage = @import("cage.zig");
+const linux = std.os.linux;
+
+/// Passed at a time.
+const batch = 16;
+/// With fewer than that the next ones are asked for.
+const few = 4;
+const patience_ms = 200;
+
+const Stock = struct { fds: [batch + few]linux.fd_t = undefined, count: usize = 0, is_asked: bool = false };
+
+/// Our end; -1: there is no such process.
+var channel: linux.fd_t = -1;
+var stock4: Stock = .{};
+var stock6: Stock = .{};
+
+/// TUNGETDEVNETNS, Linux 5.12; NS_GET_USERNS, Linux 4.9.
+const tun_get_netns = linux.IOCTL.IO('T', 227);
+const ns_get_userns = linux.IOCTL.IO(0xb7, 1);
+
+/// Before the cage. Where it cannot be, there is none: everything goes through the TAP.
+pub fn start(tap: linux.fd_t) void {
+    const network = linux.ioctl(tap, tun_get_netns, 0);
+    if (linux.errno(network) != .SUCCESS) return;
+    defer _ = linux.close(@intCast(network));
+    const user = linux.ioctl(@intCast(network), ns_get_userns, 0);
+    defer if (linux.errno(user) == .SUCCESS) {
+        _ = linux.close(@intCast(user));
+    };
+    var pair: [2]linux.fd_t = undefined;
+    const kind = linux.SOCK.SEQPACKET | linux.SOCK.CLOEXEC;
+    if (linux.errno(linux.socketpair(linux.AF.UNIX, kind, 0, &pair)) != .SUCCESS) return;
+    const parent = linux.getpid();
+    const pid = linux.fork();
+    if (linux.errno(pid) == .SUCCESS and pid == 0) {
+        _ = linux.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), @intFromEnum(linux.SIG.KILL), 0, 0, 0);
+        if (linux.getppid() != parent) linux.exit_group(0);
+        if (linux.errno(user) == .SUCCESS) _ = linux.setns(@intCast(user), linux.CLONE.NEWUSER); // it may be ours already
+        if (linux.errno(linux.setns(@intCast(network), linux.CLONE.NEWNET)) != .SUCCESS) linux.exit_group(1);
+        work(pair[1]);
+    }
+    _ = linux.close(pair[1]);
+    if (linux.errno(pid) == .SUCCESS) channel = pair[0] else _ = linux.close(pair[0]);
+}
+
+/// In that process, until the other end is gone.
+fn work(given: linux.fd_t) noreturn {
+    const own = 3;
+    if (given != own and linux.errno(linux.dup3(given, own, 0)) != .SUCCESS) linux.exit_group(1);
+    sys.closeFrom(own + 1);
+    cage.enterMaker() catch linux.exit_group(1);
+    while (true) {
+        var family: [1]u8 = undefined;
+        const n = linux.recvfrom(own, &family, 1, 0, null, null);
+        if (linux.errno(n) == .INTR) continue;
+        if (linux.errno(n) != .SUCCESS or n == 0) linux.exit_group(0);
+        pass(own, family[0]);
+    }
+}
+
+const Control = extern struct { header: linux.cmsghdr, fds: [batch]linux.fd_t };
+
+fn pass(to: linux.fd_t, family: u8) void {
+    var control: Control = undefined;
+    var count: usize = 0;
+    const kind = linux.SOCK.STREAM | linux.SOCK.CLOEXEC | linux.SOCK.NONBLOCK;
+    while (count < batch) : (count += 1) {
+        const rc = linux.socket(family, kind, 0);
+        if (linux.errno(rc) != .SUCCESS) break;
+        control.fds[count] = @intCast(rc);
+    }
+    control.header = .{
+        .len = @sizeOf(linux.cmsghdr) + count * @sizeOf(linux.fd_t),
+        .level = linux.SOL.SOCKET,
+        .type = linux.SCM.RIGHTS,
+    };
+    const vector = [1]std.posix.iovec_const{.{ .base = @ptrCast(&family), .len = 1 }};
+    const message: linux.msghdr_const = .{
+        .name = null,
+        .namelen = 0,
+        .iov = &vector,
+        .iovlen = 1,
+        .control = if (count > 0) &control else null,
+        .controllen = if (count > 0) std.mem.alignForward(usize, control.header.len, 8) else 0,
+        .flags = 0,
+    };
+    _ = linux.sendmsg(to, &message, linux.MSG.NOSIGNAL);
+    for (control.fds[0..count]) |fd| _ = linux.close(fd);
+}
+
+/// A socket that is inside; the caller's. Null: there is none to be had.
+pub fn take(is_v4: bool) ?linux.fd_t {
+    if (channel < 0) return null;
+    const stock = if (is_v4) &stock4 else &stock6;
+    if (stock.count <= few and !stock.is_asked) {
+        const family = [1]u8{if (is_v4) linux.AF.INET else linux.AF.INET6};
+        const rc = linux.sendto(channel, &family, 1, linux.MSG.DONTWAIT | linux.MSG.NOSIGNAL, null, 0);
+        stock.is_asked = linux.errno(rc) == .SUCCESS;
+    }
+    if (stock.count == 0 and stock.is_asked) receive(patience_ms);
+    if (stock.count == 0) return null;
+    stock.count -= 1;
+    return stock.fds[stock.count];
+}
+
+fn receive(wait_ms: i32) void {
+    var poll = [1]linux.pollfd{.{ .fd = channel, .events = linux.POLL.IN, .revents = 0 }};
+    if (linux.poll(&poll, 1, wait_ms) != 1) return;
+    var family: [1]u8 = undefined;
+    var control: Control = undefined;
+    var vector = [1]std.posix.iovec{.{ .base = &family, .len = 1 }};
+    var message: linux.msghdr = .{
+        .name = null,
+        .namelen = 0,
+        .iov = &vector,
+        .iovlen = 1,
+        .control = &control,
+        .controllen = @sizeOf(Control),
+        .flags = 0,
+    };
+    const n = linux.recvmsg(channel, &message, linux.MSG.CMSG_CLOEXEC | linux.MSG.DONTWAIT);
+    if (linux.errno(n) == .AGAIN or linux.errno(n) == .INTR) return;
+    if (linux.errno(n) != .SUCCESS or n == 0) { // it has ended: from now on through the TAP
+        _ = linux.close(channel);
+        channel = -1;
+        return;
+    }
+    const stock = if (family[0] == linux.AF.INET) &stock4 else &stock6;
+    stock.is_asked = false;
+    if (message.controllen < @sizeOf(linux.cmsghdr)) return;
+    const count = (control.header.len - @sizeOf(linux.cmsghdr)) / @sizeOf(linux.fd_t);
+    for (control.fds[0..@min(count, batch)]) |fd| {
+        stock.fds[stock.count] = fd;
+        stock.count += 1;
+    }
+}

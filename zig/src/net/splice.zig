@@ -1,0 +1,189 @@
+//! A client on the host's loopback and a program in the container are on one machine: bytes go from the one's socket to
+//! the other's through a pipe, without ever being copied or cut into frames (splice(2)). The program sees the container's
+//! own address, as if somebody inside had connected: a program that listens on the container's loopback only is not
+//! published.
+const std = @import("std");
+const linux = std.os.linux;
+const host = @import("host.zig");
+const loop = @import("loop.zig");
+const maker = @import("maker.zig");
+const pools = @import("pool.zig");
+const taps = @import("taps.zig");
+const ports = @import("ports.zig");
+const Endpoint = @import("address.zig").Endpoint;
+
+const Way = struct {
+    pipe: [2]linux.fd_t = .{ -1, -1 },
+    /// Bytes in it.
+    held: usize = 0,
+    is_at_end: bool = false,
+    is_wide: bool = false,
+    /// That has been told on the other side.
+    is_over: bool = false,
+};
+
+/// Index 0 is the client, 1 the container; `ways[i]` begins at `fds[i]`.
+const Flow = struct {
+    key: pools.Key,
+    hash: u32,
+    generation: u32,
+    is_used: bool,
+    is_connected: bool = false,
+    is_queued: bool = false,
+    fds: [2]linux.fd_t = .{ -1, -1 },
+    ways: [2]Way = .{ .{}, .{} },
+};
+
+const flows_max = 2048;
+pub var pool: pools.Pool(Flow, flows_max) = .{};
+pub var ready: pools.Queue(flows_max) = .{};
+
+const watched = loop.in | loop.out | loop.closed | loop.edge;
+const splice_bytes = 1 << 20;
+const turn_rounds = 16;
+const nonblock = 2; // SPLICE_F_NONBLOCK
+const move_pages = 1; // SPLICE_F_MOVE
+
+/// False: it is to go through the TAP. Otherwise `fd` is taken.
+pub fn offer(port: *const ports.Port, fd: linux.fd_t, client: Endpoint) bool {
+    const tap = &taps.all[port.tap];
+    const own = tap.addressLike(client.address) orelse return false;
+    const inner = maker.take(own.isV4()) orelse return false;
+    const number = nextNumber();
+    const key: pools.Key = .{ .peer = .{ .port = number }, .port = port.inner, .tap = port.tap, .protocol = 0 };
+    const flow = (if (pool.find(&key) == null) pool.insert(key) else null) orelse {
+        _ = linux.close(inner);
+        return false;
+    };
+    flow.fds = .{ fd, inner };
+    for (flow.fds) |one| _ = host.set(one, linux.IPPROTO.TCP, linux.TCP.NODELAY, 1);
+    const e = host.connect(inner, .{ .address = own, .port = port.inner });
+    if (e == .SUCCESS) flow.is_connected = true;
+    if ((e != .SUCCESS and e != .INPROGRESS) or !watch(flow)) abort(flow);
+    return true;
+}
+
+/// Connections are found by their place only; this makes their keys differ.
+fn nextNumber() u16 {
+    const last = struct {
+        var number: u16 = 0;
+    };
+    last.number +%= 1;
+    return last.number;
+}
+
+fn watch(flow: *Flow) bool {
+    const index = @as(u24, pool.indexOf(flow)) * 2;
+    for (flow.fds, 0..) |fd, side| {
+        const ref: loop.Ref = .{ .kind = .splice, .index = index + @as(u24, @intCast(side)), .generation = flow.generation };
+        if (!loop.add(fd, ref, watched)) return false;
+    }
+    return true;
+}
+
+pub fn handle(index: u24, generation: u32, events: u32) void {
+    const flow = pool.at(index / 2, generation) orelse return;
+    if (events & loop.failed != 0) {
+        if (host.errorOf(flow.fds[index % 2]) != .SUCCESS) return abort(flow);
+    }
+    if (!flow.is_connected) {
+        if (index % 2 == 0 or events & loop.out == 0) return;
+        flow.is_connected = true;
+    }
+    goOn(flow);
+}
+
+/// What was left when the turn was over.
+pub fn continueAll() void {
+    for (0..ready.length) |_| {
+        const slot = ready.pop() orelse return;
+        const flow = &pool.flows[slot];
+        if (!flow.is_used or !flow.is_queued) continue;
+        flow.is_queued = false;
+        goOn(flow);
+    }
+}
+
+fn goOn(flow: *Flow) void {
+    var has_more = false;
+    for (0..2) |side| switch (pump(&flow.ways[side], flow.fds[side], flow.fds[1 - side])) {
+        .waits => {},
+        .has_more => has_more = true,
+        .failed => return abort(flow),
+    };
+    if (flow.ways[0].is_over and flow.ways[1].is_over) return close(flow);
+    if (has_more and !flow.is_queued) flow.is_queued = ready.push(pool.indexOf(flow));
+}
+
+const Outcome = enum { waits, has_more, failed };
+
+fn pump(way: *Way, from: linux.fd_t, to: linux.fd_t) Outcome {
+    if (way.is_over) return .waits;
+    if (way.pipe[0] < 0 and !openPipe(way)) return .failed;
+    for (0..turn_rounds) |_| {
+        var is_stuck = true;
+        if (!way.is_at_end) {
+            const n = splice(from, way.pipe[1], splice_bytes);
+            switch (linux.errno(n)) {
+                .SUCCESS => {
+                    way.held += n;
+                    way.is_at_end = n == 0;
+                    is_stuck = false;
+                },
+                .AGAIN, .INTR => {},
+                else => return .failed,
+            }
+        }
+        if (way.held > 0) {
+            const n = splice(way.pipe[0], to, way.held);
+            switch (linux.errno(n)) {
+                .SUCCESS => {
+                    way.held -= n;
+                    is_stuck = false;
+                },
+                .AGAIN, .INTR => return .waits,
+                else => return .failed,
+            }
+        }
+        if (way.is_at_end and way.held == 0) {
+            way.is_over = true;
+            _ = linux.shutdown(to, linux.SHUT.WR);
+            return .waits;
+        }
+        if (is_stuck) return .waits;
+    }
+    widen(way);
+    return .has_more;
+}
+
+/// Whoever has filled a whole turn has more to say. The kernel refuses when the user has too many large pipes.
+fn widen(way: *Way) void {
+    if (way.is_wide) return;
+    way.is_wide = true;
+    const set_pipe_size = 1031; // F_SETPIPE_SZ
+    const pipe_bytes = 256 << 10;
+    _ = linux.fcntl(way.pipe[0], set_pipe_size, pipe_bytes);
+}
+
+fn openPipe(way: *Way) bool {
+    return linux.errno(linux.pipe2(&way.pipe, .{ .CLOEXEC = true, .NONBLOCK = true })) == .SUCCESS;
+}
+
+fn splice(from: linux.fd_t, to: linux.fd_t, bytes: usize) usize {
+    const flags = move_pages | nonblock;
+    return linux.syscall6(.splice, @intCast(from), 0, @intCast(to), 0, bytes, flags);
+}
+
+fn close(flow: *Flow) void {
+    for (flow.fds) |fd| _ = linux.close(fd);
+    for (flow.ways) |way| for (way.pipe) |fd| if (fd >= 0) {
+        _ = linux.close(fd);
+    };
+    pool.remove(flow);
+}
+
+/// Both sides hear that it has failed.
+fn abort(flow: *Flow) void {
+    for (flow.fds) |fd| host.resetOnClose(fd);
+    close(flow);
+}
