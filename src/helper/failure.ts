@@ -99,6 +99,8 @@ function meaning(failure: Failure): Meaning {
     case "tap":
     case "network":
       return networkMeaning(failure);
+    case "setns":
+      return joinMeaning(failure);
     case "runtime":
       return {
         code: "runtime.failed",
@@ -145,6 +147,17 @@ function sysctlMeaning(path: string, errno: string): Meaning {
     code: "container.start_failed",
     message: `Cannot set "${name}": ${why[errno] ?? `the kernel does not permit it (${errno})`}`,
     next: "sysctl -a in a container shows what there is; change or leave away --sysctl",
+  };
+}
+
+/** Of a namespace by its path. */
+function joinMeaning(failure: Failure): Meaning {
+  const { detail, errno } = failure;
+  if (errno !== "EPERM" || !detail.startsWith("/")) return otherwise(failure);
+  return {
+    code: "network.unavailable",
+    message: `Cannot join the namespace "${detail}": it belongs to a user namespace that is not yours to be in`,
+    next: "share that of a container by its name, --network=container:NAME, or run as root",
   };
 }
 

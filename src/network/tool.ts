@@ -4,7 +4,7 @@ import { pastaForwarder, type PublishedPort } from "../spec/index.ts";
 import { formatPastaPort } from "./show.ts";
 
 /** The word that stands for the container's process. */
-export const toolPid = "{pid}";
+const toolPid = "{pid}";
 
 export const toolPackages = { pasta: "passt", slirp4netns: "slirp4netns" } as const;
 
@@ -43,7 +43,7 @@ function pastaWords(options: readonly string[], ports: readonly PublishedPort[])
 
 /** podman's words. */
 function slirpWords(options: readonly string[]): string[] {
-  const words = ["--configure", "--ready-fd=1"];
+  const words = ["--configure", "--ready-fd=1", "--exit-fd=0"];
   let reachesLoopback = false;
   let mtu = "65520";
   for (const option of options) {

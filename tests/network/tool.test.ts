@@ -20,7 +20,7 @@ describe("toolWords()", () => {
 
   test("of slirp4netns: podman's words", () => {
     expect(toolWords({ tool: "slirp4netns", options: [] }, []).join(" ")).toBe(
-      "--configure --ready-fd=1 --mtu=65520 --disable-host-loopback {pid} tap0",
+      "--configure --ready-fd=1 --exit-fd=0 --mtu=65520 --disable-host-loopback {pid} tap0",
     );
     const options = [
       "allow_host_loopback=true",
@@ -29,7 +29,7 @@ describe("toolWords()", () => {
       "cidr=10.9.0.0/24",
     ];
     expect(toolWords({ tool: "slirp4netns", options }, []).join(" ")).toBe(
-      "--configure --ready-fd=1 --enable-ipv6 --cidr=10.9.0.0/24 --mtu=1500 {pid} tap0",
+      "--configure --ready-fd=1 --exit-fd=0 --enable-ipv6 --cidr=10.9.0.0/24 --mtu=1500 {pid} tap0",
     );
   });
 

@@ -125,6 +125,7 @@ pub fn planOf(arena: std.mem.Allocator, spec: *const contract.Spec, helper: *con
     const subpaths = &helper.mountSubpaths.map;
     mounts.addSubpaths(plan.root.operations, subpaths.keys(), subpaths.values());
     if (spaces.joins(.user) or (plan.maps != null and isStranger(config))) try rootfs.prepareEarly(arena, &plan.root);
+    plan.network_tool = if (helper.networkTool) |*tool| tool else null;
     if (helper.network) |*network| plan.network = try networkOf(arena, network, helper, &spaces);
     plan.program.creates_cwd = helper.createCwd;
     plan.program.group_names = helper.groups;

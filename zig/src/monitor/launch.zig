@@ -327,6 +327,10 @@ pub const Launch = struct {
                 failure = event.failed();
                 break;
             },
+            .outside => launch.startTool(target) catch {
+                failure = event.failed();
+                break;
+            },
             .space => launch.takeSpace(message),
             .warning => sys.writeAll(event.descriptor, message.text) catch {},
             .failed => failure = lineOf(message),
@@ -388,6 +392,11 @@ pub const Launch = struct {
     fn startNetwork(launch: *Launch, target: Target, tap: linux.fd_t) sys.Error!void {
         const plan = &target.container.network.?;
         try launch.network.start(plan.asked, plan.directory, tap);
+        report.send(launch.channel, .go, "");
+    }
+
+    fn startTool(launch: *Launch, target: Target) sys.Error!void {
+        try launch.network.startTool(target.container.network_tool.?, launch.pid);
         report.send(launch.channel, .go, "");
     }
 

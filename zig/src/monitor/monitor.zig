@@ -726,6 +726,7 @@ pub const Monitor = struct {
     fn watchNetwork(m: *Monitor) void {
         if (m.network.pidfd < 0) return;
         m.epoll.add(.{ .kind = .network, .fd = m.network.pidfd }, epolls.in) catch {}; // then nobody starts it again
+        if (m.network.is_tool) return; // it asks for nothing
         m.epoll.add(.{ .kind = .network_request, .fd = m.network.control }, epolls.in) catch {};
     }
 

@@ -8,6 +8,7 @@ const ourselves = @import("../process/ourselves.zig");
 const config = @import("../net/config.zig");
 const publish = @import("../net/publish.zig");
 const contract = @import("../contract.zig");
+const tools = @import("network_tool.zig");
 const clock = @import("clock.zig");
 const epolls = @import("epoll.zig");
 const record = @import("record.zig");
@@ -27,6 +28,8 @@ pub const Network = struct {
     started_ms: u64 = 0,
     /// The host's resolv.conf(5).
     resolv: record.Path = .{},
+    /// Another program's: it does not end with `control`, and has nothing to say to the end.
+    is_tool: bool = false,
 
     /// Ports are bound when this returns; the process takes its time. `tap` is kept also on failure.
     pub fn start(network: *Network, asked: *const config.Network, directory: [:0]const u8, tap: linux.fd_t) sys.Error!void {
@@ -77,6 +80,13 @@ pub const Network = struct {
         _ = linux.sendto(network.control, &buffer.text, length, linux.MSG.NOSIGNAL | linux.MSG.DONTWAIT, null, 0);
     }
 
+    pub fn startTool(network: *Network, tool: *const config.Tool, pid: linux.pid_t) sys.Error!void {
+        const started = try tools.start(tool, pid);
+        network.is_tool = true;
+        network.control = started.control;
+        network.pidfd = started.pidfd;
+    }
+
     /// It has ended though the container has not: a new one, from helper.json as it is now. False: that is no use.
     pub fn revive(network: *Network, epoll: epolls.Epoll, directory: [:0]const u8) bool {
         _ = sys.waitExitFd(network.pidfd) catch {};
@@ -105,7 +115,7 @@ pub const Network = struct {
     fn reap(network: *Network) void {
         if (network.pidfd < 0) return;
         var poll = [1]linux.pollfd{.{ .fd = network.pidfd, .events = linux.POLL.IN, .revents = 0 }};
-        if (linux.poll(&poll, 1, farewell_ms) != 1) _ = linux.pidfd_send_signal(network.pidfd, .KILL, null, 0);
+        if (network.is_tool or linux.poll(&poll, 1, farewell_ms) != 1) _ = linux.pidfd_send_signal(network.pidfd, .KILL, null, 0);
         _ = sys.waitExitFd(network.pidfd) catch {};
         _ = linux.close(network.pidfd);
         network.pidfd = -1;

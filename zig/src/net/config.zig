@@ -56,6 +56,9 @@ pub const Network = struct {
     socket: ?Text = null,
 };
 
+/// A program of the host's that makes the network instead; "{pid}" among its words is the container's process.
+pub const Tool = struct { path: Text, words: []const Text = &.{} };
+
 const mtu_least = 1280; // RFC 8200, section 5
 const mtu_most = 65520;
 const interface_bytes_max = 15; // IFNAMSIZ

@@ -37,6 +37,7 @@ pub const Plan = struct {
     console_size: ?terminal.Size,
     init: bool,
     network: ?Network = null,
+    network_tool: ?*const networks.Tool = null,
     /// Where our own executable lies, for init.
     own_path: [:0]const u8,
     cgroup: cgroup.Plan,
@@ -121,6 +122,7 @@ fn runIn(plan: *Plan, streams: ?Streams, current: *linux.fd_t) sys.Error!void {
     if (plan.init) plan.program.init_fd = try init.openOurselves(plan.own_path, plan.program.ourselves);
     const ready = try programs.getReady(&plan.program);
     awaitGo(plan, channel);
+    awaitTool(plan, channel);
 
     try programs.adjustOomScore(&plan.program, channel);
     if (plan.maps) |maps| try userns.becomeRoot(maps.maps);
@@ -222,6 +224,13 @@ fn makeNetwork(plan: *const Plan, channel: linux.fd_t) sys.Error!void {
     try report.sendDescriptor(channel, .tap, tap);
     _ = linux.close(tap);
     if (plan.hooks != null) report.awaitGo(channel);
+}
+
+/// Others can find our namespaces as long as we are the caller, and not closed to him yet.
+fn awaitTool(plan: *const Plan, channel: linux.fd_t) void {
+    if (plan.network_tool == null) return;
+    report.send(channel, .outside, "");
+    report.awaitGo(channel);
 }
 
 fn setNames(plan: *const Plan) sys.Error!void {

@@ -21,6 +21,8 @@ pub const Kind = enum(u8) {
     terminal = 'T',
     /// The outer end of its network, as a descriptor; it waits for `go` before the program runs.
     tap = 'A',
+    /// What is in its network namespace is somebody else's to make, from outside; it waits for `go` right then.
+    outside = 'U',
     /// Its mount namespace (space.zig).
     space = 'S',
     /// The process that a joined one really is: its descriptor and its pid.
