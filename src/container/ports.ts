@@ -124,6 +124,19 @@ function isSame(one: PublishedPort, other: PublishedPort): boolean {
   );
 }
 
+/** The network process lists them one by one. */
+function isThere(port: PublishedPort, listed: readonly PortForward[]): boolean {
+  return Array.from({ length: port.count }, (_, index) => index).every((index) =>
+    listed.some(
+      (one) =>
+        one.protocol === port.protocol &&
+        one.hostAddress === port.hostAddress &&
+        one.hostPort === port.hostPort + index &&
+        one.containerPort === port.containerPort + index,
+    ),
+  );
+}
+
 function isMeant(port: PublishedPort, wish: PublishedPort): boolean {
   const inside =
     port.protocol === wish.protocol &&
@@ -158,7 +171,7 @@ async function tellAll(
   const there = listed.ok ? (listed.ports ?? []) : [];
   const told: PublishedPort[] = [];
   for (const port of ports) {
-    if (there.some((one) => isSame(one, port))) continue;
+    if (isThere(port, there)) continue;
     const reply = await ask(context, container, { add: port });
     if (reply === null || reply.ok) {
       told.push(port);

@@ -1,6 +1,6 @@
 /** What a test needs of the machine it runs on. Where that is missing it is skipped, with the reason in its name. */
 import { test } from "bun:test";
-import { existsSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { treeRoot } from "./tree.ts";
 
@@ -26,6 +26,16 @@ export function program(name: string, debianPackage = name): Requirement {
       ? undefined
       : `no ${name} (apt-get install ${debianPackage})`;
 }
+
+/** What a network of one's own is made with. */
+export const tunDevice: Requirement = () => {
+  try {
+    closeSync(openSync("/dev/net/tun", "r+"));
+    return undefined;
+  } catch {
+    return "no /dev/net/tun that may be opened";
+  }
+};
 
 /** Where the real Alpine and busybox lie as OCI layouts, when somebody has put them there. */
 export const sharedImages = process.env.TSPOD_TEST_IMAGES ?? join(treeRoot, "../shared/images");
