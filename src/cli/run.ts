@@ -1,5 +1,5 @@
 /** `tspod run`: create, start, and stay until it ends unless detached. */
-import { createContainer, discardContainer, startOwn } from "../container/index.ts";
+import { createContainer, discardContainer, loadRequires, startOwn } from "../container/index.ts";
 import type { ContainerRecord } from "../store/containers.ts";
 import type { Attach, RunningHelper } from "../helper/index.ts";
 import { defineCommand } from "./command.ts";
@@ -69,7 +69,7 @@ export default defineCommand({
       container = await createContainer(context, options, parseEnsure(flags));
       cidfile.write(container.id);
       if (options.requires !== undefined) {
-        await (await import("../container/requires.ts")).startRequired(context, container);
+        await (await loadRequires()).startRequired(context, container);
       }
       helper = startOwn(context, container, attach, passed, muted);
       if (attach?.sigProxy === true) forwardSignals(helper);

@@ -29,4 +29,5 @@ export const loadChanges = () => import("./changes.ts");
 export const loadCommit = () => import("./commit.ts");
 export const loadCopy = () => import("./copy.ts");
 export const loadExport = () => import("./export.ts");
+export const loadRequires = () => import("./requires.ts");
 export const loadVolumeArchive = () => import("./volume-archive.ts");

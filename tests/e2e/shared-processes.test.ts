@@ -136,7 +136,14 @@ describe.each(["tspod", "crun"])("what is left behind, --runtime %s", (runtime) 
           await using where = await place(mode);
           // one that has left its session, one whose parent is gone, and the program is away at once
           const script = "setsid sleep 70002 & (sleep 70002 &); sleep 70002 & exit 3";
-          const words = ["run", ...flags.split(" "), `--runtime=${runtime}`, where.flag, cgroups];
+          const words = [
+            "run",
+            ...flags.split(" "),
+            `--runtime=${runtime}`,
+            "--network=none",
+            where.flag,
+            cgroups,
+          ];
           const result = await shared.world.tspod([...words, "tiny", "sh", "-c", script]);
           expect({ mode, ...result }).toMatchObject({ exitCode: 3, stderr: "" });
           expect(sleepers(70002)).toEqual([]);

@@ -85,7 +85,13 @@ describe("top", () => {
 describe("stats", () => {
   grouped("counts what the kernel counts", async () => {
     const { world } = shared;
-    await using box = await runBox(world, "while :; do :; done", "--name", "busy", "--network=none");
+    await using box = await runBox(
+      world,
+      "while :; do :; done",
+      "--name",
+      "busy",
+      "--network=none",
+    );
     await using idle = await createBox(world, "--name", "idle", "tiny", "true");
     const text = await world.ok("stats", "--no-stream", "--format", "json", "busy");
     const row = JSON.parse(text) as Record<string, string>;
