@@ -132,6 +132,7 @@ const groups: Readonly<Record<string, Group>> = {
     commands: {
       ...{ info, events },
       autostart: () => import("./system/autostart.ts"),
+      check: () => import("./system/check.ts"),
       df: () => import("./system/df.ts"),
       prune: () => import("./system/prune.ts"),
     },

@@ -153,7 +153,8 @@ function isLayerUsed(database: Database, chainId: string): boolean {
   return database.query("SELECT 1 FROM image_layer WHERE chain_id = ?").get(chainId) !== null;
 }
 
-function isBlobUsed(database: Database, digest: string): boolean {
+/** Whether a row of an image names it. */
+export function isBlobUsed(database: Database, digest: string): boolean {
   const row = database
     .query(
       `SELECT 1 WHERE EXISTS (SELECT 1 FROM image WHERE id = ?1 OR manifest_digest = ?1)

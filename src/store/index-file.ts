@@ -27,12 +27,17 @@ export function changeNames<T>(database: Database, work: () => T): T {
 export function writeIndexFile(database: Database): void {
   const path = indexPath(database);
   if (path === null) return;
-  const write = (): void => writeFileAtomic(path, `${formatIndex(readRows(database))}\n`);
+  const write = (): void => writeFileAtomic(path, formatIndexOf(database));
   transact(database, write, { durable: false });
 }
 
+/** What the file should hold. */
+export function formatIndexOf(database: Database): string {
+  return `${formatIndex(readRows(database))}\n`;
+}
+
 /** Null: all is in memory. */
-function indexPath({ filename }: Database): string | null {
+export function indexPath({ filename }: Database): string | null {
   const isFile = filename !== "" && filename !== ":memory:";
   return isFile ? join(dirname(filename), "index.json") : null;
 }

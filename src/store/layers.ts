@@ -70,7 +70,9 @@ export function publishLayer(
   renameSync(stage, path);
   syncDirectory(paths.layers);
   const { chainId, diffId, sizeBytes, isOpaque } = layer;
-  const insert = "INSERT INTO layer (chain_id, diff_id, size_bytes, is_opaque) VALUES (?, ?, ?, ?)";
+  // a row may be there already: of a directory that somebody has removed, and that is made again
+  const insert = `INSERT INTO layer (chain_id, diff_id, size_bytes, is_opaque) VALUES (?, ?, ?, ?)
+    ON CONFLICT (chain_id) DO UPDATE SET size_bytes = excluded.size_bytes, is_opaque = excluded.is_opaque`;
   transact(
     database,
     () => database.query(insert).run(chainId, diffId, sizeBytes, isOpaque ? 1 : 0),
