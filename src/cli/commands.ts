@@ -39,6 +39,7 @@ const loaders = {
   save: () => import("./save.ts"),
   load: () => import("./load.ts"),
   push: () => import("./push.ts"),
+  search: () => import("./search.ts"),
   login: () => import("./login.ts"),
   logout: () => import("./logout.ts"),
   images: () => import("./images.ts"),
@@ -74,7 +75,8 @@ const groups: Readonly<Record<string, Group>> = {
   image: {
     summary: "Images",
     commands: {
-      ...{ pull: loaders.pull, push: loaders.push, import: loaders.import, save, load },
+      ...{ pull: loaders.pull, push: loaders.push, search: loaders.search },
+      ...{ import: loaders.import, save, load },
       ...{ history, tag, untag, rm: loaders.rmi },
       ...{ ls: loaders.images, list: loaders.images },
       exists: () => import("./image/exists.ts"),

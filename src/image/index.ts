@@ -76,6 +76,8 @@ export const loadPullMany = () => import("./pull-many.ts");
 export type { EntryChanges } from "./manifest-list.ts";
 export const loadManifestList = () => import("./manifest-list.ts");
 export const loadPushList = () => import("./push-list.ts");
+export type { FoundImage } from "./search.ts";
+export const loadSearch = () => import("./search.ts");
 export const loadLogin = () => import("./login.ts");
 export const loadImport = () => import("./import.ts");
 export const loadTag = () => import("./tag.ts");

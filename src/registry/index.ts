@@ -32,3 +32,4 @@ export {
 export { checkPolicy, parsePolicy } from "./policy.ts";
 export { listTags } from "./tags.ts";
 export { bodyChunks as bodyPieces } from "./body.ts";
+export { type SearchResult, searchRegistry } from "./search.ts";

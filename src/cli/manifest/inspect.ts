@@ -3,6 +3,7 @@ import { loadManifestList } from "../../image/index.ts";
 import { defineCommand } from "../command.ts";
 import { accessFlags, registryAccess } from "../options/registry.ts";
 import { print } from "../output/print.ts";
+import { safeJson } from "../output/safe.ts";
 
 export default defineCommand({
   path: ["manifest", "inspect"],
@@ -13,7 +14,7 @@ export default defineCommand({
   async run(context, flags, [name = ""]) {
     const { inspectList } = await loadManifestList();
     const text = await inspectList(context, name, await registryAccess(flags));
-    await print(`${JSON.stringify(JSON.parse(text), null, 4)}\n`);
+    await print(`${safeJson(JSON.stringify(JSON.parse(text), null, 4))}\n`);
     return 0;
   },
 });
