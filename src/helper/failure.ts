@@ -96,7 +96,7 @@ function meaning(failure: Failure): Meaning {
     case "publish":
       return publishMeaning(detail, errno);
     case "tun":
-    case "tap":
+    case "netlink":
     case "network":
       return networkMeaning(failure);
     case "setns":
@@ -170,7 +170,7 @@ function publishMeaning(port: string, errno: string): Meaning {
       return {
         code: "port.in_use",
         message: `${cannot}: the port is in use`,
-        next: `ss -Hln "sport = :${number}" shows how; publish another port of the host, or end what has it`,
+        next: `ss -lntup "sport = :${number}" shows by what; publish another port of the host, or end that`,
       };
     case "EACCES":
     case "EPERM":
@@ -207,19 +207,19 @@ function publishMeaning(port: string, errno: string): Meaning {
 }
 
 /** An empty errno means that the detail is a sentence already. */
-function networkMeaning({ detail, errno }: Failure): Meaning {
-  const isMissing = ["ENOENT", "ENODEV", "ENXIO", "EACCES", "EPERM"].includes(errno);
-  const why = isMissing
-    ? `this host gives no access to /dev/net/tun (${errno})`
-    : errno === ""
-      ? detail
-      : `${detail} failed with ${errno}`;
+function networkMeaning({ call, detail, errno }: Failure): Meaning {
+  const cannot = "Cannot make the container's network: ";
+  if (detail === "/dev/net/tun") {
+    return {
+      code: "network.unavailable",
+      message: `${cannot}this host gives no access to /dev/net/tun (${errno})`,
+      next: "sudo modprobe tun && sudo chmod 666 /dev/net/tun, or use --network=none or --network=host",
+    };
+  }
   return {
     code: "network.unavailable",
-    message: `Cannot make the container's network: ${why}`,
-    next: isMissing
-      ? "sudo modprobe tun && sudo chmod 666 /dev/net/tun, or use --network=none or --network=host"
-      : "--network=host and --network=none get by without one",
+    message: cannot + (errno === "" ? detail : `${call} "${detail}" failed with ${errno}`),
+    next: "--network=host and --network=none get by without one",
   };
 }
 

@@ -1,6 +1,8 @@
 /** Published ports as people and scripts read them: `ps`, `port`, `inspect`, sentences. Pure. */
-import { isIPv6 } from "node:net";
 import type { PublishedPort } from "../spec/index.ts";
+
+/** Of an address that is one; ps loads this file, and node:net would cost it more than the rest. */
+const isIPv6 = (address: string): boolean => address.includes(":");
 
 const range = (from: number, count: number): string =>
   count === 1 ? String(from) : `${from}-${from + count - 1}`;

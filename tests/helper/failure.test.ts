@@ -21,6 +21,16 @@ test.each<[string, string, string, string, number, string]>([
     "TSPOD_ROOTFS",
   ],
   ["open_tree", "/src", "ENOENT", 'Cannot mount "/src": it does not exist', 125, "create it"],
+  ["publish", "0.0.0.0:80/tcp", "EADDRINUSE", "80/tcp: the port is in use", 126, "sport = :80"],
+  ["publish", "[::1]:53/udp", "EACCES", "Cannot publish [::1]:53/udp", 126, "port_start=53"],
+  ["publish", "[::1]:53/udp", "EADDRNOTAVAIL", "no such address", 126, "ip address"],
+  ["publish", "[::1]:53/udp", "EAFNOSUPPORT", "no IPv6", 126, "0.0.0.0"],
+  ["publish", "1.2.3.4:1/tcp", "EMFILE", "so many ports", 125, "ulimit -n"],
+  ["publish", "1.2.3.4:1/tcp", "EINVAL", "Cannot publish 1.2.3.4:1/tcp (EINVAL)", 125, "another"],
+  ["tun", "/dev/net/tun", "ENOENT", "no access to /dev/net/tun (ENOENT)", 125, "modprobe tun"],
+  ["tun", "eth0", "EPERM", 'tun "eth0" failed with EPERM', 125, "--network=host"],
+  ["network", "pasta says: no", "", "network: pasta says: no", 125, "--network=host"],
+  ["setns", "/run/netns/x", "EPERM", 'Cannot join the namespace "/run/netns/x"', 125, "as root"],
   ["write", "state.json", "ENOSPC", "ENOSPC", 125, "free some space"],
 ])("%s %s %s", (call, detail, errno, message, exitCode, next) => {
   const error = describeFailure({ call, detail, errno });
