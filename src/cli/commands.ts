@@ -79,6 +79,7 @@ const groups: Readonly<Record<string, Group>> = {
       ...{ import: loaders.import, save, load },
       ...{ history, tag, untag, rm: loaders.rmi },
       ...{ ls: loaders.images, list: loaders.images },
+      diff: () => import("./image/diff.ts"),
       exists: () => import("./image/exists.ts"),
       inspect: () => import("./image/inspect.ts"),
       prune: () => import("./image/prune.ts"),

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { subordinateIds } from "../helper/layer-fixture.ts";
 import { program, registryPrograms, testWith } from "../support/requirements.ts";
 import { sharedWorld } from "../support/shared-world.ts";
-import { makeWorld } from "../support/world.ts";
+import { makeWorld, tspodFile } from "../support/world.ts";
 
 const test = testWith(...registryPrograms, subordinateIds);
 const withUmoci = testWith(...registryPrograms, program("umoci"));
@@ -110,6 +110,16 @@ describe("save", () => {
     }
     expect(readdirSync(at(".")).filter((name) => name.includes("tmp"))).toEqual([]);
     expect(existsSync(at("d"))).toBe(false);
+  });
+
+  test("a full disk is told as that of the archive, not of the store", async () => {
+    const program = `"$TSPOD" save tiny > /dev/full`;
+    const child = Bun.spawn(["sh", "-c", program], {
+      env: { ...shared.world.environment, TSPOD: tspodFile },
+      stderr: "pipe",
+    });
+    const stderr = await child.stderr.text();
+    expect([await child.exited, stderr]).toEqual([125, expect.stringMatching(/archive: no space/)]);
   });
 
   test("a damaged blob is an error, and no archive", async () => {

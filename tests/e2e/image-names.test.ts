@@ -132,6 +132,16 @@ test("image exists and image inspect", async () => {
   });
 });
 
+test("image diff tells what the topmost layer changes", async () => {
+  const told = await ok("image", "diff", "layered");
+  expect(told.split("\n")).toEqual([
+    ...["C /data", "D /data/gone", "C /data/kept", "C /hidden", "A /hidden/new"],
+  ]);
+  const json = JSON.parse(await ok("image", "diff", "--format", "json", "layered"));
+  expect(json.added).toEqual(["/hidden/new"]);
+  expect(await ok("image", "diff", "tiny")).toContain("A /bin/busybox");
+});
+
 describe("rmi", () => {
   test("names every container that is in the way; the status tells which it was", async () => {
     await using world = await makeWorld({ images: ["tiny"] });

@@ -10,6 +10,7 @@ import {
   rmSync,
 } from "node:fs";
 import { TspodError } from "../../errors.ts";
+import { explainOutput } from "./sink.ts";
 
 /** A pipe or a device is written to as it is. */
 export async function toFile(
@@ -50,7 +51,7 @@ export async function toDirectory(
     renameSync(written, target);
   } catch (error) {
     rmSync(written, { recursive: true, force: true });
-    throw error;
+    throw explainOutput(error);
   }
 }
 
