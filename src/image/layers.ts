@@ -69,15 +69,26 @@ async function ensureLayer(
   const { chainId, descriptor } = layer;
   const { digest } = descriptor;
   const phase = (name: LayerPhase): void => context.report({ kind: "phase", digest, phase: name });
+  // the same files may be here of another blob: loaded from an archive, or compressed otherwise
+  const needsBlob = source !== null && owners === undefined;
   const leases = await shareWork<Lease[]>(database, signal, {
     resource: `make:layer:${chainId}`,
     directory: paths.layers,
     onWait: () => phase("waiting"),
     find() {
-      if (!hasLayer(database, chainId, owners?.key)) return undefined;
+      if (needsBlob || !hasLayer(database, chainId, owners?.key)) return undefined;
       return [keepLease(database, `keep:layer:${chainId}`)];
     },
     async make() {
+      if (hasLayer(database, chainId, owners?.key)) {
+        const layer = keepLease(database, `keep:layer:${chainId}`);
+        try {
+          return [await ensureBlob(context, source, { descriptor, what }), layer];
+        } catch (error) {
+          layer[Symbol.dispose]();
+          throw error;
+        }
+      }
       phase("downloading");
       const feed = new Feed();
       const download = ensureBlob(

@@ -1,15 +1,15 @@
 /** Archives of strangers: whatever is wrong with one, it is said with the entry's name, and nothing of it is left. */
 import { describe, expect } from "bun:test";
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { TspodError } from "../../src/errors.ts";
-import { listImages, loadLoader, loadOpener } from "../../src/image/index.ts";
+import { listImages, loadLoader, loadOpener, pullImage } from "../../src/image/index.ts";
 import { parseDockerArchive } from "../../src/oci/docker-archive.ts";
 import { chance, mutate, mutateJson } from "../support/fuzz.ts";
 import { failureOf, helperBuilt, makeStore, type TestStore } from "../support/image-store.ts";
 import { type Entry, tarOf } from "../support/oci-image.ts";
 import { testWith } from "../support/requirements.ts";
-import { digestOf } from "../support/scripted-registry.ts";
+import { digestOf, scriptedImage, startScriptedRegistry } from "../support/scripted-registry.ts";
 
 const test = testWith(helperBuilt);
 const hex = (bytes: string | Uint8Array): string => digestOf(bytes).slice("sha256:".length);
@@ -40,6 +40,10 @@ const manifestEntry = (changes: object = {}): Entry => ({
 });
 const configEntry: Entry = { path: "config.json", content: config };
 const layerEntry: Entry = { path: "layer.tar", content: layer };
+
+function contentOf({ context: { paths } }: TestStore): { blobs: string[]; layers: string[] } {
+  return { blobs: readdirSync(paths.blobs), layers: readdirSync(paths.layers) };
+}
 
 /** An OCI layout as entries. */
 function layout(changes: { index?: object; manifest?: object; blob?: Uint8Array } = {}): Entry[] {
@@ -80,6 +84,45 @@ describe("loadImages()", () => {
     expect(await load(store, await tarOf(layout().toReversed()))).toEqual(["example.org/app:1"]);
     expect(listImages(store.context)).toHaveLength(1);
     expect(store.litter()).toEqual([]);
+  });
+
+  test("reads what docker writes since 25, and go-containerregistry", async () => {
+    await using store = makeStore();
+    const blobs = layout();
+    const [, , , configBlob, layerBlob] = blobs;
+    const both = manifestEntry({
+      ...{ Config: configBlob?.path, Layers: [layerBlob?.path], RepoTags: ["both:1", "b/c:2"] },
+    });
+    expect(await load(store, await tarOf([...blobs, both]))).toEqual([
+      ...["docker.io/library/both:1", "docker.io/b/c:2"],
+    ]);
+    const crane = manifestEntry({ Config: digestOf(config), Layers: ["0.tar.gz"], RepoTags: null });
+    const packed = Bun.gzipSync(new Uint8Array(layer));
+    const entries = [
+      { path: digestOf(config), content: config },
+      { path: "0.tar.gz", content: packed },
+    ];
+    expect(await load(store, await tarOf([...entries, crane]))).toEqual([]);
+    const [record, ...others] = listImages(store.context);
+    expect([record?.names.length, others]).toEqual([2, []]);
+    expect(record?.manifest).toContain(digestOf(packed));
+    expect(store.litter()).toEqual([]);
+  });
+
+  test("a pull of the same files has its own blobs all the same", async () => {
+    await using registry = await startScriptedRegistry(await scriptedImage({ layers: [layer] }));
+    await using store = makeStore({ mirror: registry.address });
+    await load(store, await tarOf([manifestEntry(), configEntry, layerEntry]));
+    const before = new Set(contentOf(store).blobs);
+    await pullImage(store.context, "pulled");
+    const record = listImages(store.context).find(({ names }) =>
+      names.some(({ reference }) => reference.includes("pulled")),
+    );
+    const { layers } = JSON.parse(record?.manifest ?? "") as { layers: { digest: string }[] };
+    const blobs = contentOf(store).blobs;
+    expect(layers.filter(({ digest }) => !blobs.includes(digest.slice(7)))).toEqual([]);
+    expect(layers.some(({ digest }) => !before.has(digest.slice(7)))).toBe(true);
+    expect(contentOf(store).layers).toHaveLength(1);
   });
 
   test("follows a link of docker's to another entry", async () => {
@@ -136,6 +179,15 @@ describe("loadImages()", () => {
       /"layer\.tar" unpacks to sha256:\w+ instead of sha256:/,
     ],
     [
+      "another layer after a good one",
+      [
+        manifestEntry({ Layers: ["layer.tar", "other.tar"] }),
+        { ...configEntry, content: config.replace(/("sha256:\w+")/, "$1,$1") },
+        ...[layerEntry, { path: "other.tar", content: emptyLayer }],
+      ],
+      /"other\.tar" unpacks to/,
+    ],
+    [
       "no layer in a layer",
       [manifestEntry(), configEntry, { ...layerEntry, content: "x".repeat(2000) }],
       /layer/,
@@ -180,6 +232,7 @@ describe("loadImages()", () => {
     expect(failure.text).toContain("x.tar");
     expect(listImages(store.context)).toEqual([]);
     expect(store.litter()).toEqual([]);
+    expect(contentOf(store)).toEqual({ blobs: [], layers: [] });
   });
 
   test("says of anything that is no archive that it is none", async () => {

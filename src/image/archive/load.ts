@@ -20,15 +20,23 @@ import {
 import { parseDockerArchive, type ArchivedImage } from "../../oci/docker-archive.ts";
 import { explainWrite, prepareContent } from "../../store/content.ts";
 import { recordEvent } from "../../store/events.ts";
-import { insertImage, insertName } from "../../store/image-writes.ts";
+import { transact } from "../../store/database.ts";
+import {
+  claimStrayBlobs,
+  claimStrayLayers,
+  insertImage,
+  insertName,
+  type Orphans,
+} from "../../store/image-writes.ts";
 import { changeNames } from "../../store/index-file.ts";
 import { keepLease } from "../../store/leases.ts";
 import { hasLayer } from "../../store/layers.ts";
 import { keepBytes } from "../blob.ts";
-import type { ImageContext } from "../context.ts";
+import { type ImageContext, withSignal } from "../context.ts";
 import { decompress } from "../decompress.ts";
 import { ensureLayers, type WantedLayer } from "../layers.ts";
 import { wire } from "../make-image.ts";
+import { removeFiles } from "../remove.ts";
 import { layoutImages, type LayoutImage } from "./layout.ts";
 import { type ArchiveEntry, readTar } from "./read-tar.ts";
 import { Spool } from "./spool.ts";
@@ -57,6 +65,7 @@ export async function* loadImages(
 ): AsyncGenerator<LoadedImage, void, undefined> {
   const { paths, database } = context;
   prepareContent(paths);
+  const touched: Touched = { blobs: new Set(), layers: new Set() };
   try {
     using _lease = keepLease(database, "keep:ingest:load");
     await using spool = new Spool(context, what);
@@ -64,11 +73,28 @@ export async function* loadImages(
       entries ?? readTar(decompress(bytes ?? nothing(), what, { foreign: "programs" }), what);
     for await (const entry of all) await spool.add(entry);
     for (const image of await findImages(spool, what))
-      yield await store(context, spool, image, what);
+      yield await store(context, spool, image, { what, touched });
   } catch (error) {
+    await discardTouched(context, touched);
     throw explainWrite(error, paths);
   } finally {
     context.report({ kind: "end" });
+  }
+}
+
+/** Hex digits of what may have been put into the store for an image that then could not be recorded. */
+interface Touched {
+  readonly blobs: Set<string>;
+  readonly layers: Set<string>;
+}
+
+/** What images have, or somebody else relies on, stays. */
+async function discardTouched(context: ImageContext, { blobs, layers }: Touched): Promise<void> {
+  const { database } = context;
+  const claims = [() => claimStrayLayers(database, layers), () => claimStrayBlobs(database, blobs)];
+  for (const claim of claims) {
+    const orphans = transact<Orphans>(database, claim, { durable: false });
+    await removeFiles(withSignal(context, new AbortController().signal), orphans); // giving up may be why we are here
   }
 }
 
@@ -134,14 +160,14 @@ async function store(
   context: ImageContext,
   spool: Spool,
   image: FoundImage,
-  what: string,
+  { what, touched }: { what: string; touched: Touched },
 ): Promise<LoadedImage> {
   using kept = new DisposableStack();
   const shown = image.names[0] ?? what;
   const { id, manifest, configText, config, layers } =
     image.kind === "archive"
-      ? await fromArchive(context, spool, image, kept, shown)
-      : await fromLayout(context, spool, image, kept, shown);
+      ? await fromArchive(context, spool, image, { kept, touched, what: shown })
+      : await fromLayout(context, spool, image, { kept, touched, what: shown });
   await ensureLayers(context, null, layers, kept, shown);
   const [first, ...others] = image.names;
   insertImage(context.database, {
@@ -159,6 +185,12 @@ async function store(
   return { id, names: image.names };
 }
 
+interface Preparing {
+  readonly kept: DisposableStack;
+  readonly touched: Touched;
+  readonly what: string;
+}
+
 interface Prepared {
   id: Digest;
   manifest: string;
@@ -172,13 +204,15 @@ async function fromLayout(
   context: ImageContext,
   spool: Spool,
   { manifest, text }: LayoutImage,
-  kept: DisposableStack,
-  what: string,
+  { kept, touched, what }: Preparing,
 ): Promise<Prepared> {
   const configText = await spool.blobText(manifest.config.digest);
   const config = checkedConfig(spool, configText, manifest.layers.length, what);
+  touched.blobs.add(digestHex(digestOf(text)));
+  for (const chain of chainIds(config.diffIds)) touched.layers.add(digestHex(chain));
   kept.use(await keepBytes(context, text));
   for (const { digest, sizeBytes } of [manifest.config, ...manifest.layers]) {
+    touched.blobs.add(digestHex(digest));
     kept.use(await spool.publish(digest, sizeBytes));
   }
   const layers = wantedLayers(config.diffIds, manifest.layers);
@@ -190,16 +224,17 @@ async function fromArchive(
   context: ImageContext,
   spool: Spool,
   image: Pick<ArchivedImage, "config" | "layers">,
-  kept: DisposableStack,
-  what: string,
+  { kept, touched, what }: Preparing,
 ): Promise<Prepared> {
   const configText = await spool.text(image.config);
   const config = checkedConfig(spool, configText, image.layers.length, what);
   const { diffIds } = config;
   const chains = chainIds(diffIds).map(digestHex);
+  for (const chain of chains) touched.layers.add(chain);
   const descriptors: Descriptor[] = [];
   for (const [at, name] of image.layers.entries()) {
     const layer = spool.layer(name);
+    touched.blobs.add(digestHex("digest" in layer ? layer.digest : layer.descriptor.digest));
     if ("digest" in layer) {
       const mediaType = layerType(await spool.blobHead(layer.digest));
       kept.use(await spool.publish(layer.digest));
@@ -221,7 +256,10 @@ async function fromArchive(
     config: wire({ mediaType: mediaTypes.config, digest: id, sizeBytes: configSize }),
     layers: descriptors.map(wire),
   });
-  for (const bytes of [configText, manifest]) kept.use(await keepBytes(context, bytes));
+  for (const bytes of [configText, manifest]) {
+    touched.blobs.add(digestHex(digestOf(bytes)));
+    kept.use(await keepBytes(context, bytes));
+  }
   return { id, manifest, configText, config, layers: wantedLayers(diffIds, descriptors) };
 }
 
