@@ -20,7 +20,7 @@ export default defineCommand({
     const cidfile = openCidfile(flags.cidfile);
     try {
       const { id } = await createContainer(context, options, {
-        ...parseEnsure(flags),
+        ...(await parseEnsure(flags)),
         isKept: true,
       });
       cidfile.write(id);

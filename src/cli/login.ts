@@ -4,7 +4,8 @@ import { loadLogin } from "../image/index.ts";
 import { formatRegistryName, parseRegistryName } from "../oci/index.ts";
 import { type CliContext, defineCommand } from "./command.ts";
 import { boolean, value } from "./flags.ts";
-import { registryAccess, registryFlags } from "./options/registry.ts";
+import { registryFlags } from "./options/registry.ts";
+import { registryAccess } from "./options/registry-values.ts";
 import { print } from "./output/print.ts";
 
 /** A password is a line; a token is some kilobytes. */

@@ -5,7 +5,8 @@ import { type CliContext, defineCommand } from "./command.ts";
 import { forEachArgument } from "./each.ts";
 import { boolean, type FlagValues, value } from "./flags.ts";
 import { parsePlatformFlags } from "./options/platform.ts";
-import { accessFlags, registryAccess } from "./options/registry.ts";
+import { accessFlags } from "./options/registry.ts";
+import { registryAccess } from "./options/registry-values.ts";
 import { showPullProgress } from "./output/pull-progress.ts";
 
 const policies = ["always", "missing", "never", "newer"] as const;

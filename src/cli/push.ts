@@ -6,7 +6,8 @@ import { parseReference, repositoryName } from "../oci/index.ts";
 import { type CliContext, defineCommand } from "./command.ts";
 import type { FlagValues } from "./flags.ts";
 import { boolean, value } from "./flags.ts";
-import { accessFlags, registryAccess } from "./options/registry.ts";
+import { accessFlags } from "./options/registry.ts";
+import { registryAccess } from "./options/registry-values.ts";
 import { print } from "./output/print.ts";
 import { showPullProgress } from "./output/pull-progress.ts";
 

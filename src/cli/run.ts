@@ -66,7 +66,7 @@ export default defineCommand({
     let container: ContainerRecord | undefined;
     let helper: RunningHelper;
     try {
-      container = await createContainer(context, options, parseEnsure(flags));
+      container = await createContainer(context, options, await parseEnsure(flags));
       cidfile.write(container.id);
       if (options.requires !== undefined) {
         await (await loadRequires()).startRequired(context, container);

@@ -7,7 +7,7 @@ import {
   type TransportLimits,
 } from "../registry/index.ts";
 import { credentialFinder } from "./auth-files.ts";
-import { certificateFinder } from "./certificates.ts";
+import { certificateFinder, machineAuthorities } from "./certificates.ts";
 import type { ImageContext } from "./context.ts";
 
 export interface RegistryAccess {
@@ -37,6 +37,7 @@ export function openRegistry(
         ? credentialFinder(environment, authFile)
         : () => Promise.resolve(credentials),
     certificates: certificateFinder(environment, certificateDirectory),
+    machineAuthorities: () => machineAuthorities(environment),
   });
 }
 

@@ -50,7 +50,8 @@ function findCertificates(
   if (authorities.length === 0 && certificate === undefined) return undefined;
   const pem = (file: string): string => readPem(directory, file);
   return {
-    authorities: authorities.length === 0 ? [] : [...authorities.map(pem), ...usualAuthorities()],
+    authorities:
+      authorities.length === 0 ? [] : [...authorities.map(pem), ...machineAuthorities(environment)],
     ...(certificate === undefined || key === undefined
       ? {}
       : { client: { certificate: pem(certificate), key: pem(key) } }),
@@ -61,12 +62,27 @@ function findCertificates(
 const bundles = [
   "/etc/ssl/certs/ca-certificates.crt",
   "/etc/pki/tls/certs/ca-bundle.crt",
+  "/etc/ssl/ca-bundle.pem",
   "/etc/ssl/cert.pem",
 ];
 
-function usualAuthorities(): string[] {
-  const bundle = bundles.find((path) => existsSync(path));
-  return bundle === undefined ? [] : [readFileSync(bundle, "utf8")];
+/** This machine's authorities, or those that SSL_CERT_FILE names instead, as Go's programs have it. */
+export function machineAuthorities({ SSL_CERT_FILE: explicit }: Environment): string[] {
+  const bundle = explicit || bundles.find((path) => existsSync(path));
+  if (bundle === undefined) return [];
+  try {
+    return [readFileSync(bundle, "utf8")];
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new TspodError(
+      "registries_conf.invalid",
+      `Cannot read the authorities in "${bundle}" (${code})`,
+      {
+        next: "make it readable, or unset SSL_CERT_FILE",
+        cause,
+      },
+    );
+  }
 }
 
 function list(directory: string): string[] {

@@ -104,6 +104,19 @@ export function isNotTls(error: unknown): boolean {
   return ["EPROTO", "ECONNREFUSED", "ECONNRESET", "ConnectionClosed"].includes(errorCode(error));
 }
 
+/** Its certificate would be good if its authority were known. */
+export function isUnknownAuthority(error: unknown): boolean {
+  return unknownAuthorityCodes.has(errorCode(error));
+}
+
+const unknownAuthorityCodes: ReadonlySet<string> = new Set([
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+]);
+
 const certificateProblems: Record<string, string> = {
   CERT_HAS_EXPIRED: "its certificate has expired",
   CERT_NOT_YET_VALID: "its certificate is not valid yet: is the clock right?",

@@ -8,6 +8,7 @@ import {
   errorCode,
   type Failing,
   isNotTls,
+  isUnknownAuthority,
   isTemporary,
   networkError,
   responseError,
@@ -21,6 +22,8 @@ export interface TransportOptions {
   readonly limits?: Partial<TransportLimits>;
   /** What a host is to be trusted by, and who we are to it; absent: the usual authorities, nobody. */
   readonly certificates?: (host: string) => Certificates | undefined;
+  /** This machine's authorities in PEM: asked when a certificate is from none of those that Bun knows. */
+  readonly machineAuthorities?: () => readonly string[];
 }
 
 /** PEM texts. */
@@ -96,9 +99,18 @@ export interface Transport {
 const retriedStatuses = [408, 429, 500, 502, 503, 504];
 
 export function createTransport(options: TransportOptions): Transport {
-  const { signal, onRetry, limits: given, certificates } = options;
+  const { signal, onRetry, limits: given } = options;
   const limits = { ...defaultLimits, ...given };
   const client = createClient(limits, signal);
+  /** Hosts whose certificates are from an authority that only this machine knows. */
+  const trustedHere = new Set<string>();
+  const machineAuthorities = (): readonly string[] => options.machineAuthorities?.() ?? [];
+  const certificates = (host: string): Certificates | undefined => {
+    const own = options.certificates?.(host);
+    if (!trustedHere.has(host) || (own?.authorities.length ?? 0) > 0) return own;
+    return { ...own, authorities: machineAuthorities() };
+  };
+
   /** What hosts that may be plain HTTP turned out to speak. */
   const schemes = new Map<string, "http" | "https">();
 
@@ -124,6 +136,12 @@ export function createTransport(options: TransportOptions): Transport {
         },
       });
     } catch (error) {
+      const { host } = new URL(url);
+      const isNew = isUnknownAuthority(error) && !trustedHere.has(host);
+      if (isNew && machineAuthorities().length > 0) {
+        trustedHere.add(host);
+        return sendTo(url, request, isProbe);
+      }
       throw explain(failing, error, request.signal ?? signal);
     }
   }
@@ -240,11 +258,11 @@ function createClient(limits: TransportLimits, signal: AbortSignal): KyInstance 
 
 /** What Bun adds to fetch; ky hands it through. Digests are of the bytes sent: nothing is unpacked on the way. */
 function bunOptions(
-  { host, isInsecure }: HttpRequest["endpoint"],
+  { isInsecure }: HttpRequest["endpoint"],
   url: string,
-  certificates: TransportOptions["certificates"],
+  certificates: (host: string) => Certificates | undefined,
 ): object {
-  const own = new URL(url).host === host ? certificates?.(host) : undefined;
+  const own = certificates(new URL(url).host);
   const tls = {
     ...(isInsecure ? { rejectUnauthorized: false } : {}),
     ...(own === undefined || own.authorities.length === 0 ? {} : { ca: own.authorities }),

@@ -19,6 +19,8 @@ const rounds = option("--rounds", 3);
 const megabytes = option("--megabytes", 500);
 const fileCount = option("--files", 20_000);
 const layerCount = 4;
+/** How often the memory of a process is looked at: what it has at most, the kernel remembers until it ends. */
+const lookIntervalMs = 10;
 
 interface Times {
   pull: number[];
@@ -95,9 +97,6 @@ function halfRandom(sizeBytes: number, seed: number): Uint8Array {
   bytes[0] = seed & 0xff;
   return bytes;
 }
-
-/** How often the memory of a process is looked at: what it has at most, the kernel remembers until it ends. */
-const lookIntervalMs = 10;
 
 /** Milliseconds, and the most memory the process had (VmHWM: getrusage(2) would count what we had when it was born). */
 async function timed(

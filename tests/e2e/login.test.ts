@@ -245,7 +245,7 @@ describe("a registry with a certificate of its own", () => {
   test("is trusted by --cert-dir, by certs.d, or when told not to look", async () => {
     using secured = await startSecuredRegistry("tls and password");
     const { address, authority } = secured;
-    const { says, directory } = person();
+    const { says, directory, environment } = person();
     const login = [...withPassword, address];
     expectSentence(await says(login, user.password), "self-signed", "certs.d");
     const lax = await says([...login, "--tls-verify=false"], user.password);
@@ -255,6 +255,17 @@ describe("a registry with a certificate of its own", () => {
     cpSync(authority, join(certificates, "ca.crt"));
     const trusted = await says([...login, "--cert-dir", certificates], user.password);
     expect(trusted).toMatchObject({ exitCode: 0, stderr: "" });
+    const creds = ["--creds", `${user.name}:${user.password}`, "--cert-dir", certificates];
+    const image = `${address}/team/app:1`;
+    const created = await says(["create", "-q", "--name", "by-flags", ...creds, image, "x"]);
+    expect(created).toMatchObject({ exitCode: 0, stderr: "" });
+    expectSentence(
+      await says(["run", "--pull", "always", "--cert-dir", "/nowhere", image]),
+      "/nowhere",
+    );
+    const machine = { ...environment, SSL_CERT_FILE: authority };
+    const known = await world.tspod(login, { environment: machine, stdin: user.password });
+    expect(known).toMatchObject({ exitCode: 0, stderr: "" });
     const own = join(world.home, ".config/containers/certs.d", address);
     mkdirSync(own, { recursive: true });
     cpSync(authority, join(own, "ca.crt"));

@@ -3,7 +3,8 @@ import { loadManifestList } from "../../image/index.ts";
 import { defineCommand } from "../command.ts";
 import { boolean } from "../flags.ts";
 import { entryChanges, entryFlags } from "../options/list-entry.ts";
-import { accessFlags, registryAccess } from "../options/registry.ts";
+import { accessFlags } from "../options/registry.ts";
+import { registryAccess } from "../options/registry-values.ts";
 import { print } from "../output/print.ts";
 
 export default defineCommand({

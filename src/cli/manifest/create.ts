@@ -3,7 +3,8 @@ import { loadManifestList } from "../../image/index.ts";
 import { defineCommand } from "../command.ts";
 import { boolean, list } from "../flags.ts";
 import { parseAnnotations } from "../options/list-entry.ts";
-import { registryAccess, registryFlags } from "../options/registry.ts";
+import { registryFlags } from "../options/registry.ts";
+import { registryAccess } from "../options/registry-values.ts";
 import { print } from "../output/print.ts";
 
 export default defineCommand({

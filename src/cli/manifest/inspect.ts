@@ -1,7 +1,8 @@
 /** `tspod manifest inspect`: a list here, or whatever manifest a registry has. */
 import { loadManifestList } from "../../image/index.ts";
 import { defineCommand } from "../command.ts";
-import { accessFlags, registryAccess } from "../options/registry.ts";
+import { accessFlags } from "../options/registry.ts";
+import { registryAccess } from "../options/registry-values.ts";
 import { print } from "../output/print.ts";
 import { safeJson } from "../output/safe.ts";
 

@@ -4,7 +4,8 @@ import { TspodError } from "../../errors.ts";
 import { loadManifestList, loadPushList } from "../../image/index.ts";
 import { defineCommand } from "../command.ts";
 import { boolean, value } from "../flags.ts";
-import { accessFlags, registryAccess } from "../options/registry.ts";
+import { accessFlags } from "../options/registry.ts";
+import { registryAccess } from "../options/registry-values.ts";
 import { print } from "../output/print.ts";
 import { showPullProgress } from "../output/pull-progress.ts";
 

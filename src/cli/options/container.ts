@@ -12,6 +12,7 @@ import { limitFlags, limitOptions } from "./limits.ts";
 import { mountFlags, mountOptions } from "./mounts.ts";
 import { networkFlags, networkOptions } from "./network.ts";
 import { namespaceFlags, namespaceOptions } from "./namespaces.ts";
+import { accessFlagNames, accessFlags } from "./registry.ts";
 import { parsePlatformFlags } from "./platform.ts";
 import { secretFlags, secretOptions } from "./secrets.ts";
 import { securityFlags, securityOptions } from "./security.ts";
@@ -72,6 +73,7 @@ export const containerFlags = {
   arch: value("--arch", "ARCH", "Architecture of the image, as in arm64"),
   os: value("--os", "OS", "Operating system of the image", ["linux"]),
   variant: value("--variant", "VARIANT", "Variant of the architecture, as in v7"),
+  ...accessFlags,
 } as const;
 
 export type ContainerFlags = FlagValues<typeof containerFlags>;
@@ -145,11 +147,11 @@ function refuseForForeign({ mounts }: CreateOptions, runtime: string): void {
 
 type EnsureFlags = Pick<
   ContainerFlags,
-  "pull" | "platform" | "arch" | "os" | "variant" | "replace" | "name"
+  "pull" | "platform" | "arch" | "os" | "variant" | "replace" | "name" | keyof typeof accessFlags
 >;
 
 /** What comes before the container is there: its image, and who has its name. */
-export function parseEnsure(flags: EnsureFlags) {
+export async function parseEnsure(flags: EnsureFlags) {
   const platform = parsePlatformFlags(flags);
   if (flags.replace && flags.name === null) {
     throw new TspodError("usage", "--replace needs --name: without it nobody is in the way", {
@@ -160,7 +162,16 @@ export function parseEnsure(flags: EnsureFlags) {
     ...(flags.pull === null ? {} : { pull: oneOf("--pull", flags.pull, pullPolicies) }),
     ...(platform === null ? {} : { platform }),
     ...(flags.replace ? { replaces: true } : {}),
+    ...(saysAccess(flags) ? { access: await readAccess(flags) } : {}),
   };
+}
+
+function saysAccess(flags: EnsureFlags): boolean {
+  return accessFlagNames.some((name) => flags[name] !== null);
+}
+
+async function readAccess(flags: EnsureFlags) {
+  return (await import("./registry-values.ts")).registryAccess(flags);
 }
 
 /** Files first, so that a flag wins. */

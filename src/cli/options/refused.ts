@@ -8,8 +8,6 @@ const reasons: Readonly<Record<string, string>> = {
     "--isolation --cpu-count --cpu-percent --io-maxbandwidth --io-maxiops",
   "images are not encrypted here": "--decryption-key",
   "what signs images is not asked": "--disable-content-trust --signature-policy",
-  "registries.conf and auth.json say how a registry is reached: pull the image first": `
-    --tls-verify --authfile --creds --cert-dir --retry --retry-delay`,
   "the kernel no longer has such a limit (cgroup v2)": "--kernel-memory",
   "real-time shares need cgroup v1": "--cpu-rt-period --cpu-rt-runtime",
   "there is no driver to choose": "--storage-opt",
