@@ -25,7 +25,7 @@ export function inspectHost(container: Container, config: RuntimeSpec, helper: H
     ...inspectHostMounts(options),
     ContainerIDFile: "",
     LogConfig: inspectLog(helper),
-    ...inspectNetworkHost(container),
+    ...inspectNetworkHost(container, helper),
     ...inspectRestart(helper),
     AutoRemove: container.autoRemove,
     ...{ VolumeDriver: "", ConsoleSize: [0, 0], Isolation: "" },

@@ -57,7 +57,7 @@ function addressesOf(id: string, network: NonNullable<HelperSettings["network"]>
 }
 
 /** `HostConfig`'s part of it. */
-export function inspectNetworkHost(container: Container) {
+export function inspectNetworkHost(container: Container, helper: HelperSettings) {
   const { network, details } = container.options as CreateOptions; // create recorded it
   const { publishesAll, egress } = networkingOf(container);
   const resolver = details?.resolver;
@@ -70,7 +70,8 @@ export function inspectNetworkHost(container: Container) {
     DnsSearch: dns.searches,
     DnsOptions: dns.options,
     ExtraHosts: (details?.addedHosts ?? []).map(({ name, address }) => `${name}:${address}`),
-    Egress: egress === null ? null : { Log: egress.isLogged, Allow: egress.allow },
+    Egress:
+      egress === null ? null : { Log: helper.network?.egress?.log ?? "", Allow: egress.allow },
     Links: [],
   };
 }

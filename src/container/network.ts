@@ -39,6 +39,7 @@ function portOf(text: string): string[] {
 
 /** Once in the life of a store: it is so for every container. */
 function warnOfLoopback({ database, host, warn }: ContainerContext, options: CreateOptions): void {
+  if (portsOf({ options }).length > 0) return; // then it is an error
   const sentence = loopbackWarning(options, host);
   if (sentence !== null && isNews(database, sentence)) warn(sentence);
 }

@@ -22,8 +22,21 @@ function addressesMeet(one: string, other: string): boolean {
   return [one, other].some((address) => address === "0.0.0.0" || address === "::");
 }
 
-/** Without what was said twice. Throws usage: one port of the host for two of the container. */
+/** Sockets that the network process has room for; "every address" takes two. */
+const socketsMax = 4096;
+
+/** Without what was said twice. Throws usage: one port of the host for two of the container, too many. */
 export function distinctPorts(ports: readonly PublishedPort[]): PublishedPort[] {
+  const sockets = ports.reduce((sum, one) => sum + one.count * (one.hostAddress === "" ? 2 : 1), 0);
+  if (sockets > socketsMax) {
+    throw new TspodError(
+      "usage",
+      `Cannot publish so many ports: ${sockets} sockets, on IPv4 and IPv6`,
+      {
+        next: `${socketsMax} are possible; publish fewer, on one address, or use --network=host`,
+      },
+    );
+  }
   const kept: PublishedPort[] = [];
   for (const port of ports) {
     const rival = kept.find((other) => areRivals(port, other));

@@ -5,7 +5,7 @@
 import { TspodError } from "../errors.ts";
 import type { EgressConfig, NetworkConfig } from "../helper/contract.ts";
 import { defaultDetails } from "./details.ts";
-import type { CreateOptions, EgressOptions, NetworkOptions } from "./options.ts";
+import type { CreateOptions, EgressOptions, EgressRule, NetworkOptions } from "./options.ts";
 import type { SpecHost, SpecPlace } from "./place.ts";
 
 export const noNetworkOptions: NetworkOptions = {
@@ -107,7 +107,14 @@ function egressConfig(
   { containerDir }: SpecPlace,
 ): EgressConfig | null {
   if (egress === null) return null;
-  return { log: egress.isLogged ? `${containerDir}/egress.log` : null, allow: egress.allow };
+  const allow = egress.allow?.flatMap(withGateway) ?? null;
+  return { log: egress.isLogged ? `${containerDir}/egress.log` : null, allow };
+}
+
+/** The host's names are answered inside, so nothing is heard of their addresses. */
+function withGateway(rule: EgressRule): EgressRule[] {
+  if (!("name" in rule) || !hostNames.includes(rule.name)) return [rule];
+  return [rule, { cidr: `${privateNetwork.v4.gateway}/32`, port: rule.port }];
 }
 
 /** What stands in /etc/hosts for the container itself. */

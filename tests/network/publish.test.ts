@@ -86,6 +86,8 @@ test("distinctPorts() takes what is said twice once, and refuses two for one por
   const parse = (...texts: string[]) => distinctPorts(texts.map((text) => parsePublish(text)));
   expect(parse("80:80", "80:80", "80", "80")).toHaveLength(3);
   expect(() => parse("80:80", "80:81")).toThrow("Cannot publish 0.0.0.0:80/tcp twice");
+  expect(() => parse("1000-3999:1000-3999")).toThrow("Cannot publish so many ports: 6000 sockets");
+  expect(parse("0.0.0.0:1000-3999:1000-3999")).toHaveLength(1);
   expect(() => parse("[::1]:80:80/udp", "[::]:70-90:1-21/udp")).toThrow(
     "Cannot publish [::]:70-90/udp twice",
   );

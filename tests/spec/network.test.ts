@@ -60,6 +60,15 @@ describe("private", () => {
     });
   });
 
+  test("lets the host's names out by the gateway's address", () => {
+    const allow = [{ name: "host.containers.internal", port: 80 }];
+    const networking = { ...noNetworkOptions, egress: { isLogged: false, allow } };
+    expect(build({ networking }).helper.network?.egress).toEqual({
+      log: null,
+      allow: [...allow, { cidr: "10.0.2.2/32", port: 80 }],
+    });
+  });
+
   test("without IPv6 on the host there is none inside, and none can be asked for", () => {
     const { helper } = build({}, {}, machine(true, false));
     expect(helper.network).toMatchObject({ address6: null, gateway6: null, dns6: null });
