@@ -66,6 +66,7 @@ const doors: Record<string, string[]> = {
     "disk-usage.ts",
     "inspect.ts",
     "ports.ts",
+    "requires.ts",
   ],
   network: ["show.ts"], // what ps needs of it, and nothing else
   helper: ["contract.ts"], // the types of the files that TypeScript and Zig exchange
