@@ -45,6 +45,25 @@ test("what happened, by time, kind, thing and label", async () => {
   });
 });
 
+test("a further process is told when it begins and how it ended, also when nobody stays with it", async () => {
+  const { world } = shared;
+  await using box = await runBox(world, "sleep 1000");
+  await world.ok(
+    "exec",
+    "-d",
+    box.id,
+    "sh",
+    "-c",
+    "while ! [ -e /go ]; do sleep 0.02; done; exit 3",
+  );
+  const told = () =>
+    past("-f", `container=${box.id}`, "--format", '{{.Status}} {{index .Attributes "exitCode"}}');
+  expect(await told()).toEndWith("exec <no value>");
+  await world.ok("exec", box.id, "touch", "/go");
+  const ended = await until("it has ended", async () => /exec_died 3/.exec(await told()));
+  expect(ended).toBeTruthy();
+});
+
 test("followed: each as it happens, also over a rotation, until somebody ends it", async () => {
   await using world = await makeWorld({ images: ["tiny"] });
   const follower = world.start(["events", "--format", "{{.Name}} {{.Status}}"]);

@@ -40,7 +40,6 @@ fn runIn(args: []const [*:0]const u8) sys.Error!u8 {
     var storage: Storage = undefined;
     const target = try targetOf(&arena_state, &exec, bytes, &storage);
     target.pass(passed);
-    if (exec.attach == null and !target.hasTerminal()) return leaveBehind(target);
     target.setConsoleSize(consoleSize(&exec));
     return sessions.run(&arena_state, .{
         .target = target,
@@ -154,25 +153,4 @@ fn hold(pid: linux.pid_t, start: u64) sys.Error!Process {
 
 fn notRunning() sys.Error {
     return sys.fail("exec", "the container is not running");
-}
-
-/// Detached, without a terminal: nobody needs to stay with it. It ends with the container at the latest.
-fn leaveBehind(target: launch.Target) sys.Error!u8 {
-    switch (target) {
-        .joined => |plan| plan.program.dies_with_parent = false,
-        .foreign => |plan| plan.work.exec.stays = false,
-        .container => unreachable,
-    }
-    const null_fd = try sys.checkFd("open", "/dev/null", linux.open("/dev/null", .{ .ACCMODE = .RDWR, .CLOEXEC = true }, 0));
-    var started = try launch.Launch.start(target, .{ .stdin = null_fd, .stdout = null_fd, .stderr = null_fd });
-    switch (started.finish(target)) {
-        .running => |running| {
-            event.emit(event.started(running.pid));
-            return 0;
-        },
-        .failed => |line| {
-            event.emit(line);
-            return exit_failed;
-        },
-    }
 }

@@ -1,4 +1,4 @@
-//! A program with a monitor of its own: run (detached or attached) and attached exec. Forks the monitor, waits until
+//! A program with a monitor of its own: run and exec, detached or attached. Forks the monitor, waits until
 //! the program runs, and then either leaves or stays as the client.
 const std = @import("std");
 const sys = @import("sys.zig");
@@ -333,6 +333,7 @@ const Streams = struct {
 
     fn openFor(streams: *Streams, options: Options) sys.Error!void {
         if (options.target.hasTerminal()) return;
+        if (options.helper == null and options.attach == null) return streams.openNowhere();
         if (!options.passesStreams()) return streams.open(options.stdin_open);
         streams.their_stdin = if (callers.fds[0] >= 0)
             try Callers.copy(callers.fds[0])
@@ -340,6 +341,13 @@ const Streams = struct {
             try sys.checkFd("open", "/dev/null", linux.open("/dev/null", .{ .CLOEXEC = true }, 0));
         streams.their_stdout = try Callers.copy(callers.fds[1]);
         streams.their_stderr = try Callers.copy(callers.fds[2]);
+    }
+
+    /// What a further process says that nobody stays with is nobody's.
+    fn openNowhere(streams: *Streams) sys.Error!void {
+        for ([_]*linux.fd_t{ &streams.their_stdin, &streams.their_stdout, &streams.their_stderr }) |fd| {
+            fd.* = try sys.checkFd("open", "/dev/null", linux.open("/dev/null", .{ .ACCMODE = .RDWR, .CLOEXEC = true }, 0));
+        }
     }
 
     fn open(streams: *Streams, stdin_open: bool) sys.Error!void {

@@ -178,7 +178,6 @@ const Keeper = struct {
         const program = try keeper.findProgram(&files);
         files.remove();
         report.send(keeper.channel, .executing, "");
-        if (!exec.stays) linux.exit_group(0); // the container's keeper takes over
         keeper.watch(program);
     }
 

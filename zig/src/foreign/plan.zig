@@ -125,8 +125,6 @@ pub const Exec = struct {
     process: std.json.Value,
     command: [:0]const u8,
     groups: []const u32,
-    /// Somebody wants to know how it ends.
-    stays: bool = true,
 };
 
 pub fn ofContainer(arena: *std.heap.ArenaAllocator, container: *prepare.Container) sys.Error!Plan {
