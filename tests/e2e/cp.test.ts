@@ -114,3 +114,35 @@ testWith(...registryPrograms, subordinateIds, program("fuse-overlayfs")).each([
   expect(await ok("start", "-a", id)).toBe("hello");
   await ok("rm", id);
 });
+
+describe("what no buffer holds", () => {
+  test("a tree a thousand levels deep, in and out", async () => {
+    const deep = "d/".repeat(1000);
+    const from = place();
+    mkdirSync(join(from, "tree", deep), { recursive: true });
+    writeFileSync(join(from, "tree", deep, "file"), "bottom");
+    await using to = await box("sleep 1000");
+    await ok("cp", join(from, "tree"), `${to.id}:/tmp`);
+    expect(await ok("exec", to.id, "cat", `/tmp/tree/${deep}file`)).toBe("bottom");
+    const back = place();
+    await ok("cp", `${to.id}:/tmp/tree`, back);
+    expect(readFileSync(join(back, "tree", deep, "file"), "utf8")).toBe("bottom");
+    await ok("exec", to.id, "rm", "-r", "/tmp/tree"); // what is left for tspod rm is flat again
+  });
+
+  test("a large file that is almost all holes, in and out, takes no more room there", async () => {
+    const sizeBytes = 2 ** 28;
+    const from = place();
+    await Bun.$`truncate -s ${sizeBytes} ${from}/holes`.quiet();
+    await Bun.$`printf middle | dd of=${from}/holes bs=1 seek=${2 ** 27} conv=notrunc`.quiet();
+    const look = `stat -c %s /tmp/holes; dd if=/tmp/holes bs=4096 skip=${2 ** 15} count=1 2>/dev/null | head -c 6`;
+    await using to = await box("sleep 1000");
+    await ok("cp", join(from, "holes"), `${to.id}:/tmp`);
+    expect(await to.sh(look)).toBe(`${sizeBytes}\nmiddle`);
+    expect(Number(await to.sh("stat -c %b /tmp/holes"))).toBeLessThan(1000);
+    const back = place();
+    await ok("cp", `${to.id}:/tmp/holes`, back);
+    const { size, blocks } = lstatSync(join(back, "holes"));
+    expect([size, blocks < 1000]).toEqual([sizeBytes, true]);
+  });
+});

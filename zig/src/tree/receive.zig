@@ -12,6 +12,7 @@
 const std = @import("std");
 const sys = @import("../sys.zig");
 const layer = @import("../layer/layer.zig");
+const holes = @import("holes.zig");
 const place = @import("place.zig");
 const words = @import("words.zig");
 const report = @import("report.zig");
@@ -174,7 +175,9 @@ pub const Receiver = struct {
     /// Closes `fd`.
     fn fill(receiver: *Receiver, fd: linux.fd_t, entry: *const archive.Entry) Error!void {
         defer _ = linux.close(fd);
-        while (try receiver.reader.data()) |bytes| try sys.writeAll(fd, bytes);
+        var content: holes.Content = .{ .fd = fd };
+        while (try receiver.reader.data()) |bytes| try content.write(bytes);
+        try content.finish();
         receiver.result.bytes += entry.size;
         try receiver.writer.setOwnerAndMode(fd, receiver.ownerOf(entry), receiver.modeOf(entry), false);
         try receiver.setXattrs(fd, entry); // after the owner: chown(2) takes capabilities away

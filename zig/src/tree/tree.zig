@@ -80,6 +80,7 @@ fn start(pipe: [2]linux.fd_t, end: u1) sys.Error!linux.pid_t {
 }
 
 test {
+    _ = @import("holes.zig");
     _ = @import("place.zig");
     _ = @import("writer.zig");
     _ = words;
