@@ -62,6 +62,28 @@ const benches: Bench[] = [
   { name: "inspect", goal: 0.2, tspod: [["inspect", "bench"]], podman: [["inspect", "bench"]] },
   { name: "logs", goal: 0.2, tspod: [["logs", "bench"]], podman: [["logs", "bench"]] },
   {
+    name: "cp into it and out of it",
+    tspod: [
+      ["cp", "/etc/services", "bench:/tmp/services"],
+      ["cp", "bench:/tmp/services", "-"],
+    ],
+    podman: [
+      ["cp", "/etc/services", "bench:/tmp/services"],
+      ["cp", "bench:/tmp/services", "-"],
+    ],
+  },
+  {
+    name: "commit, rmi",
+    tspod: [
+      ["commit", "-q", "halted", "made"],
+      ["rmi", "made"],
+    ],
+    podman: [
+      ["commit", "-q", "halted", "made"],
+      ["rmi", "made"],
+    ],
+  },
+  {
     name: "start, stop -t 0",
     goal: 0.2,
     tspod: [
