@@ -16,9 +16,10 @@ import {
   imageConfigSizeBytesMax,
   mediaTypes,
   parseImageConfig,
+  parseManifest,
 } from "../../oci/index.ts";
 import { parseDockerArchive, type ArchivedImage } from "../../oci/docker-archive.ts";
-import { explainWrite, prepareContent } from "../../store/content.ts";
+import { explainWrite, hasBlob, prepareContent } from "../../store/content.ts";
 import { recordEvent } from "../../store/events.ts";
 import { transact } from "../../store/database.ts";
 import {
@@ -29,6 +30,7 @@ import {
   type Orphans,
 } from "../../store/image-writes.ts";
 import { changeNames } from "../../store/index-file.ts";
+import { listImageRecords } from "../../store/images.ts";
 import { keepLease } from "../../store/leases.ts";
 import { hasLayer } from "../../store/layers.ts";
 import { keepBytes } from "../blob.ts";
@@ -162,6 +164,51 @@ async function store(
   image: FoundImage,
   { what, touched }: { what: string; touched: Touched },
 ): Promise<LoadedImage> {
+  const id = await idOf(spool, image);
+  if (isNamed(context, id, image.names)) {
+    recordLoaded(context, id, image.names);
+    return { id, names: image.names };
+  }
+  await put(context, spool, image, { what, touched });
+  recordLoaded(context, id, image.names);
+  return { id, names: image.names };
+}
+
+async function idOf(spool: Spool, image: FoundImage): Promise<Digest> {
+  if (image.kind === "layout") return image.manifest.config.digest;
+  return digestOf(await spool.text(image.config));
+}
+
+/**
+ * The same config is the same files. An image that is here with all its blobs keeps them, and the manifest it came with:
+ * an archive may have the same files under other digests. False: it is not here, or not whole.
+ */
+function isNamed({ database, paths }: ImageContext, id: Digest, names: readonly string[]): boolean {
+  return changeNames(database, () => {
+    const [present] = listImageRecords(database, id);
+    if (present === undefined) return false;
+    const manifest = parseManifest(present.manifest, { what: id });
+    const own = { digest: present.manifestDigest, sizeBytes: Buffer.byteLength(present.manifest) };
+    const blobs = manifest.kind === "manifest" ? [own, manifest.config, ...manifest.layers] : [own];
+    if (!blobs.every(({ digest, sizeBytes }) => hasBlob(paths, digest, sizeBytes))) return false;
+    for (const reference of names) {
+      const isSame = present.names.some((name) => name.reference === reference);
+      if (!isSame) insertName(database, id, { reference, digest: "" });
+    }
+    return true;
+  });
+}
+
+function recordLoaded(context: ImageContext, id: Digest, [name = ""]: readonly string[]): void {
+  recordEvent(context, { type: "image", status: "load", id, name });
+}
+
+async function put(
+  context: ImageContext,
+  spool: Spool,
+  image: FoundImage,
+  { what, touched }: { what: string; touched: Touched },
+): Promise<void> {
   using kept = new DisposableStack();
   const shown = image.names[0] ?? what;
   const { id, manifest, configText, config, layers } =
@@ -181,8 +228,6 @@ async function store(
       for (const reference of others) insertName(context.database, id, { reference, digest: "" });
     });
   }
-  recordEvent(context, { type: "image", status: "load", id, name: first ?? "" });
-  return { id, names: image.names };
 }
 
 interface Preparing {

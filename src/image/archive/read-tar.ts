@@ -64,8 +64,9 @@ export async function* readTar(
     yield {
       ...{ name, kind, linkName, isSymbolic: header.type === "2", sizeBytes: contentBytes, chunks },
     };
-    await reader.skip(left);
-    if (contentBytes > 0 && !(await reader.skip(padding))) throw truncated(what, `"${name}"`);
+    const isWhole =
+      (await reader.skip(left)) && (await reader.skip(contentBytes > 0 ? padding : 0));
+    if (!isWhole) throw truncated(what, `"${name}"`);
     extension = {};
   }
   if (!(await reader.isZeroToEnd())) {
