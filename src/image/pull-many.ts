@@ -27,11 +27,9 @@ export async function namesOfTags(
   access: RegistryAccess = {},
 ): Promise<NamedPull[]> {
   const reference = firstOf(context, text);
-  const rules = readRegistryRules(context.environment);
-  const origin = endpoints(rules, reference).at(-1);
-  if (origin === undefined) throw new RangeError("no endpoint"); // the origin is always one
+  requireAllowed(context.environment, reference);
   const name = repositoryName(reference);
-  const tags = await listTags(openRegistry(context, access), asAsked(origin, access), name);
+  const tags = await tagsOf(context, reference, access);
   if (tags.length > 0) return tags.map((tag) => ({ name: `${name}:${tag}` }));
   throw new TspodError("image.not_found", `Cannot find any tag of "${name}"`, {
     next: "check the name",
@@ -60,6 +58,25 @@ export async function namesOfPlatforms(
       : [],
   );
   return [...images, { name: text }];
+}
+
+/** Of the first that answers: mirrors in their order, then the registry itself. */
+async function tagsOf(
+  context: ImageContext,
+  reference: Reference,
+  access: RegistryAccess,
+): Promise<string[]> {
+  const client = openRegistry(context, access);
+  let failure: unknown;
+  for (const endpoint of endpoints(readRegistryRules(context.environment), reference)) {
+    try {
+      return await listTags(client, asAsked(endpoint, access), repositoryName(reference));
+    } catch (error) {
+      context.signal.throwIfAborted();
+      failure = error;
+    }
+  }
+  throw failure;
 }
 
 function firstOf({ environment }: ImageContext, text: string): Reference {

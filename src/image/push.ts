@@ -6,6 +6,7 @@ import {
   type Digest,
   formatReference,
   familiarReference,
+  isImageId,
   type Manifest,
   parseManifest,
   parseReference,
@@ -21,7 +22,7 @@ import {
 import { blobPath, explainWrite, hasBlob, prepareContent } from "../store/content.ts";
 import { recordEvent } from "../store/events.ts";
 import { recordPushedDigest } from "../store/image-writes.ts";
-import type { ImageRecord } from "../store/images.ts";
+import type { ImageRecord, StoredImage } from "../store/images.ts";
 import { asAsked, openRegistry, type RegistryAccess } from "./access.ts";
 import { type ImageContext, withSignal } from "./context.ts";
 import type { LayerPhase } from "./events.ts";
@@ -80,7 +81,7 @@ export async function pushImage(
   options: PushOptions = {},
 ): Promise<PushedImage> {
   const image = getImage(context, text);
-  const reference = destinationOf(options.destination ?? (image.reference || text));
+  const reference = destinationOf(options.destination ?? nameOf(image, text));
   using kept = new DisposableStack();
   const record = keepBase(context, image.id, kept);
   if (record === undefined) {
@@ -91,10 +92,30 @@ export async function pushImage(
     context.report({ kind: "pushing", reference: formatReference(reference) });
     return await push(context, record, reference, options);
   } catch (error) {
+    const isUnreachable = error instanceof TspodError && error.code === "registry.unreachable";
+    if (isUnreachable && reference.registry === "localhost") throw noRegistry(text, error);
     throw explainWrite(error, context.paths);
   } finally {
     context.report({ kind: "end" });
   }
+}
+
+/** The name it was called by: one of several that an id may have is not for us to choose. */
+function nameOf({ reference }: StoredImage, text: string): string {
+  const isNamed = !isImageId(text) || reference.endsWith(`/${text}:latest`);
+  if (isNamed && reference !== "") return reference;
+  throw new TspodError("usage", `"${text}" is an id: it does not say where to push to`, {
+    next: `tspod push ${text} REGISTRY/NAME:TAG`,
+  });
+}
+
+/** What is made here is called localhost/NAME. */
+function noRegistry(text: string, cause: unknown): TspodError {
+  return new TspodError(
+    "registry.unreachable",
+    `Cannot push "${text}": its name has no registry, and none answers on this machine`,
+    { next: `tspod push ${text} REGISTRY/NAME:TAG`, cause },
+  );
 }
 
 function destinationOf(text: string): Reference {

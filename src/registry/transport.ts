@@ -3,7 +3,7 @@
  * plain HTTP, errors in words. Knows nothing of authentication or of what is fetched.
  */
 import ky, { HTTPError, type KyInstance } from "ky";
-import type { TspodError } from "../errors.ts";
+import { TspodError } from "../errors.ts";
 import {
   errorCode,
   type Failing,
@@ -288,6 +288,7 @@ function retryMessage({ registry }: Failing, error: unknown, attempt: number): s
 
 function explain(failing: Failing, error: unknown, signal: AbortSignal): TspodError | unknown {
   if (signal.aborted) return signal.reason ?? error;
+  if (error instanceof TspodError) return error; // of a certificate, before anything was sent
   if (error instanceof HTTPError) {
     const { status, headers } = error.response;
     const body = typeof error.data === "string" ? error.data : JSON.stringify(error.data ?? "");

@@ -142,6 +142,13 @@ describe("push", () => {
     expect(await runElsewhere(`${address}/${name}:${tag}`, "cat", "/data/kept")).toBe("two");
   });
 
+  test("an id, or a name that was made up here, wants a destination", async () => {
+    const id = await world.ok("commit", "-q", "worker", "unsent");
+    expectSentence(await world.tspod(["push", id]), "is an id", "REGISTRY/NAME");
+    expectSentence(await world.tspod(["push", "unsent"]), "no registry", "REGISTRY/NAME");
+    await world.ok("push", "-q", id.slice(0, 12), `${address}/${mine}/by-id`);
+  });
+
   test("--all-tags: every name of the repository", async () => {
     const name = `${address}/${mine}/tags`;
     for (const tag of ["a", "b"]) await world.ok("commit", "-q", "worker", `${name}:${tag}`);
