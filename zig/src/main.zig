@@ -157,5 +157,6 @@ test {
     _ = @import("net/cage.zig");
     _ = @import("net/live.zig");
     _ = @import("net/splice.zig");
+    _ = @import("net/tcp/hostile_test.zig");
     _ = @import("net/neighbours.zig");
 }

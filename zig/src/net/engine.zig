@@ -47,11 +47,16 @@ pub fn run() void {
             if (ref.kind == .control and !resolver.hear(taps.control)) return drain();
             handle(ref, event.events);
         }
-        tcp_out.goOn();
-        splice.continueAll();
-        flows.settle();
-        if (loop.isDue()) sweep();
+        turn();
     }
+}
+
+/// What follows the events.
+fn turn() void {
+    tcp_out.goOn();
+    splice.continueAll();
+    flows.settle();
+    if (loop.isDue()) sweep();
 }
 
 fn handle(ref: loop.Ref, events: u32) void {
@@ -77,13 +82,30 @@ fn sweep() void {
     ports.sweep();
 }
 
-/// The container has ended: what it has sent before still goes out.
+/// Silence of that long is the end; the monitor waits a while longer than the most.
+const silence_ms = 20;
+const farewell_ms = 600;
+
+/// The container has ended: its ports are free at once, and what it has sent still goes out. Its kernel says of every
+/// connection that it is over, so that soon there are none.
 fn drain() void {
-    const rounds_max = 64;
-    for (0..rounds_max) |_| {
-        var is_empty = true;
-        for (0..taps.count) |i| is_empty = takeFrames(@intCast(i)) == 0 and is_empty;
-        if (is_empty) return;
+    ports.removeAll();
+    loop.forget(taps.control); // has no more to say, and would go on saying so
+    const until_ms = loop.now_ms + farewell_ms;
+    var events: [events_max]linux.epoll_event = undefined;
+    while (loop.now_ms < until_ms) {
+        var count: usize = 0;
+        for (0..taps.count) |i| count += takeFrames(@intCast(i));
+        if (count == 0 and flows.pool.count + splice.pool.count == 0) return;
+        loop.dueAt(loop.now_ms + silence_ms);
+        for (loop.wait(&events, count + flows.ready.length + splice.ready.length > 0)) |event| {
+            const ref: loop.Ref = @bitCast(event.data.u64);
+            handle(ref, event.events);
+            count += 1;
+        }
+        const had_more = flows.ready.length + splice.ready.length > 0;
+        turn();
+        if (count == 0 and !had_more) return;
     }
 }
 

@@ -42,6 +42,11 @@ pub fn change(fd: linux.fd_t, ref: Ref, events: u32) void {
     _ = linux.epoll_ctl(epoll, linux.EPOLL.CTL_MOD, fd, &event);
 }
 
+/// It stays open.
+pub fn forget(fd: linux.fd_t) void {
+    _ = linux.epoll_ctl(epoll, linux.EPOLL.CTL_DEL, fd, null);
+}
+
 fn make(ref: Ref, events: u32) linux.epoll_event {
     return .{ .events = events, .data = .{ .u64 = @bitCast(ref) } };
 }

@@ -56,6 +56,11 @@ pub fn remove(port: *Port) void {
     _ = linux.close(port.fd);
 }
 
+/// The container has ended: nobody else gets in.
+pub fn removeAll() void {
+    for (all[0..used_to]) |*port| if (port.is_used) remove(port);
+}
+
 fn indexOf(port: *const Port) usize {
     return (@intFromPtr(port) - @intFromPtr(&all)) / @sizeOf(Port);
 }

@@ -65,7 +65,9 @@ pub const Flow = struct {
         drained: bool = false,
         /// The socket did not take all that the container sent: it has to send that again.
         dropped: bool = false,
-        unused: u4 = 0,
+        /// The container knows about windows that are shifted (RFC 7323): only then are ours.
+        shifts: bool = true,
+        unused: u3 = 0,
     } = .{},
     /// The next byte expected of the container; what was acknowledged of it; the end of the window announced.
     seq_from: u32 = 0,
@@ -159,6 +161,7 @@ pub fn reset(flow: *Flow) void {
 pub fn sendSyn(flow: *Flow, with_ack: bool) void {
     const mss = flow.tap().segmentMax(flow.key.peer.address.isV4());
     const options = [_]u8{ 2, 4, @intCast(mss >> 8), @truncate(mss), 1, 3, 3, scale_to };
+    const options_bytes: usize = if (flow.is.shifts) options.len else 4;
     flow.room = roomOf(flow);
     const window: u16 = @intCast(@min(flow.room, 0xffff));
     _ = frame.sendTcp(flow.tap(), .{
@@ -168,7 +171,7 @@ pub fn sendSyn(flow: *Flow, with_ack: bool) void {
         .ack = flow.seq_from,
         .flags = .{ .syn = true, .ack = with_ack },
         .window = window,
-        .options = &options,
+        .options = options[0..options_bytes],
     }, 0);
     flow.seq_to = flow.seq_taken +% 1;
     flow.seq_furthest = flow.seq_to;
@@ -197,7 +200,7 @@ pub fn sendSegment(flow: *Flow, seq: u32, flags: packet.Flags, data_bytes: usize
     }, data_bytes);
     if (!is_sent) return false;
     flow.acknowledged = flow.seq_from;
-    flow.window_end = flow.seq_from +% (@as(u32, window) << scale_to);
+    flow.window_end = flow.seq_from +% (@as(u32, window) << shiftOf(flow));
     return true;
 }
 
@@ -205,6 +208,10 @@ const sk_meminfo_sndbuf = 3;
 const sk_meminfo_wmem_queued = 5;
 /// Less than that is not worth a segment.
 const room_least = 4096;
+
+fn shiftOf(flow: *const Flow) u5 {
+    return if (flow.is.shifts) scale_to else 0;
+}
 
 /// What the socket would take now. The kernel counts the memory, which is more than the bytes.
 pub fn roomOf(flow: *const Flow) u32 {
@@ -224,7 +231,9 @@ fn windowOf(flow: *Flow) u16 {
         loop.change(flow.fd, flow.ref(), watched); // asking makes the kernel tell when there is room
     }
     const usable = if (flow.room < room_least) 0 else flow.room;
-    return @intCast(@min(0xffff, std.math.divCeil(u32, @max(left, usable), 1 << scale_to) catch unreachable));
+    const shift = shiftOf(flow);
+    const units = (@max(left, usable) + (@as(u32, 1) << shift) - 1) >> shift;
+    return @intCast(@min(0xffff, units));
 }
 
 /// How far the container may send.

@@ -49,6 +49,7 @@ pub fn takeOffer(flow: *Flow, segment: *const Segment) void {
     const largest = flow.tap().segmentMax(flow.key.peer.address.isV4());
     flow.mss = std.math.clamp(offer.mss orelse 536, 88, largest);
     flow.scale_from = offer.scale orelse 0;
+    flow.is.shifts = offer.scale != null;
     flow.seq_from = segment.seq +% 1;
     flow.window_from = segment.window; // never shifted in a SYN
 }
@@ -88,7 +89,7 @@ fn isBefore(seq: u32, other: u32) bool {
     return @as(i32, @bitCast(seq -% other)) < 0;
 }
 
-fn takeOpen(flow: *Flow, segment: *const Segment) void {
+pub fn takeOpen(flow: *Flow, segment: *const Segment) void {
     if (segment.flags.rst) {
         // Anywhere in the window (RFC 9293); the exact place would be safer only among strangers (RFC 5961).
         if (segment.seq -% flow.seq_from < @max(1, flows.reach(flow))) flows.abort(flow);

@@ -1,0 +1,140 @@
+/**
+ * The private network beside pasta and slirp4netns in one run, out of a container and into it: `npm run bench:net`
+ * [-- SECONDS]. As an ordinary user, in namespaces of its own: the world outside is an address of this machine.
+ *
+ * Gbit/s of iperf3 (one stream, four); round trips of one byte over TCP and UDP, and whole connections, one after the
+ * other; processor time of the network's process for all of it. A machine that does other things as well makes all but
+ * comparisons within one run worth little.
+ */
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { helperCommand } from "../../src/helper/index.ts";
+import { bundleConfig } from "../helper/runtime-bundle.ts";
+import { measureInside, serveEcho } from "./net-echo.ts";
+
+const outside = "192.0.2.1";
+const outside6 = "2001:db8::1";
+const echoPort = 7007;
+
+const [role = "outer", argument = "2", directory = ""] = process.argv.slice(2);
+if (role === "host") await host(directory, Number(argument));
+else if (role === "inside") await measureInside(argument, echoPort);
+else outer(Number(role) || 2);
+
+/** A user namespace and a network with two addresses: what is in there, is the host. */
+function outer(seconds: number): void {
+  const base = mkdtempSync(join(tmpdir(), "tspod-bench-net-"));
+  const bun = join(base, "bun");
+  copyFileSync(process.execPath, bun);
+  const setUp = [
+    "ip link set lo up; ip tuntap add dev ext0 mode tap",
+    `ip addr add ${outside}/24 dev ext0; ip -6 addr add ${outside6}/64 dev ext0 nodad; ip link set ext0 up`,
+    "ip route add default via 192.0.2.254; ip -6 route add default via 2001:db8::fe dev ext0",
+    `exec ${process.execPath} ${import.meta.path} host ${seconds} ${base}`,
+  ].join("\n");
+  const flags = ["-Urnm", "--pid", "--fork", "--kill-child", "--mount-proc"];
+  const { exitCode } = Bun.spawnSync(["unshare", ...flags, "bash", "-ec", setUp], {
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  rmSync(base, { recursive: true, force: true });
+  process.exitCode = exitCode;
+}
+
+async function host(base: string, seconds: number): Promise<void> {
+  const servers = [Bun.spawn(["iperf3", "-s"], { stdio: ["ignore", "ignore", "ignore"] })];
+  await serveEcho([outside, outside6], echoPort);
+  Bun.spawnSync([
+    process.execPath,
+    "build",
+    join(import.meta.dir, "net.ts"),
+    "--target=bun",
+    `--outdir=${base}`,
+  ]);
+  const script = join(base, "measure.sh");
+  writeFileSync(script, measureScript(base, seconds));
+  const rows: [string, string[]][] = [
+    ["this machine itself", ["bash", script]],
+    ["tspod", ours(base, script)],
+    ["pasta", ["pasta", "--config-net", "-f", "-q", "-t", "none", "-u", "none", "bash", script]],
+    ["slirp4netns", ["bash", "-c", slirp(script)]],
+  ];
+  for (const [name, command] of rows) await measure(name, command);
+  for (const server of servers) server.kill();
+  process.exit(); // the echo servers would hold it for ever
+}
+
+async function measure(name: string, command: string[]): Promise<void> {
+  if (Bun.which(command[0] ?? "") === null) return console.log(`${name}: not installed`);
+  const child = Bun.spawn(command, { stdio: ["ignore", "pipe", "ignore"] });
+  const text = await new Response(child.stdout).text();
+  await child.exited;
+  const usage = child.resourceUsage();
+  const seconds = usage === undefined ? 0 : Number(usage.cpuTime.total) / 1e6;
+  console.log(`${name} (processor ${seconds.toFixed(1)} s, programs included)`);
+  for (const line of text.trim().split("\n")) console.log(`  ${line}`);
+}
+
+/** Runs inside; the same for everybody. */
+function measureScript(base: string, seconds: number): string {
+  const iperf = (title: string, flags: string): string =>
+    `printf '%-28s' '${title}'; iperf3 ${flags} -t ${seconds} -f g 2>&1 | grep receiver | tail -1 | awk '{for(i=1;i<=NF;i++) if ($i=="Gbits/sec") print $(i-1) " Gbit/s"}'`;
+  return [
+    iperf("out, IPv4", `-c ${outside}`),
+    iperf("in, IPv4", `-R -c ${outside}`),
+    iperf("out, IPv4, four streams", `-P4 -c ${outside}`),
+    iperf("in, IPv4, four streams", `-R -P4 -c ${outside}`),
+    iperf("out, IPv6", `-c ${outside6}`),
+    iperf("in, IPv6", `-R -c ${outside6}`),
+    `${base}/bun ${base}/net.js inside ${outside}`,
+    "",
+  ].join("\n");
+}
+
+function slirp(script: string): string {
+  return [
+    `mkfifo ${script}.go; unshare -n bash -c 'read x <${script}.go; exec bash ${script}' & child=$!`,
+    `slirp4netns --configure --mtu=65520 $child tap0 >/dev/null 2>&1 & slirp=$!`,
+    `for i in $(seq 200); do nsenter -t $child -n ip route 2>/dev/null | grep -q default && break; sleep 0.05; done`,
+    `echo >${script}.go; wait $child; kill $slirp`,
+  ].join("\n");
+}
+
+/** A container by hand, whose files are this machine's. */
+function ours(base: string, script: string): string[] {
+  const container = join(base, "container");
+  for (const name of ["merged", "upper", "work"])
+    mkdirSync(join(container, name), { recursive: true });
+  for (const name of ["dev", "proc", "sys"])
+    mkdirSync(join(base, "lower", name), { recursive: true });
+  const one = [{ containerID: 0, hostID: 0, size: 1 }];
+  const bind = (
+    path: string,
+  ): { destination: string; type: string; source: string; options: string[] } => ({
+    ...{ destination: path, type: "bind", source: path },
+    options: ["rbind"],
+  });
+  const config = bundleConfig(["bash", script], join(container, "merged"), {
+    mapping: { uid: one, gid: one, tools: null } as never, // of one id
+    env: ["PATH=/usr/bin:/bin", "HOME=/"],
+    mounts: ["/usr", "/bin", "/lib", "/lib64", "/etc", base].map(bind),
+  }) as { mounts: { type?: string }[] };
+  // A namespace of one id has no group for terminals, and nobody to make a cgroup for.
+  config.mounts = config.mounts.filter(({ type }) => type !== "devpts" && type !== "cgroup");
+  writeFileSync(join(container, "config.json"), JSON.stringify(config));
+  const helper = {
+    ...{ contract: 1, id: "bench", name: "bench", runtimeDir: join(base, "run") },
+    ...{ containerDir: container, trashDir: join(base, "trash"), createCwd: true },
+    rootfs: {
+      ...{ kind: "overlay", lower: [join(base, "lower")] },
+      ...{ upper: join(container, "upper"), work: join(container, "work") },
+    },
+    attach: { stdin: false, detachKeys: [], sigProxy: true, passthrough: false },
+    network: {
+      ...{ address4: "10.0.2.100/24", gateway4: "10.0.2.2", dns4: "10.0.2.3" },
+      ...{ address6: "fd00::100/64", gateway6: "fd00::2", dns6: "fd00::3" },
+    },
+  };
+  writeFileSync(join(container, "helper.json"), JSON.stringify(helper));
+  return [...helperCommand(), "run", container];
+}
