@@ -8,6 +8,10 @@ import { sharedWorld } from "../support/shared-world.ts";
 import { until } from "../support/wait.ts";
 
 const shared = sharedWorld();
+const ipv6 = (): string | undefined =>
+  networkInterfaces()["lo"]?.some(({ address }) => address === "::1") === true
+    ? undefined
+    : "no IPv6 on loopback";
 const needed = [...registryPrograms, tunDevice];
 const test = testWith(...needed);
 const ok = (...words: string[]): Promise<string> => shared.world.ok(...words);
@@ -47,6 +51,17 @@ describe("published ports", () => {
     expect(await get(`${at(1)}:8080`)).toBeNull();
     await ok("run", "--rm", "-p", `${at(1)}:8080:80`, "tiny", "true");
   });
+
+  testWith(...needed, ipv6)(
+    "of IPv6 lead there too, also to a program that knows IPv4 only",
+    async () => {
+      for (const listen of ["80", "0.0.0.0:80"]) {
+        const script = web.replace("-p 80", `-p ${listen}`);
+        await using box = await runBox(shared.world, script, "-p", "[::1]::80");
+        await answers(await ok("port", box.id, "80"));
+      }
+    },
+  );
 
   test("come and go while it runs, and are the same after a restart", async () => {
     await using box = await site();

@@ -10,7 +10,9 @@ const maker = @import("maker.zig");
 const pools = @import("pool.zig");
 const taps = @import("taps.zig");
 const ports = @import("ports.zig");
-const Endpoint = @import("address.zig").Endpoint;
+const addresses = @import("address.zig");
+const Address = addresses.Address;
+const Endpoint = addresses.Endpoint;
 
 const Way = struct {
     pipe: [2]linux.fd_t = .{ -1, -1 },
@@ -29,6 +31,8 @@ const Flow = struct {
     generation: u32,
     is_used: bool,
     is_connected: bool = false,
+    /// Refused by IPv6, it was asked by IPv4.
+    is_turned: bool = false,
     is_queued: bool = false,
     fds: [2]linux.fd_t = .{ -1, -1 },
     ways: [2]Way = .{ .{}, .{} },
@@ -56,11 +60,31 @@ pub fn offer(port: *const ports.Port, fd: linux.fd_t, client: Endpoint) bool {
         return false;
     };
     flow.fds = .{ fd, inner };
-    for (flow.fds) |one| _ = host.set(one, linux.IPPROTO.TCP, linux.TCP.NODELAY, 1);
-    const e = host.connect(inner, .{ .address = own, .port = port.inner });
-    if (e == .SUCCESS) flow.is_connected = true;
-    if ((e != .SUCCESS and e != .INPROGRESS) or !watch(flow)) abort(flow);
+    _ = host.set(fd, linux.IPPROTO.TCP, linux.TCP.NODELAY, 1);
+    flow.is_turned = own.isV4();
+    if ((!reach(flow, own) and !turn(flow)) or !watch(flow, 0) or !watch(flow, 1)) abort(flow);
     return true;
+}
+
+/// False: refused at once.
+fn reach(flow: *Flow, own: Address) bool {
+    const inner = flow.fds[1];
+    _ = host.set(inner, linux.IPPROTO.TCP, linux.TCP.NODELAY, 1);
+    const e = host.connect(inner, .{ .address = own, .port = flow.key.port });
+    flow.is_connected = e == .SUCCESS;
+    return e == .SUCCESS or e == .INPROGRESS;
+}
+
+/// "localhost" is ::1 as well, and whoever calls it by that means also a program that listens on IPv4 only. False: it has
+/// been asked already, or there is no IPv4.
+fn turn(flow: *Flow) bool {
+    if (flow.is_turned) return false;
+    flow.is_turned = true;
+    const own = taps.all[flow.key.tap].address4 orelse return false;
+    const inner = maker.take(true) orelse return false;
+    _ = linux.close(flow.fds[1]);
+    flow.fds[1] = inner;
+    return reach(flow, own.address);
 }
 
 /// Connections are found by their place only; this makes their keys differ.
@@ -72,19 +96,19 @@ fn nextNumber() u16 {
     return last.number;
 }
 
-fn watch(flow: *Flow) bool {
-    const index = @as(u24, pool.indexOf(flow)) * 2;
-    for (flow.fds, 0..) |fd, side| {
-        const ref: loop.Ref = .{ .kind = .splice, .index = index + @as(u24, @intCast(side)), .generation = flow.generation };
-        if (!loop.add(fd, ref, watched)) return false;
-    }
-    return true;
+fn watch(flow: *Flow, side: u1) bool {
+    const index = @as(u24, pool.indexOf(flow)) * 2 + side;
+    return loop.add(flow.fds[side], .{ .kind = .splice, .index = index, .generation = flow.generation }, watched);
 }
 
 pub fn handle(index: u24, generation: u32, events: u32) void {
     const flow = pool.at(index / 2, generation) orelse return;
     if (events & loop.failed != 0) {
-        if (host.errorOf(flow.fds[index % 2]) != .SUCCESS) return abort(flow);
+        if (host.errorOf(flow.fds[index % 2]) != .SUCCESS) {
+            const is_refused = index % 2 == 1 and !flow.is_connected;
+            if (is_refused and turn(flow) and watch(flow, 1)) return;
+            return abort(flow);
+        }
     }
     if (!flow.is_connected) {
         if (index % 2 == 0 or events & loop.out == 0) return;
