@@ -59,7 +59,10 @@ export async function addPorts(
   return ports;
 }
 
-/** What was removed: those that lead to the same port, from where `asked` says or (port 0) from everywhere. */
+/**
+ * First the network process is told: killed in between, the same command finds the port recorded, and ends what it began.
+ * What was removed: those that lead to the same port, from where `asked` says or (port 0) from everywhere.
+ */
 export async function removePorts(
   context: ContainerContext,
   container: Container,
@@ -71,11 +74,6 @@ export async function removePorts(
   const unknown = asked.find((wish) => !known.some((port) => isMeant(port, wish)));
   if (unknown !== undefined) throw notPublished(current, unknown);
   const gone = known.filter((port) => asked.some((wish) => isMeant(port, wish)));
-  record(
-    context,
-    current,
-    known.filter((port) => !gone.includes(port)),
-  );
   if (current.state.status === "running") {
     for (const port of gone) {
       const reply = await ask(context, current, { remove: port });
@@ -83,6 +81,11 @@ export async function removePorts(
       if (!isGone) throw failure(reply, port);
     }
   }
+  record(
+    context,
+    current,
+    known.filter((port) => !gone.includes(port)),
+  );
   recordContainerEvent(context, "update", current);
   return gone;
 }

@@ -77,10 +77,13 @@ export function startOwn(
   const { attach: before, joined: _, ...rest } = helper;
   const isPassed = rest.log.driver === "passthrough"; // then standard input is the container's to read
   const { name } = record;
-  if (attach !== null || before !== undefined || helper.name !== name || joined !== null) {
+  const network = withPortsOf(record, rest.network);
+  const isSame = network === rest.network && helper.name === name;
+  if (attach !== null || before !== undefined || !isSame || joined !== null) {
     const client = isPassed && attach !== null ? { ...attach, stdin: false } : attach;
     const next: HelperConfig = {
       ...{ ...rest, name },
+      ...(network === undefined ? {} : { network }),
       ...(client === null ? {} : { attach: client }),
       ...(joined === null ? {} : { joined }),
     };
@@ -95,6 +98,16 @@ export function startOwn(
     onWarning: (_, detail) => context.warn(detail),
   });
   return withPidFiles(context, record, withPorts(context, record, running));
+}
+
+/** The row says what is published: a command that was killed may have written one of the two only. */
+function withPortsOf(
+  record: ContainerRecord,
+  network: HelperConfig["network"],
+): HelperConfig["network"] {
+  const ports = portsOf(record);
+  if (network === undefined || Bun.deepEquals(network.ports, ports)) return network;
+  return { ...network, ports };
 }
 
 /** Where a port is in use by another container, the user is told which. */
