@@ -12,8 +12,8 @@ import { delay, until } from "../support/wait.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
 const test = testWith(...registryPrograms);
-const ownTrials = 200;
-const foreignTrials = 25;
+const ownTrials = 80;
+const foreignTrials = 15;
 const timeoutMs = 600_000;
 
 interface Trials {
