@@ -105,11 +105,31 @@ pub const Network = struct {
 
     /// Its ports are free when this returns, and what the container has sent is on its way.
     pub fn stop(network: *Network) void {
-        if (network.control >= 0) _ = linux.close(network.control);
-        network.control = -1;
-        network.reap();
+        // Whoever closes the TAP last waits for the kernel to take it down, for tens of milliseconds: not we.
         if (network.tap >= 0) _ = linux.close(network.tap);
         network.tap = -1;
+        const is_done = network.control >= 0 and network.awaitFarewell();
+        if (network.control >= 0) _ = linux.close(network.control);
+        network.control = -1;
+        if (!is_done) return network.reap();
+        _ = linux.close(network.pidfd); // it has only to end; session.zig reaps what is left
+        network.pidfd = -1;
+    }
+
+    /// Told that it is over, it says so when nothing of it is left but itself. False: it did not.
+    fn awaitFarewell(network: *Network) bool {
+        if (linux.errno(linux.shutdown(network.control, linux.SHUT.WR)) != .SUCCESS) return false;
+        var poll = [1]linux.pollfd{.{ .fd = network.control, .events = linux.POLL.IN, .revents = 0 }};
+        // Questions it asked before come first.
+        const words_max = 16;
+        for (0..words_max) |_| {
+            if (linux.poll(&poll, 1, farewell_ms) != 1) return false;
+            var word: [8]u8 = undefined;
+            const n = linux.recvfrom(network.control, &word, word.len, linux.MSG.DONTWAIT, null, null);
+            if (linux.errno(n) != .SUCCESS or n == 0) return false;
+            if (word[0] == 'e') return true;
+        }
+        return false;
     }
 
     fn reap(network: *Network) void {

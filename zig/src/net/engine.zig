@@ -44,11 +44,19 @@ pub fn run() void {
     while (true) {
         for (loop.wait(&events, flows.ready.length + splice.ready.length > 0)) |event| {
             const ref: loop.Ref = @bitCast(event.data.u64);
-            if (ref.kind == .control and !resolver.hear(taps.control)) return drain();
+            if (ref.kind == .control and !resolver.hear(taps.control)) {
+                drain();
+                return sayFarewell();
+            }
             handle(ref, event.events);
         }
         turn();
     }
+}
+
+/// The monitor waits for this word, and not for our end: the TAP goes with us, and the kernel takes its time for that.
+fn sayFarewell() void {
+    _ = linux.sendto(taps.control, "e", 1, linux.MSG.NOSIGNAL | linux.MSG.DONTWAIT, null, 0);
 }
 
 /// What follows the events.
