@@ -1,5 +1,13 @@
 /** Removes containers: the row first, then the files; what cannot be deleted now lies in trash/ until it can. */
-import { existsSync, mkdirSync, renameSync, rmSync, rmdirSync } from "node:fs";
+import {
+  type Dirent,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  rmdirSync,
+} from "node:fs";
 import { basename } from "node:path";
 import { TspodError } from "../errors.ts";
 import { endGroup } from "../host/index.ts";
@@ -174,15 +182,37 @@ export async function discardGroup(
   if (group !== null) await endGroup(group);
 }
 
-/** Files of subordinate ids can only be deleted inside the user namespace; most containers have none. */
+/**
+ * Files of subordinate ids can only be deleted inside the user namespace; most containers have none. Large and deep
+ * trees are the helper's as well: by paths, a thousand levels would take half a minute.
+ */
 export async function emptyTrash(context: ContainerContext, trees: string[]): Promise<void> {
-  const stubborn = trees.filter((tree) => !removePlainly(tree));
+  const stubborn = trees.filter((tree) => !(isSmall(tree) && removePlainly(tree)));
   if (stubborn.length > 0) {
     await removeTrees(
       { command: context.helper, mapping: context.mapping, signal: context.signal },
       stubborn,
     );
   }
+}
+
+const smallLevels = 16;
+const smallEntries = 256;
+
+function isSmall(tree: string): boolean {
+  let entries = 0;
+  const look = (path: string, levels: number): boolean => {
+    let names: Dirent[];
+    try {
+      names = readdirSync(path, { withFileTypes: true });
+    } catch {
+      return true; // closed to us, or a file, or gone: removing it will tell
+    }
+    entries += names.length;
+    if (levels === 0 || entries > smallEntries) return false;
+    return names.every((name) => !name.isDirectory() || look(`${path}/${name.name}`, levels - 1));
+  };
+  return look(tree, smallLevels);
 }
 
 function removePlainly(tree: string): boolean {
