@@ -162,7 +162,7 @@ pub fn sendSyn(flow: *Flow, with_ack: bool) void {
     const mss = flow.tap().segmentMax(flow.key.peer.address.isV4());
     const options = [_]u8{ 2, 4, @intCast(mss >> 8), @truncate(mss), 1, 3, 3, scale_to };
     const options_bytes: usize = if (flow.is.shifts) options.len else 4;
-    flow.room = roomOf(flow);
+    _ = measure(flow);
     const window: u16 = @intCast(@min(flow.room, 0xffff));
     _ = frame.sendTcp(flow.tap(), .{
         .from = flow.key.peer,
@@ -213,20 +213,23 @@ fn shiftOf(flow: *const Flow) u5 {
     return if (flow.is.shifts) scale_to else 0;
 }
 
-/// What the socket would take now. The kernel counts the memory, which is more than the bytes.
-pub fn roomOf(flow: *const Flow) u32 {
+/// What the socket would take now. The kernel counts the memory, which is more than the bytes. False: it is so full that
+/// the kernel tells when it no longer is (sk_stream_is_writeable).
+pub fn measure(flow: *Flow) bool {
     var info: [9]u32 = @splat(0);
     var length: linux.socklen_t = @sizeOf(@TypeOf(info));
     _ = linux.getsockopt(flow.fd, linux.SOL.SOCKET, linux.SO.MEMINFO, @ptrCast(&info), &length);
-    const free = info[sk_meminfo_sndbuf] -| info[sk_meminfo_wmem_queued];
-    return free / 4 * 3;
+    const queued = info[sk_meminfo_wmem_queued];
+    const free = info[sk_meminfo_sndbuf] -| queued;
+    flow.room = free / 4 * 3;
+    return free >= queued / 2;
 }
 
 /// To be announced, shifted. It never takes back what was announced before.
 fn windowOf(flow: *Flow) u16 {
     const left = reach(flow);
-    if (flow.room < 1 << 20) flow.room = roomOf(flow);
-    if (flow.room < room_least and !flow.is.full) {
+    // A window too small for a whole segment stops the container until somebody tells it of a larger one.
+    if (flow.room < 1 << 20 and !measure(flow) and !flow.is.full) {
         flow.is.full = true;
         loop.change(flow.fd, flow.ref(), watched); // asking makes the kernel tell when there is room
     }

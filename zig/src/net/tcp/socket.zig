@@ -44,7 +44,7 @@ fn handleOpen(flow: *Flow, events: u32) void {
 /// acknowledgement that says the same (RFC 5681); the first says something new.
 fn takeRoom(flow: *Flow) void {
     flow.is.full = false;
-    flow.room = flows.roomOf(flow);
+    _ = flows.measure(flow);
     const count: usize = if (flow.is.dropped) 4 else 1;
     flow.is.dropped = false;
     for (0..count) |_| _ = flows.sendSegment(flow, flow.seq_to, .{}, 0);
