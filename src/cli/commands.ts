@@ -27,6 +27,7 @@ const loaders = {
   pause: () => import("./pause.ts"),
   unpause: () => import("./unpause.ts"),
   wait: () => import("./wait.ts"),
+  unshare: () => import("./unshare.ts"),
   rename: () => import("./rename.ts"),
   update: () => import("./update.ts"),
   rm: () => import("./rm.ts"),

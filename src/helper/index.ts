@@ -29,6 +29,7 @@ export { describeFailure } from "./failure.ts";
 export { helperCommand } from "./executable.ts";
 export { askNetwork } from "./ports.ts";
 export { pauseGroup } from "./pause.ts";
+export { becomeRootInside } from "./unshare.ts";
 export { becomeRuntime, runtimeWords } from "./runtime.ts";
 export {
   applyLayer,

@@ -40,6 +40,22 @@ async function collect(socket: Socket): Promise<Buffer> {
   });
 }
 
+/** In the middle of a stream that flows. False: nobody has answered. */
+async function resetInTheMiddle(host: string, port: number): Promise<boolean> {
+  const client = connect({ port, host });
+  let left = 3 * megabytes;
+  return await new Promise((resolve) => {
+    client.on("data", ({ length }) => {
+      left -= length;
+      if (left > 0) return;
+      client.resetAndDestroy();
+      resolve(true);
+    });
+    client.on("error", () => resolve(false));
+    client.on("close", () => resolve(false));
+  });
+}
+
 describe("outwards", () => {
   networkTest.each([
     ["4", "127.0.0.1", "10.0.2.2"],
@@ -147,6 +163,30 @@ describe("published ports", () => {
       expect(again.port).toBe(hostPort);
     },
   );
+
+  networkTest("clients that reset their connections disturb nobody else", async () => {
+    const hostPort = freePort();
+    const doors = [80, 81, 82, 83];
+    const ports = doors.map((containerPort, i) => ({
+      ...{ protocol: "tcp", hostAddress: `127.0.3.${i + 1}`, hostPort, containerPort, count: 1 },
+    }));
+    const serve = (door: number): string =>
+      `while :; do nc -l -p ${door} </dev/zero >/dev/null || true; done`;
+    const script = doors.map((door) => `(${serve(door)}) &`).join(" ");
+    await using container = networked(`${script} wait`, { ports });
+    const started = container.start();
+    await started.started;
+    const pid = await networkPid(container);
+    const annoy = async ({ hostAddress }: { hostAddress: string }): Promise<void> => {
+      for (let i = 0; i < 30; i += 1) {
+        await until("something of the stream", () => resetInTheMiddle(hostAddress, hostPort));
+      }
+    };
+    await Promise.all(ports.map(annoy));
+    expect(await networkPid(container)).toBe(pid);
+    await container.control({ op: "stop", signal: 9, timeoutMs: 1 });
+    await started.outcome;
+  });
 
   networkTest(
     "one that is in use is an error before anything runs, with nothing left",

@@ -34,6 +34,7 @@ const verbs = [_]Verb{
     .{ .name = "ports", .run = @import("ports.zig").run },
     .{ .name = "probe", .run = @import("probe.zig").run },
     .{ .name = "net", .run = @import("net.zig").run },
+    .{ .name = "unshare", .run = @import("unshare.zig").run },
     .{ .name = "init", .run = @import("process/init.zig").run },
 };
 

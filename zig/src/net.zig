@@ -45,6 +45,7 @@ fn parse(text: [*:0]const u8) linux.fd_t {
 fn setUp(arena: std.mem.Allocator, directory: [:0]const u8, given: Given) sys.Error!void {
     const helper = try contract.load(contract.Helper, arena, directory, "helper.json");
     const network = helper.network orelse return sys.fail("network", "the container has none");
+    ignoreBrokenPipes();
     raiseLimit();
     pool.seed();
     if (!loop.open()) return sys.fail("network", "epoll");
@@ -59,6 +60,12 @@ fn setUp(arena: std.mem.Allocator, directory: [:0]const u8, given: Given) sys.Er
     if (network.ports.len > 0) maker.start(given.tap);
     if (!engine.watch(0)) return sys.fail("network", "epoll");
     if (!loop.add(given.control, .{ .kind = .control }, loop.in | loop.closed)) return sys.fail("network", "epoll");
+}
+
+/// splice(2) to a socket whose far end is gone has no flag against the signal, and that end may be anybody's.
+fn ignoreBrokenPipes() void {
+    const ignore: linux.Sigaction = .{ .handler = .{ .handler = linux.SIG.IGN }, .mask = linux.sigemptyset(), .flags = 0 };
+    _ = linux.sigaction(.PIPE, &ignore, null);
 }
 
 /// As many flows as the host allows.
