@@ -12,8 +12,8 @@ import { delay, until } from "../support/wait.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
 const test = testWith(...registryPrograms);
-const ownTrials = 80;
-const foreignTrials = 15;
+const ownTrials = 40;
+const foreignTrials = 10;
 const timeoutMs = 600_000;
 
 interface Trials {

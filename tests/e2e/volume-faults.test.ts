@@ -15,7 +15,7 @@ import type { World } from "../support/world.ts";
 
 const test = testWith(...registryPrograms, program("strace"));
 const triesAll = process.env.TSPOD_FAULTS === "all";
-const trialsEach = 5;
+const trialsEach = 4;
 const timeoutMs = triesAll ? 7_200_000 : 120_000;
 
 interface Command {

@@ -27,7 +27,9 @@ pub const Port = struct {
 };
 
 pub const ports_max = 4096;
-pub var all: [ports_max]Port = @splat(.{});
+/// All zeros: memory that is not in the file, and not touched by processes without ports.
+const nobody: Port = .{ .is_tcp = false, .fd = 0 };
+pub var all: [ports_max]Port = @splat(nobody);
 pub var used_to: usize = 0;
 /// Nobody is accepted until then: there were no descriptors left.
 var resting_until_ms: u64 = 0;
