@@ -1,6 +1,6 @@
 /** wait: for which state, for how many, and that nobody is asked time and again meanwhile. */
 import { expect } from "bun:test";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { createBox, runBox } from "../support/boxes.ts";
 import { cgroupDelegation } from "../support/delegated-cgroup.ts";
 import { registryPrograms, testWith } from "../support/requirements.ts";
@@ -33,6 +33,17 @@ function watches(pid: number): number {
   } catch {
     return 0;
   }
+}
+
+/** Whether it has a connection, which is one to a monitor. */
+function isConnected({ pid }: Running): boolean {
+  return readdirSync(`/proc/${pid}/fd`).some((fd) => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith("socket:");
+    } catch {
+      return false; // closed meanwhile
+    }
+  });
 }
 
 const answer = async (running: Running): Promise<string> => {
@@ -70,6 +81,7 @@ test("the exit code of a container with --rm is told, removed or not", async () 
   );
   await until("it runs", async () => (await world.tspod(["logs", box.id])).stdout !== "");
   const waits = [await waiting(box.id), await waiting("--condition", "removed", box.id)];
+  await until("both ask its monitor", () => waits.every(isConnected));
   await until("its trap is set", async () =>
     /SigCgt:\s+0*[1-9a-f]*4/.test(await world.ok("exec", box.id, "cat", "/proc/1/status")),
   );
