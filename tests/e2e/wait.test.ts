@@ -1,6 +1,6 @@
 /** wait: for which state, for how many, and that nobody is asked time and again meanwhile. */
 import { expect } from "bun:test";
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createBox, runBox } from "../support/boxes.ts";
 import { cgroupDelegation } from "../support/delegated-cgroup.ts";
 import { registryPrograms, testWith } from "../support/requirements.ts";
@@ -35,14 +35,19 @@ function watches(pid: number): number {
   }
 }
 
-/** Whether it has a connection, which is one to a monitor. */
-function isConnected({ pid }: Running): boolean {
-  return readdirSync(`/proc/${pid}/fd`).some((fd) => {
-    try {
-      return readlinkSync(`/proc/${pid}/fd/${fd}`).startsWith("socket:");
-    } catch {
-      return false; // closed meanwhile
-    }
+/** How often it has slept, while it sleeps: two that are the same have nothing to do between them. */
+function sleeps({ pid }: Running): string | null {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  if (!/^State:\s+S/m.test(status)) return null;
+  return /^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1] ?? null;
+}
+
+/** It has asked, and waits for the answer. */
+async function rests(running: Running): Promise<void> {
+  await until("it rests", async () => {
+    const before = sleeps(running);
+    await delay(50);
+    return before !== null && sleeps(running) === before;
   });
 }
 
@@ -81,7 +86,7 @@ test("the exit code of a container with --rm is told, removed or not", async () 
   );
   await until("it runs", async () => (await world.tspod(["logs", box.id])).stdout !== "");
   const waits = [await waiting(box.id), await waiting("--condition", "removed", box.id)];
-  await until("both ask its monitor", () => waits.every(isConnected));
+  await Promise.all(waits.map(rests));
   await until("its trap is set", async () =>
     /SigCgt:\s+0*[1-9a-f]*4/.test(await world.ok("exec", box.id, "cat", "/proc/1/status")),
   );
