@@ -84,11 +84,11 @@ function foresee(context: ImageContext, doomed: readonly ImageRecord[]): PrunedI
   const { users, total } = contentBytes(context);
   const ids = new Set<string>(doomed.map(({ id }) => id));
   const kept = [...users.values()].filter(({ images }) => [...images].some((id) => !ids.has(id)));
-  const strays = 0; // what a killed pull has left is of use to the next one, until something is removed in earnest
   return {
     untagged: doomed.flatMap(({ names }) => names.map(({ reference }) => reference)),
     deleted: doomed.map(({ id }) => id),
-    freedBytes: total - kept.reduce((sum, { bytes }) => sum + bytes, 0) + strays,
+    // without what a killed pull has left: it is of use to the next one, until something is removed in earnest
+    freedBytes: total - kept.reduce((sum, { bytes }) => sum + bytes, 0),
   };
 }
 

@@ -2,9 +2,9 @@
  * registries.conf version 2 (containers-registries.conf(5)): text -> rules, and rules -> the places to ask for a
  * reference. Pure. What a name without a registry means is short-names.ts's.
  */
-import { parse } from "smol-toml";
 import { TspodError } from "../errors.ts";
 import { type Reference, repositoryName } from "../oci/index.ts";
+import { parseConfText } from "./conf-text.ts";
 
 export interface RegistryRule {
   /** "docker.io", "quay.io/team", "*.example.org". */
@@ -42,17 +42,7 @@ const ruleCountMax = 1_000;
 
 /** Throws registries_conf.invalid, naming `path`. */
 export function parseRegistriesConf(text: string, path: string): RegistryRule[] {
-  const bad = (reason: string, cause?: unknown): TspodError =>
-    new TspodError("registries_conf.invalid", `Cannot read "${path}": ${reason}`, {
-      next: "see containers-registries.conf(5)",
-      cause,
-    });
-  let value: Record<string, unknown>;
-  try {
-    value = parse(text);
-  } catch (cause) {
-    throw bad(String((cause as Error).message).split("\n")[0] ?? "", cause);
-  }
+  const { value, bad } = parseConfText(text, path);
   if (typeof value.registries === "object") throw bad("version 1 of its format is no longer used");
   const tables = value.registry ?? [];
   if (!Array.isArray(tables)) throw bad('"registry" should be written [[registry]]');

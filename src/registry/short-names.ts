@@ -2,9 +2,8 @@
  * What a name without a registry means (containers-registries.conf(5), shortnames.conf): an alias, or the same name in each
  * of the search list's registries. Pure.
  */
-import { parse } from "smol-toml";
-import { TspodError } from "../errors.ts";
 import { defaultRegistry, hasRegistry, parseReference, type Reference } from "../oci/index.ts";
+import { parseConfText } from "./conf-text.ts";
 
 export interface ShortNames {
   /** Absent: nobody has said. */
@@ -17,17 +16,7 @@ const searchCountMax = 32;
 
 /** Of one file; what it says about registries is read elsewhere. Throws registries_conf.invalid. */
 export function parseShortNames(text: string, path: string): ShortNames {
-  const bad = (reason: string, cause?: unknown): TspodError =>
-    new TspodError("registries_conf.invalid", `Cannot read "${path}": ${reason}`, {
-      next: "see containers-registries.conf(5)",
-      cause,
-    });
-  let value: Record<string, unknown>;
-  try {
-    value = parse(text);
-  } catch (cause) {
-    throw bad(String((cause as Error).message).split("\n")[0] ?? "", cause);
-  }
+  const { value, bad } = parseConfText(text, path);
   const search = value["unqualified-search-registries"];
   const isList = Array.isArray(search) && search.every((one) => typeof one === "string");
   if (search !== undefined && !isList)
