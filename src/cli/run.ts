@@ -1,8 +1,15 @@
 /** `tspod run`: create, start, and stay until it ends unless detached. */
-import { createContainer, discardContainer, loadRequires, startOwn } from "../container/index.ts";
-import type { ContainerRecord } from "../store/containers.ts";
+import {
+  createContainer,
+  discardContainer,
+  findContainer,
+  loadRequires,
+  removeContainer,
+  startOwn,
+} from "../container/index.ts";
+import { type ContainerRecord, isUp } from "../store/containers.ts";
 import type { Attach, RunningHelper } from "../helper/index.ts";
-import { defineCommand } from "./command.ts";
+import { type CliContext, defineCommand } from "./command.ts";
 import { boolean, list, value } from "./flags.ts";
 import { forwardSignals, requireTerminal, signalFlag } from "./foreground.ts";
 import { openCidfile } from "./options/cidfile.ts";
@@ -66,7 +73,13 @@ export default defineCommand({
     let container: ContainerRecord | undefined;
     let helper: RunningHelper;
     try {
-      container = await createContainer(context, options, await parseEnsure(flags));
+      let written: Promise<void> | undefined;
+      container = await createContainer(context, options, {
+        ...(await parseEnsure(flags)),
+        onDisk: (promise) => {
+          written = promise;
+        },
+      });
       cidfile.write(container.id);
       if (options.requires !== undefined) {
         await (await loadRequires()).startRequired(context, container);
@@ -74,10 +87,11 @@ export default defineCommand({
       helper = startOwn(context, container, attach, passed, muted);
       if (attach?.sigProxy === true) forwardSignals(helper);
       await helper.started;
+      await written;
     } catch (error) {
-      // nothing has run, so nothing stays: the same command typed right has the name to itself
+      // nothing stays: the same command typed right has the name to itself
       cidfile.discard();
-      if (container !== undefined) await discardContainer(context, container);
+      if (container !== undefined) await undo(context, container);
       throw error;
     }
     if (attach === null) {
@@ -91,3 +105,10 @@ export default defineCommand({
     return code ?? 0;
   },
 });
+
+async function undo(context: CliContext, { id }: ContainerRecord): Promise<void> {
+  const made = findContainer(context, id);
+  if (made === null || !isUp(made.state)) return discardContainer(context, { id });
+  // it runs, but the disk could not keep it
+  await removeContainer(context, made, { force: true, volumes: true });
+}

@@ -50,6 +50,8 @@ export interface CreateHow extends EnsureOptions {
   isKept?: boolean;
   /** A container of that name is removed first. */
   replaces?: boolean;
+  /** Takes what the caller waits for itself, before it says that the container is there: the disk has it then. */
+  onDisk?: (written: Promise<void>) => void;
 }
 
 /** The record of a new container, ready to start. Errors: image.*, registry.*, container.name_in_use, usage. */
@@ -88,7 +90,11 @@ export async function createContainer(
   for (let draw = 1; ; draw++) {
     const name = options.name ?? generateName();
     try {
-      return await place(context, setting, image, { id, name, creator, rootfs, mounts });
+      const what = { id, name, creator, rootfs, mounts };
+      const { record, written } = await place(context, setting, image, what);
+      if (how.onDisk === undefined) await written;
+      else how.onDisk(written);
+      return record;
     } catch (error) {
       if (!isNameTaken(error)) throw error;
       if (options.name === null && draw < nameDrawsMax) continue;
@@ -158,7 +164,7 @@ async function place(
     rootfs: RootfsChoice;
     mounts: SettledMounts | null;
   },
-): Promise<ContainerRecord> {
+): Promise<{ record: ContainerRecord; written: Promise<void> }> {
   const { paths } = context;
   const { id, name, creator, rootfs, mounts } = what;
   const { options, host, layers, user, files, joined } = setting;
@@ -204,7 +210,7 @@ async function place(
   // a container that dies with its command need not survive a power cut
   const durable = !options.autoRemove;
   try {
-    await writeFiles(temporary, built, { durable, rootMode: topMode(options, image, paths) });
+    writeFiles(temporary, built, topMode(options, image, paths));
     const overlays = mounts === null ? [] : makeOverlays(temporary, mounts.mounts);
     if (setting.root !== undefined) {
       const fresh = [...(mounts?.claimed.fresh ?? [])].map((one) => volumeDirectory(paths, one));
@@ -225,7 +231,8 @@ async function place(
     await emptyTrash(context, [temporary]);
     throw error;
   }
-  if (durable) await syncTogether([paths.containers, logPath(context.database) ?? []].flat());
+  const written = durable ? syncContainer(context, containerDir, built) : Promise.resolve();
+  written.catch(() => undefined); // told to whoever waits for it
   try {
     placeSecrets(context, record);
   } catch (error) {
@@ -233,7 +240,18 @@ async function place(
     throw error;
   }
   recordContainerEvent(context, "create", record, record.labels);
-  return record;
+  return { record, written };
+}
+
+/** The files first: the disk is never asked to keep a row without them. */
+async function syncContainer(
+  { paths, database }: ContainerContext,
+  directory: string,
+  built: BuiltSpec,
+): Promise<void> {
+  const names = Object.keys(documents(built)).map((name) => `${directory}/${name}`);
+  await syncTogether([...names, directory]);
+  await syncTogether([paths.containers, logPath(database) ?? []].flat());
 }
 
 /**
@@ -305,25 +323,23 @@ function topMode({ rootfs }: CreateOptions, image: StoredImage, paths: Paths): n
   return top === undefined ? 0o755 : statSync(layerTree(paths, top)).mode & 0o7777;
 }
 
-async function writeFiles(
-  directory: string,
-  built: BuiltSpec,
-  { durable, rootMode }: { durable: boolean; rootMode: number },
-): Promise<void> {
+function writeFiles(directory: string, built: BuiltSpec, rootMode: number): void {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   for (const name of rootDirectories) mkdirSync(`${directory}/${name}`, 0o700);
   chmodSync(`${directory}/upper`, rootMode);
   for (const [name, text] of Object.entries(built.files)) {
     writeFileSync(`${directory}/${name}`, text, { mode: 0o644 });
   }
-  const texts = {
-    "config.json": formatRuntimeSpec(built.config),
-    "helper.json": JSON.stringify(built.helper),
-    ...(built.health === undefined ? {} : { "health-exec.json": JSON.stringify(built.health) }),
-  };
-  for (const [name, text] of Object.entries(texts)) {
+  for (const [name, value] of Object.entries(documents(built))) {
+    const text = name === "config.json" ? formatRuntimeSpec(built.config) : JSON.stringify(value);
     writeFileSync(`${directory}/${name}`, text, { mode: 0o600 });
   }
-  const names = Object.keys(texts).map((name) => `${directory}/${name}`);
-  if (durable) await syncTogether([...names, directory]);
+}
+
+function documents({ config, helper, health }: BuiltSpec) {
+  return {
+    "config.json": config,
+    "helper.json": helper,
+    ...(health === undefined ? {} : { "health-exec.json": health }),
+  };
 }

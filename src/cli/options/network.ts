@@ -29,6 +29,9 @@ export const networkFlags = {
   ),
 } as const;
 
+/** What the flag says in one word is not worth loading its reader for: 2 ms of a start. */
+const plainModes = ["private", "host", "none"] as const;
+
 export type NetworkFlags = FlagValues<typeof networkFlags>;
 
 export type NetworkContext = Pick<
@@ -41,11 +44,13 @@ export async function networkOptions(
   flags: NetworkFlags & NetworkContext,
   { namespaces }: Pick<CreateOptions, "namespaces">,
 ): Promise<Pick<CreateOptions, "network" | "networking">> {
+  const mode = plainModes.find((word) => word === flags.network);
   const isAsked = Object.keys(networkFlags).some((key) => {
     const given = flags[key as keyof NetworkFlags];
+    if (key === "network" && mode !== undefined) return false;
     return Array.isArray(given) ? given.length > 0 : given !== null && given !== false;
   });
-  if (!isAsked) return { network: "private" };
+  if (!isAsked) return { network: mode ?? "private" };
   const { parseNetworkFlags } = await import("./network-values.ts");
   return parseNetworkFlags(flags, namespaces);
 }
