@@ -25,6 +25,7 @@ const exitCodes = {
   "layer.invalid": 125,
   "container.not_found": 125,
   "container.ambiguous": 125,
+  "container.damaged": 125,
   "container.name_in_use": 125,
   "container.running": 125,
   "container.not_running": 125,

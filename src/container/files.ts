@@ -5,7 +5,7 @@ import { writeFileAtomic } from "../lib/atomic-file.ts";
 import { containerDirectory } from "../store/containers.ts";
 import type { Store } from "./find.ts";
 
-/** Errors: container.not_found when it was removed meanwhile. */
+/** Errors: container.not_found when it was removed meanwhile, container.damaged when the file is not what we wrote. */
 export function readContainerFile<T>(
   context: Pick<Store, "paths">,
   id: string,
@@ -15,10 +15,18 @@ export function readContainerFile<T>(
   try {
     return JSON.parse(readFileSync(path, "utf8")) as T; // create wrote it
   } catch (cause) {
-    throw new TspodError("container.not_found", `Cannot read "${path}"`, {
-      next: "the container has been removed, or its directory is damaged: tspod rm -f removes it",
-      cause,
-    });
+    const isGone = (cause as NodeJS.ErrnoException).code === "ENOENT";
+    const short = id.slice(0, 12);
+    throw new TspodError(
+      isGone ? "container.not_found" : "container.damaged",
+      isGone ? `Cannot find "${path}"` : `Cannot read "${path}": it is damaged`,
+      {
+        next: isGone
+          ? `the container has been removed, or its files were: then tspod rm -f ${short} removes the rest`
+          : `tspod rm -f ${short} removes the container; make it again`,
+        cause,
+      },
+    );
   }
 }
 

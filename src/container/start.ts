@@ -1,5 +1,5 @@
 /** Starts what create has made: one spawn, then events. */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { TspodError } from "../errors.ts";
 import {
   type Attach,
@@ -19,6 +19,7 @@ import {
 } from "../store/containers.ts";
 import type { ContainerContext } from "./context.ts";
 import { claimContainer } from "./claim.ts";
+import { readContainerFile } from "./files.ts";
 import { refreshJoined } from "./joined.ts";
 import { portsOf } from "./network.ts";
 import { placeSecrets } from "./secrets.ts";
@@ -73,7 +74,7 @@ export function startOwn(
   placeSecrets(context, record);
   const directory = containerDirectory(context.paths, record.id);
   const path = `${directory}/helper.json`;
-  const helper = JSON.parse(readFileSync(path, "utf8")) as HelperConfig; // create wrote it
+  const helper = readContainerFile<HelperConfig>(context, record.id, "helper.json");
   const { attach: before, joined: _, ...rest } = helper;
   const isPassed = rest.log.driver === "passthrough"; // then standard input is the container's to read
   const { name } = record;
