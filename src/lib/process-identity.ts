@@ -7,6 +7,9 @@ import { readFileSync } from "node:fs";
 /** "pid:start:boot id". */
 export type ProcessIdentity = string;
 
+/** Of those after the command name, counted from 0. */
+const startField = 19;
+
 /** Start time in clock ticks after boot, or null when there is no such process (or it is a zombie). */
 export function processStart(pid: number | "self"): number | null {
   let stat: string;
@@ -16,9 +19,9 @@ export function processStart(pid: number | "self"): number | null {
     return null; // gone: that is the answer
   }
   // the command name may hold spaces and parentheses: count from the last one
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ", startField + 1);
   if (fields[0] === "Z" || fields[0] === "X") return null;
-  return Number(fields[19]);
+  return Number(fields[startField]);
 }
 
 let cachedBootId: string | undefined;

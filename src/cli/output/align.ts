@@ -17,34 +17,62 @@ export const dockerAlign = { paddingCells: 3, columnCellsMin: 10 } satisfies Ali
 /** Lines as cells -> lines padded. */
 export function alignCells(lines: string[][], options: AlignOptions = {}): string[] {
   const { paddingCells, columnCellsMin } = { ...dockerAlign, ...options };
-  const padded = lines.map(() => "");
   const count = lines.length;
+  const isPlain = arePlain(lines);
+  const cells = isPlain ? (text: string) => text.length : cellsOf;
+  const columns = lines[0]?.length ?? 0;
+  if (isPlain && lines.every(({ length }) => length === columns)) {
+    return alignPlainTable(lines, paddingCells, columnCellsMin);
+  }
+  const padded = lines.map(() => "");
   for (let column = 0, isLast = false; !isLast; column++) {
     isLast = true;
     for (let first = 0; first < count; first++) {
       let end = first;
       let width = columnCellsMin - paddingCells;
-      for (let cells = lines[end]; cells !== undefined && column < cells.length - 1;) {
-        width = Math.max(width, cellsOf(cells[column] ?? ""));
-        cells = lines[++end];
+      for (let line = lines[end]; line !== undefined && column < line.length - 1;) {
+        width = Math.max(width, cells(line[column] ?? ""));
+        line = lines[++end];
       }
       if (end > first) isLast = false;
       for (let line = first; line < end; line++) {
-        padded[line] += pad(lines[line]?.[column] ?? "", width + paddingCells);
+        const text = lines[line]?.[column] ?? "";
+        padded[line] += text + " ".repeat(Math.max(0, width + paddingCells - cells(text)));
       }
       first = Math.max(first, end);
     }
   }
-  return lines.map((cells, line) => (padded[line] ?? "") + (cells[cells.length - 1] ?? ""));
+  return lines.map((line, index) => (padded[index] ?? "") + (line[line.length - 1] ?? ""));
 }
 
-/** What nearly every text is: a character, a cell. */
+/** What a list of a thousand is: as many cells in each line, a character a terminal cell. In a third of the time. */
+function alignPlainTable(
+  lines: string[][],
+  paddingCells: number,
+  columnCellsMin: number,
+): string[] {
+  const widths = (lines[0] ?? []).slice(0, -1).map((_, column) => {
+    let width = columnCellsMin - paddingCells;
+    for (const line of lines) width = Math.max(width, line[column]?.length ?? 0);
+    return width + paddingCells;
+  });
+  return lines.map((line) => {
+    let text = "";
+    for (let column = 0; column < widths.length; column++) {
+      text += (line[column] ?? "").padEnd(widths[column] ?? 0);
+    }
+    return text + (line[widths.length] ?? "");
+  });
+}
+
+/** What nearly every text is: a character, a terminal cell, and nothing that drives the terminal. */
 const plain = /^[ -~]*$/;
+
+/** All of them, found out at once: a thousand small questions would take longer. */
+export function arePlain(lines: readonly (readonly string[])[]): boolean {
+  return plain.test(lines.map((cells) => cells.join("")).join(""));
+}
 
 export function cellsOf(text: string): number {
   return plain.test(text) ? text.length : Bun.stringWidth(text);
-}
-
-function pad(text: string, cells: number): string {
-  return text + " ".repeat(Math.max(0, cells - cellsOf(text)));
 }

@@ -95,9 +95,10 @@ function otherFields(container: Container) {
 
 /** docker's: of one that does not run none is there. */
 function ports(container: Container): string {
+  if (!isUp(container.state)) return "";
   const { networking, details } = asked(container);
   if (networking === undefined && details === undefined) return "";
-  return isUp(container.state) ? formatPorts(portsOf(container), exposedOf(container)) : "";
+  return formatPorts(portsOf(container), exposedOf(container));
 }
 
 function statusWords(container: Container, options: PsRowOptions): string {

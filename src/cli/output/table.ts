@@ -1,5 +1,5 @@
 /** Tables as docker prints them. Returns text; whoever calls prints it. */
-import { alignCells, cellsOf, dockerAlign, type AlignOptions } from "./align.ts";
+import { alignCells, arePlain, cellsOf, dockerAlign, type AlignOptions } from "./align.ts";
 import { safe } from "./safe.ts";
 
 export interface Column<Row> {
@@ -29,7 +29,8 @@ export function formatTable<Row>(
   rows: Iterable<Row>,
   options: TableOptions = {},
 ): string {
-  const lines = Array.from(rows, (row) => columns.map((column) => safe(column.cell(row))));
+  let lines = Array.from(rows, (row) => columns.map((column) => column.cell(row)));
+  if (!arePlain(lines)) lines = lines.map((cells) => cells.map(safe));
   if (options.isHeaderless !== true) lines.unshift(columns.map((column) => column.header));
   if (options.fitCells !== undefined) shrink(lines, columns, options);
   return alignCells(lines, options)
