@@ -5,10 +5,13 @@ const std = @import("std");
 const sys = @import("../sys.zig");
 const epolls = @import("epoll.zig");
 const restart = @import("restart.zig");
+const clock = @import("clock.zig");
 const linux = sys.linux;
 
 pub const requests_max = 64;
 const line_bytes_max = 512;
+/// How long requests may take to follow their connections, at the end.
+const last_ms = 100;
 
 /// Of a request's text: a name, unescaped.
 const text_bytes_max = 2048;
@@ -47,16 +50,23 @@ var slots: [requests_max]Slot = @splat(.{});
 pub fn accept(epoll: epolls.Epoll, listener: linux.fd_t) bool {
     for (&slots, 0..) |*slot, i| {
         if (slot.fd >= 0) continue;
-        const rc = linux.accept4(listener, null, null, linux.SOCK.CLOEXEC | linux.SOCK.NONBLOCK);
-        if (linux.errno(rc) != .SUCCESS) return true;
-        slot.fd = @intCast(rc);
-        slot.have = 0;
-        slot.waits = null;
-        const ref: epolls.Ref = .{ .kind = .request, .index = @intCast(i), .fd = slot.fd };
-        epoll.add(ref, epolls.in | epolls.closed) catch close(epoll, i);
+        _ = acceptOne(epoll, listener, i);
         return true;
     }
     return false;
+}
+
+/// False: nobody has connected.
+fn acceptOne(epoll: epolls.Epoll, listener: linux.fd_t, index: usize) bool {
+    const slot = &slots[index];
+    const rc = linux.accept4(listener, null, null, linux.SOCK.CLOEXEC | linux.SOCK.NONBLOCK);
+    if (linux.errno(rc) != .SUCCESS) return false;
+    slot.fd = @intCast(rc);
+    slot.have = 0;
+    slot.waits = null;
+    const ref: epolls.Ref = .{ .kind = .request, .index = @intCast(index), .fd = slot.fd };
+    epoll.add(ref, epolls.in | epolls.closed) catch close(epoll, index);
+    return true;
 }
 
 pub fn close(epoll: epolls.Epoll, index: usize) void {
@@ -153,6 +163,29 @@ pub fn refuseWaiting(epoll: epolls.Epoll) void {
     }
 }
 
+/// The container has ended for good, and nobody can find `listener` any more: whoever has connected before still gets an
+/// answer, and not a hangup that says nothing. A request follows its connection at once.
+pub fn takeLast(epoll: epolls.Epoll, listener: linux.fd_t) void {
+    for (&slots, 0..) |*slot, i| {
+        if (slot.fd < 0 and !acceptOne(epoll, listener, i)) break;
+    }
+    const deadline_ms = clock.monotonicMs() + last_ms;
+    for (&slots, 0..) |*slot, i| {
+        if (slot.fd < 0 or slot.waits != null) continue;
+        var poll = [1]linux.pollfd{.{ .fd = slot.fd, .events = linux.POLL.IN, .revents = 0 }};
+        _ = linux.poll(&poll, 1, @intCast(deadline_ms -| clock.monotonicMs()));
+        const request = read(epoll, i) orelse {
+            close(epoll, i);
+            continue;
+        };
+        switch (request.op) {
+            .wait => wait(i, request.condition),
+            .stop => wait(i, .ended),
+            else => refuse(epoll, i, .SRCH),
+        }
+    }
+}
+
 pub fn answerOk(epoll: epolls.Epoll, index: usize, pid: linux.pid_t) void {
     answer(epoll, index, "{{\"ok\":true,\"pid\":{d}}}\n", .{pid});
 }
@@ -175,6 +208,36 @@ test "parse() takes the contract's requests and nothing else" {
     try std.testing.expectEqual(@as(u32, 10000), stop.timeoutMs);
     for ([_][]const u8{ "", "{}", "{\"op\":\"fly\"}", "{\"op\":\"signal\",\"signal\":-1}", "[]" }) |bad| {
         if (parse(bad)) |_| return error.TestUnexpectedResult;
+    }
+}
+
+test "takeLast() answers whoever has connected before the end" {
+    const epoll: epolls.Epoll = try .open();
+    defer _ = linux.close(epoll.fd);
+    const kind = linux.SOCK.STREAM | linux.SOCK.CLOEXEC | linux.SOCK.NONBLOCK;
+    const listener: linux.fd_t = @intCast(linux.socket(linux.AF.UNIX, kind, 0));
+    defer _ = linux.close(listener);
+    var name: linux.sockaddr.un = .{ .path = @splat(0) };
+    _ = std.fmt.bufPrint(&name.path, "\x00tspod last words {d}", .{linux.getpid()}) catch unreachable;
+    try std.testing.expectEqual(.SUCCESS, linux.errno(linux.bind(listener, @ptrCast(&name), @sizeOf(linux.sockaddr.un))));
+    try std.testing.expectEqual(.SUCCESS, linux.errno(linux.listen(listener, 4)));
+    const requests = [_][]const u8{ "{\"op\":\"wait\"}\n", "{\"op\":\"resize\"}\n", "" };
+    const answers = [_][]const u8{ "{\"ok\":true,\"exitCode\":7}\n", "{\"ok\":false,\"errno\":\"ESRCH\"}\n", "" };
+    var callers: [requests.len]linux.fd_t = undefined;
+    for (&callers, requests) |*fd, text| {
+        fd.* = @intCast(linux.socket(linux.AF.UNIX, kind, 0));
+        const rc = linux.connect(fd.*, @ptrCast(&name), @sizeOf(linux.sockaddr.un));
+        try std.testing.expectEqual(.SUCCESS, linux.errno(rc));
+        try std.testing.expectEqual(text.len, linux.write(fd.*, text.ptr, text.len));
+    }
+    takeLast(epoll, listener);
+    answerWaiting(epoll, 7);
+    for (callers, answers) |fd, expected| {
+        var buffer: [128]u8 = undefined;
+        const n = linux.read(fd, &buffer, buffer.len);
+        try std.testing.expectEqual(.SUCCESS, linux.errno(n));
+        try std.testing.expectEqualStrings(expected, buffer[0..n]);
+        _ = linux.close(fd);
     }
 }
 

@@ -882,11 +882,14 @@ pub const Monitor = struct {
             m.discardContainer();
             m.events.write(m.config.id(), "remove", &.{});
         } else m.writeExit();
-        if (m.control_fd) |fd| m.epoll.close(fd);
-        m.control_fd = null;
         if (m.attach_fd) |fd| m.epoll.close(fd);
         m.attach_fd = null;
         record.removeRuntimeDir(m.runtime_fd.?, m.config.runtime_dir.get());
+        if (m.control_fd) |fd| {
+            control.takeLast(m.epoll, fd);
+            m.epoll.close(fd);
+        }
+        m.control_fd = null;
         control.answerWaiting(m.epoll, m.ending.?.code);
         control.refuseWaiting(m.epoll);
     }
