@@ -17,6 +17,7 @@ import {
   isUp,
   readState,
 } from "../store/containers.ts";
+import { listOwnAnonymous } from "../store/volumes.ts";
 import type { ContainerContext } from "./context.ts";
 import { claimContainer } from "./claim.ts";
 import { readContainerFile } from "./files.ts";
@@ -75,11 +76,13 @@ export function startOwn(
   const directory = containerDirectory(context.paths, record.id);
   const path = `${directory}/helper.json`;
   const helper = readContainerFile<HelperConfig>(context, record.id, "helper.json");
-  const { attach: before, joined: _, ...rest } = helper;
+  const { attach: before, joined: _, afterEnd: old, ...rest } = helper;
   const isPassed = rest.log.driver === "passthrough"; // then standard input is the container's to read
   const { name } = record;
   const network = withPortsOf(record, rest.network);
-  const isSame = network === rest.network && helper.name === name;
+  const after = attach === null ? afterEnd(context, record) : undefined; // otherwise the caller does it
+  const isSame =
+    network === rest.network && helper.name === name && old === undefined && after === undefined;
   if (attach !== null || before !== undefined || !isSame || joined !== null) {
     const client = isPassed && attach !== null ? { ...attach, stdin: false } : attach;
     const next: HelperConfig = {
@@ -87,6 +90,7 @@ export function startOwn(
       ...(network === undefined ? {} : { network }),
       ...(client === null ? {} : { attach: client }),
       ...(joined === null ? {} : { joined }),
+      ...(after === undefined ? {} : { afterEnd: after }),
     };
     writeFileAtomic(path, JSON.stringify(next));
   }
@@ -99,6 +103,31 @@ export function startOwn(
     onWarning: (_, detail) => context.warn(detail),
   });
   return withPidFiles(context, record, withPorts(context, record, running));
+}
+
+/** What the command needs to find the same store. */
+const storeVariables = [
+  ...[
+    "HOME",
+    "PATH",
+    "TSPOD_ROOT",
+    "XDG_DATA_HOME",
+    "XDG_RUNTIME_DIR",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+  ],
+];
+
+/** Anonymous volumes go with a container with --rm when nobody is watching, too: any command of ours takes them. */
+function afterEnd(context: ContainerContext, record: ContainerRecord): HelperConfig["afterEnd"] {
+  const { database, environment } = context;
+  if (!record.autoRemove || listOwnAnonymous(database, record.id).length === 0) return undefined;
+  const program = environment.TSPOD_EXECUTABLE ?? process.execPath;
+  const env = storeVariables.flatMap((name) => {
+    const value = environment[name];
+    return value === undefined ? [] : [`${name}=${value}`];
+  });
+  return { args: [program, "container", "exists", record.id], env };
 }
 
 /** The row says what is published: a command that was killed may have written one of the two only. */

@@ -160,6 +160,8 @@ export interface HelperConfig {
   attach?: Attach;
   /** Delete the container directory when it ends, whoever is watching (`--rm`). */
   autoRemove: boolean;
+  /** With `autoRemove`, what the monitor becomes when all is over: what is left is for who knows the database. */
+  afterEnd?: { args: readonly string[]; env: readonly string[] };
   /**
    * Destination of a mount -> the path, relative to its source or the file system, of what is really mounted: found
    * without following a link out of there.

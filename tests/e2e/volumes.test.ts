@@ -5,6 +5,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -14,6 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { registryPrograms, testWith } from "../support/requirements.ts";
 import { sharedWorld } from "../support/shared-world.ts";
+import { until } from "../support/wait.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
 const test = testWith(...registryPrograms);
@@ -177,6 +179,28 @@ describe("what the image has", () => {
     await ok("rm", "-v", "gives");
     expect(await names()).toEqual(before);
     expect(directories().toSorted()).toEqual(before);
+  });
+
+  test("and go with --rm when nobody watches and no command follows", async () => {
+    const before = directories().toSorted();
+    const words = ["--rm", "volumes", "sh", "-c", "read line"];
+    const id = await ok("run", "-di", ...words);
+    const made = directories().filter((name) => !before.includes(name));
+    expect(made).toHaveLength(3);
+    // one that somebody else has stays
+    await ok("run", "-d", "--name", "heir", "--volumes-from", id, "tiny", "sleep", "1000");
+    await ok("kill", id);
+    const gone = (): string[] => made.filter((name) => !directories().includes(name));
+    await until("its row is gone", () => !existsSync(`${shared.world.root}/data/containers/${id}`));
+    expect(await ok("ps", "-aq", "--no-trunc")).not.toContain(id);
+    expect(gone()).toEqual([]);
+    await ok("rm", "-f", "-v", "heir");
+    const alone = await ok("run", "-di", ...words);
+    const its = directories().filter((name) => !before.includes(name));
+    expect(its).toHaveLength(3);
+    const state = `${shared.world.root}/run/${alone.slice(0, 24)}/state.json`;
+    process.kill((JSON.parse(readFileSync(state, "utf8")) as { pid: number }).pid, "SIGKILL");
+    await until("its volumes are gone", () => its.every((name) => !directories().includes(name)));
   });
 
   test("--image-volume tmpfs and ignore", async () => {

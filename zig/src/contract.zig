@@ -123,6 +123,8 @@ pub const Helper = struct {
     log: Log = .{ .driver = .none },
     attach: ?Attach = null,
     autoRemove: bool = false,
+    /// With `autoRemove`, what the monitor becomes when all is over.
+    afterEnd: ?struct { args: []const Text, env: []const Text = &.{} } = null,
     /// Destination of a mount -> what of its source or file system is mounted: relative to that.
     mountSubpaths: Map(Text) = .{},
     /// More of the program's variables, each ended by a NUL.

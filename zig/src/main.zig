@@ -125,6 +125,7 @@ test {
     _ = @import("monitor/stragglers.zig");
     _ = @import("monitor/timers.zig");
     _ = @import("monitor/restart.zig");
+    _ = @import("monitor/after.zig");
     _ = @import("monitor/events.zig");
     _ = @import("monitor/health.zig");
     _ = @import("monitor/notify.zig");

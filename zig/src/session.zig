@@ -8,6 +8,7 @@ const child = @import("process/child.zig");
 const descriptors = @import("process/descriptors.zig");
 const report = @import("process/report.zig");
 const launch = @import("monitor/launch.zig");
+const after = @import("monitor/after.zig");
 const monitors = @import("monitor/monitor.zig");
 const record = @import("monitor/record.zig");
 const clients = @import("monitor/clients.zig");
@@ -199,7 +200,10 @@ fn watch(arena: *std.heap.ArenaAllocator, options: Options, status: linux.fd_t, 
             continue;
         };
     };
+    var last: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
+    const command = after.read(last.allocator(), m.removal.path.get());
     m.cleanUp();
+    if (command) |wanted| after.become(wanted);
     return ending;
 }
 
