@@ -156,6 +156,8 @@ test {
     _ = @import("net/config.zig");
     _ = @import("net/publish.zig");
     _ = @import("net/resolver.zig");
+    _ = @import("net/questions.zig");
+    _ = @import("net/pace.zig");
     _ = @import("net/cage.zig");
     _ = @import("net/live.zig");
     _ = @import("net/splice.zig");

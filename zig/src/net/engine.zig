@@ -28,6 +28,7 @@ const tcp_in = @import("tcp/from_container.zig");
 const tcp_out = @import("tcp/to_container.zig");
 const tcp_socket = @import("tcp/socket.zig");
 const tcp_timers = @import("tcp/timers.zig");
+const Pace = @import("pace.zig").Pace;
 const Tap = @import("tap.zig").Tap;
 
 const events_max = 64;
@@ -117,22 +118,26 @@ fn drain() void {
     }
 }
 
+var paces: [taps.taps_max]Pace = @splat(.{});
 var input: [@sizeOf(frame.Offload) + 65536 + 64]u8 align(64) = undefined;
 
 /// How many there were.
 fn takeFrames(index: u8) usize {
     const tap = &taps.all[index];
-    for (0..turn_frames) |count| {
+    var count: usize = 0;
+    defer paces[index].note(count);
+    for (0..paces[index].limit(turn_frames)) |_| {
         const n = linux.read(tap.fd, &input, input.len);
         switch (linux.errno(n)) {
             .SUCCESS => {},
             .INTR => continue,
-            else => return count,
+            else => break,
         }
+        count += 1;
         if (n <= @sizeOf(frame.Offload)) continue;
         takeFrame(tap, index, input[@sizeOf(frame.Offload)..n]) catch {}; // nobody is told what nobody can have meant
     }
-    return turn_frames;
+    return count;
 }
 
 fn takeFrame(tap: *const Tap, index: u8, bytes: []const u8) packet.Error!void {

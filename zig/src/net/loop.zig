@@ -12,6 +12,8 @@ pub const in = linux.EPOLL.IN;
 pub const out = linux.EPOLL.OUT;
 pub const closed = linux.EPOLL.RDHUP;
 pub const failed = linux.EPOLL.ERR | linux.EPOLL.HUP;
+/// Of the two that which is no proper end.
+pub const wrong = linux.EPOLL.ERR;
 /// Told once, when it becomes so.
 pub const edge = linux.EPOLL.ET;
 

@@ -28,7 +28,7 @@ const Name = struct { name: []const u8, address: Address };
 var servers: [servers_max]Address = undefined;
 var servers_count: usize = 0;
 /// Which of them is asked: the next one when it fails.
-var current: usize = 0;
+pub var current: usize = 0;
 var names: [names_max]Name = undefined;
 var names_count: usize = 0;
 /// Whom we ask for the text of resolv.conf(5); null: the servers are given.
@@ -100,12 +100,22 @@ pub fn redirect(tap: *const Tap, protocol: u8, peer: Endpoint) ?host.Way {
 
 pub fn server() ?Endpoint {
     if (servers_count == 0) return null;
-    return .{ .address = servers[current % servers_count], .port = port };
+    if (current >= servers_count) current = 0; // there were more
+    return .{ .address = servers[current], .port = port };
 }
 
-/// It does not answer, or not in time.
-pub fn failed() void {
-    current +%= 1;
+pub fn count() usize {
+    return servers_count;
+}
+
+/// The one to ask when that one has failed. It is the same where there is no other.
+pub fn after(server_index: usize) usize {
+    return if (servers_count > 1) (server_index + 1) % servers_count else 0;
+}
+
+/// Nobody has answered that.
+pub fn giveUp(tap: *const Tap, key: pools.Key, query: []const u8) void {
+    send(tap, key, dns.refuse(query, dns.Rcode.server_failure, frame.space()[0..dns.udp_bytes_max]));
 }
 
 /// False: it is for the host's servers.
@@ -117,14 +127,14 @@ pub fn answer(tap: *const Tap, key: pools.Key, query: []const u8) bool {
         return true;
     };
     var found: [names_max]dns.Address = undefined;
-    var count: usize = 0;
+    var found_count: usize = 0;
     for (names[0..names_count]) |*name| {
         if (!std.ascii.eqlIgnoreCase(name.name, question.name)) continue;
-        found[count] = guard.plain(name.address);
-        count += 1;
+        found[found_count] = guard.plain(name.address);
+        found_count += 1;
     }
-    if (count > 0) {
-        send(tap, key, dns.answer(query, question, found[0..count], out));
+    if (found_count > 0) {
+        send(tap, key, dns.answer(query, question, found[0..found_count], out));
         return true;
     }
     if (!guard.allowsName(question.name)) {

@@ -15,6 +15,8 @@ const resolver = @import("resolver.zig");
 const packet = @import("packet.zig");
 const route = @import("route.zig");
 const guard = @import("guard.zig");
+const questions = @import("questions.zig");
+const Pace = @import("pace.zig").Pace;
 const taps = @import("taps.zig");
 const addresses = @import("address.zig");
 const Endpoint = addresses.Endpoint;
@@ -28,11 +30,10 @@ const Flow = struct {
     is_used: bool,
     is_answered: bool = false,
     is_dns: bool = false,
-    /// Since then a question is open; 0: none is.
-    asked_ms: u64 = 0,
     /// Of a published port: its socket is not ours alone, and the client is named with each datagram.
     is_published: bool = false,
     fd: linux.fd_t = -1,
+    pace: Pace = .{},
     client: Endpoint = .{},
     due_ms: u64 = loop.never,
 };
@@ -43,12 +44,15 @@ pub var pool: pools.Pool(Flow, flows_max) = .{};
 /// As Linux's connection tracking: 30 s, 120 s once both have spoken.
 const unanswered_ms = 30_000;
 const answered_ms = 120_000;
+/// A question that nobody answers is given up sooner (questions.zig); who asks often does so from one port.
 const dns_ms = 10_000;
+const dns_answered_ms = 1_000;
 /// Datagrams of one socket before others have their turn.
 const turn_datagrams = 64;
 
 fn touch(flow: *Flow) void {
-    const ms: u64 = if (flow.is_dns) dns_ms else if (flow.is_answered) answered_ms else unanswered_ms;
+    const dns: u64 = if (flow.is_answered and !isAsking(flow)) dns_answered_ms else dns_ms;
+    const ms: u64 = if (flow.is_dns) dns else if (flow.is_answered) answered_ms else unanswered_ms;
     flow.due_ms = loop.now_ms + ms;
     loop.dueAt(flow.due_ms);
 }
@@ -61,12 +65,12 @@ pub fn take(tap: *const Tap, tap_index: u8, ip: *const packet.Ip) packet.Error!v
     const key: pools.Key = .{ .peer = peer, .port = datagram.source, .tap = tap_index, .protocol = packet.protocol.udp };
     if (tap.isDns(peer.address) and peer.port == resolver.port and resolver.answer(tap, key, datagram.data)) return;
     const flow = pool.find(&key) orelse open(tap, key, ip) orelse return;
-    if (flow.is_dns) askNext(flow);
+    if (flow.is_dns) noteQuestion(flow, datagram.data);
     touch(flow);
     const e = sendOut(flow, datagram.data);
     switch (e) {
         .SUCCESS, .AGAIN, .NOBUFS, .NOMEM, .INTR => {},
-        .CONNREFUSED => { // of one before; this one goes on
+        .CONNREFUSED => if (flow.is_dns) refused(flow) else { // of one before; this one goes on
             icmp.tell(tap, .no_port, ip.whole);
             _ = sendOut(flow, datagram.data);
         },
@@ -78,15 +82,43 @@ pub fn take(tap: *const Tap, tap_index: u8, ip: *const packet.Ip) packet.Error!v
     }
 }
 
-/// Whoever asks again after that time has not been answered: then the next server is asked.
-const dns_patience_ms = 1_000;
+fn isAsking(flow: *const Flow) bool {
+    return questions.anyOf(pool.indexOf(flow), flow.generation) != null;
+}
 
-fn askNext(flow: *Flow) void {
-    if (flow.asked_ms == 0) flow.asked_ms = loop.now_ms;
-    if (loop.now_ms - flow.asked_ms < dns_patience_ms) return;
-    flow.asked_ms = loop.now_ms;
-    resolver.failed();
-    if (resolver.server()) |server| _ = host.connect(flow.fd, server);
+/// Whoever asks the same again has not been answered: then the next server is asked.
+fn noteQuestion(flow: *Flow, query: []const u8) void {
+    if (query.len < 2) return;
+    const is_again = questions.find(pool.indexOf(flow), flow.generation, query[0..2]) != null;
+    if (is_again) turnTo(flow, resolver.after(resolver.current));
+    _ = questions.note(pool.indexOf(flow), flow.generation, query, resolver.current);
+}
+
+fn turnTo(flow: *Flow, server: usize) void {
+    if (server == resolver.current) return;
+    resolver.current = server;
+    if (resolver.server()) |to| _ = host.connect(flow.fd, to);
+}
+
+/// Its server is silent, gone, or does not want to. The flow may be over.
+fn askNext(question: *questions.Question) void {
+    const flow = pool.at(question.flow, question.generation) orelse return questions.forget(question);
+    if (questions.isHopeless(question)) return giveUp(flow, question);
+    // Others may have found out already that this one does not answer.
+    const server = if (question.server == resolver.current) resolver.after(question.server) else resolver.current;
+    resolver.current = server;
+    const to = resolver.server() orelse return giveUp(flow, question);
+    _ = host.connect(flow.fd, to);
+    questions.again(question, server);
+    touch(flow);
+    // What the last one has said, which may be told only now, is not about this.
+    if (sendOut(flow, question.query()) == .CONNREFUSED) _ = sendOut(flow, question.query());
+}
+
+fn giveUp(flow: *Flow, question: *questions.Question) void {
+    resolver.giveUp(&taps.all[flow.key.tap], flow.key, question.query());
+    questions.forget(question);
+    touch(flow);
 }
 
 fn sendOut(flow: *const Flow, data: []const u8) linux.E {
@@ -121,8 +153,12 @@ fn open(tap: *const Tap, key: pools.Key, ip: *const packet.Ip) ?*Flow {
             return null;
         },
     };
-    const fd = host.socket(target.address, linux.SOCK.DGRAM, 0) orelse return null;
+    const fd = host.socket(target.address, linux.SOCK.DGRAM, 0) orelse again: {
+        if (!giveWay()) return null;
+        break :again host.socket(target.address, linux.SOCK.DGRAM, 0) orelse return null;
+    };
     const e = host.connect(fd, target);
+    if (e == .SUCCESS and pool.count == flows_max) _ = giveWay();
     const flow = if (e == .SUCCESS) pool.insert(key) else null;
     const made = flow orelse {
         _ = linux.close(fd);
@@ -136,7 +172,25 @@ fn open(tap: *const Tap, key: pools.Key, ip: *const packet.Ip) ?*Flow {
     return null;
 }
 
+/// The flow that would end first, of a few, ends now: there is no place, or no descriptor, for another. False: there is none.
+pub fn giveWay() bool {
+    const static = struct {
+        var hand: usize = 0;
+    };
+    const looked_at_max = 64;
+    var worst: ?*Flow = null;
+    for (0..@min(looked_at_max, pool.used_to)) |_| {
+        static.hand = (static.hand + 1) % pool.used_to;
+        const flow = &pool.flows[static.hand];
+        if (!flow.is_used or (worst != null and worst.?.due_ms <= flow.due_ms)) continue;
+        worst = flow;
+    }
+    close(worst orelse return false);
+    return true;
+}
+
 fn close(flow: *Flow) void {
+    if (flow.is_dns) questions.forgetAllOf(pool.indexOf(flow), flow.generation);
     if (!flow.is_published) _ = linux.close(flow.fd);
     pool.remove(flow);
 }
@@ -145,14 +199,14 @@ fn close(flow: *Flow) void {
 
 pub fn handle(flow: *Flow) void {
     const tap = &taps.all[flow.key.tap];
-    for (0..turn_datagrams) |_| {
+    var count: usize = 0;
+    for (0..flow.pace.limit(turn_datagrams)) |_| {
         const n = linux.recvfrom(flow.fd, frame.space().ptr, frame.payload_bytes_max, linux.MSG.DONTWAIT, null, null);
         switch (linux.errno(n)) {
             .SUCCESS => {},
             .INTR => continue,
             .CONNREFUSED => {
-                flow.asked_ms = @min(flow.asked_ms, 1); // nobody is there: no need to be patient
-                icmp.tellFlow(&flow.key, .no_port);
+                if (flow.is_dns) refused(flow) else icmp.tellFlow(&flow.key, .no_port);
                 continue;
             },
             .HOSTUNREACH => {
@@ -161,12 +215,32 @@ pub fn handle(flow: *Flow) void {
             },
             else => break,
         }
+        count += 1;
         flow.is_answered = true;
-        flow.asked_ms = 0;
-        if (flow.is_dns) guard.hear(frame.space()[0..n]);
+        if (flow.is_dns and !hearAnswer(flow, frame.space()[0..n])) continue;
         if (fits(tap, flow.key.peer, n)) _ = frame.sendUdp(tap, flow.key.peer, flow.key.port, n);
     }
+    flow.pace.note(count);
     touch(flow);
+}
+
+/// Nobody is there: no need to be patient.
+fn refused(flow: *Flow) void {
+    if (questions.anyOf(pool.indexOf(flow), flow.generation)) |question| askNext(question);
+}
+
+/// False: another server is asked instead.
+fn hearAnswer(flow: *Flow, answer: []const u8) bool {
+    guard.hear(answer);
+    if (answer.len < 2) return true;
+    const question = questions.find(pool.indexOf(flow), flow.generation, answer[0..2]) orelse return true;
+    const others_left = question.tries < resolver.count();
+    if (questions.isRefusal(answer) and others_left and !questions.isHopeless(question)) {
+        askNext(question);
+        return false;
+    }
+    questions.forget(question);
+    return true;
 }
 
 fn fits(tap: *const Tap, peer: Endpoint, bytes: usize) bool {
@@ -211,6 +285,7 @@ pub fn forget(fd: linux.fd_t) void {
 }
 
 pub fn sweep() void {
+    questions.sweep(&askNext);
     for (pool.all()) |*flow| {
         if (!flow.is_used) continue;
         if (flow.due_ms <= loop.now_ms) close(flow) else loop.dueAt(flow.due_ms);

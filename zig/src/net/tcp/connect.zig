@@ -29,9 +29,11 @@ pub fn start(tap: *const Tap, key: Key, segment: *const packet.Segment, ip: *con
     };
     flows.open(flow, fd);
     from_container.takeOffer(flow, segment);
-    switch (host.connect(fd, target)) {
-        .SUCCESS => if (loop.add(fd, flow.ref(), flows.watched)) succeed(flow) else flows.reset(flow),
-        .INPROGRESS => if (!loop.add(fd, flow.ref(), flows.watched)) flows.reset(flow),
+    const begun = host.connect(fd, target);
+    // This machine itself has answered by now: asking once more is less than being told of it.
+    switch (if (begun == .INPROGRESS) host.connect(fd, target) else begun) {
+        .SUCCESS => succeed(flow),
+        .ALREADY, .INPROGRESS => if (!flows.watch(flow, loop.out)) flows.reset(flow),
         else => |e| fail(flow, e),
     }
 }

@@ -43,7 +43,7 @@ pub const Flow = struct {
     fd: linux.fd_t = -1,
     /// The largest segment the container takes.
     mss: u16 = 536,
-    is: packed struct(u16) {
+    is: packed struct(u32) {
         /// The kernel keeps the place up to which we have peeked (SO_PEEK_OFF, Linux 6.9; 6.11 for version 6).
         peek_counted: bool = false,
         /// In `ready`, in `owing`.
@@ -67,7 +67,15 @@ pub const Flow = struct {
         dropped: bool = false,
         /// The container knows about windows that are shifted (RFC 7323): only then are ours.
         shifts: bool = true,
-        unused: u3 = 0,
+        /// Its socket's events come to us; that of its room, too.
+        watched: bool = false,
+        hears_room: bool = false,
+        /// It has sent once; more than that, and each at once (TCP_NODELAY).
+        spoken: bool = false,
+        hasty: bool = false,
+        /// The kernel asks whether its far end is still there (SO_KEEPALIVE).
+        kept_alive: bool = false,
+        unused: u14 = 0,
     } = .{},
     /// The next byte expected of the container; what was acknowledged of it; the end of the window announced.
     seq_from: u32 = 0,
@@ -75,6 +83,8 @@ pub const Flow = struct {
     window_end: u32 = 0,
     /// What the socket had room for when it was asked, less what went into it since.
     room: u32 = 0,
+    /// Of what went into it since.
+    unmeasured: u32 = 0,
     /// The next byte to the container, the furthest one ever sent, and what it has acknowledged.
     seq_to: u32 = 0,
     seq_furthest: u32 = 0,
@@ -110,26 +120,29 @@ pub var ready: pools.Queue(flows_max) = .{};
 pub var owing: pools.Queue(flows_max) = .{};
 
 /// What the socket tells: each once, when it becomes so.
-pub const watched = loop.in | loop.out | loop.closed | loop.edge;
+const watched = loop.in | loop.closed | loop.edge;
+
+/// Its events come to us from now on. False: the kernel has no place for that.
+pub fn watch(flow: *Flow, events: u32) bool {
+    flow.is.watched = loop.add(flow.fd, flow.ref(), watched | events);
+    return flow.is.watched;
+}
+
+/// Also when there is room in it. That it has some already is told as well.
+pub fn hearRoom(flow: *Flow) void {
+    flow.is.hears_room = true;
+    loop.change(flow.fd, flow.ref(), watched | loop.out);
+}
 
 /// Our own windows are shifted by that much: up to 16 MiB.
 pub const scale_to = 8;
 
 pub fn open(flow: *Flow, fd: linux.fd_t) void {
     flow.fd = fd;
-    _ = host.set(fd, linux.IPPROTO.TCP, linux.TCP.NODELAY, 1); // whether to wait for more is the container's decision
-    _ = host.set(fd, linux.SOL.SOCKET, linux.SO.KEEPALIVE, 1);
     flow.is.peek_counted = host.set(fd, linux.SOL.SOCKET, linux.SO.PEEK_OFF, 0);
-    flow.seq_to = random32();
+    flow.seq_to = pools.unforeseen(&flow.key);
     flow.seq_taken = flow.seq_to;
     flow.seq_furthest = flow.seq_to;
-}
-
-/// Of the connections that others start, or of ours, guessing is an attack.
-fn random32() u32 {
-    var bytes: [4]u8 = undefined;
-    _ = linux.getrandom(&bytes, bytes.len, 0);
-    return @bitCast(bytes);
 }
 
 /// It is over. What of it is still in a queue finds a flow that is not used, or another generation.
@@ -208,6 +221,9 @@ const sk_meminfo_sndbuf = 3;
 const sk_meminfo_wmem_queued = 5;
 /// Less than that is not worth a segment.
 const room_least = 4096;
+/// With that much of it, so little that went into it since changes nothing: most connections are a question and an answer.
+const room_plenty = 32 << 10;
+const unmeasured_max = 4096;
 
 fn shiftOf(flow: *const Flow) u5 {
     return if (flow.is.shifts) scale_to else 0;
@@ -222,6 +238,7 @@ pub fn measure(flow: *Flow) bool {
     const queued = info[sk_meminfo_wmem_queued];
     const free = info[sk_meminfo_sndbuf] -| queued;
     flow.room = free / 4 * 3;
+    flow.unmeasured = 0;
     return free >= queued / 2;
 }
 
@@ -229,9 +246,10 @@ pub fn measure(flow: *Flow) bool {
 fn windowOf(flow: *Flow) u16 {
     const left = reach(flow);
     // A window too small for a whole segment stops the container until somebody tells it of a larger one.
-    if (flow.room < 1 << 20 and !measure(flow) and !flow.is.full) {
+    const is_known = flow.room >= 1 << 20 or (flow.room >= room_plenty and flow.unmeasured <= unmeasured_max);
+    if (!is_known and !measure(flow) and !flow.is.full) {
         flow.is.full = true;
-        loop.change(flow.fd, flow.ref(), watched); // asking makes the kernel tell when there is room
+        hearRoom(flow); // asking makes the kernel tell when there is some
     }
     const usable = if (flow.room < room_least) 0 else flow.room;
     const shift = shiftOf(flow);

@@ -1,8 +1,8 @@
 //! TCP segments of a container: into the host's sockets. Everything in them is hostile until it is found to fit.
 const std = @import("std");
 const linux = std.os.linux;
-const loop = @import("../loop.zig");
 const frame = @import("../frame.zig");
+const host = @import("../host.zig");
 const packet = @import("../packet.zig");
 const flows = @import("flow.zig");
 const connecting = @import("connect.zig");
@@ -59,8 +59,7 @@ fn takeLast(flow: *Flow, segment: *const Segment) void {
     if (segment.flags.rst) return flows.abort(flow);
     if (segment.flags.syn) return flows.sendSyn(flow, true); // it has not heard us
     if (!segment.flags.ack or segment.ack != flow.seq_to) return;
-    begin(flow);
-    takeOpen(flow, segment);
+    if (begin(flow)) takeOpen(flow, segment);
 }
 
 /// The container's SYN and ACK, or its refusal.
@@ -70,18 +69,23 @@ fn takeAnswer(flow: *Flow, segment: *const Segment) void {
     if (!segment.flags.syn or !segment.flags.ack) return;
     takeOffer(flow, segment);
     flow.window_end = flow.seq_from;
-    begin(flow);
+    if (!begin(flow)) return;
     flow.window_from = segment.window;
     _ = flows.sendSegment(flow, flow.seq_to, .{}, 0);
-    if (!loop.add(flow.fd, flow.ref(), flows.watched)) return flows.reset(flow);
     to_container.send(flow);
 }
 
-fn begin(flow: *Flow) void {
+/// False: the flow is no more.
+fn begin(flow: *Flow) bool {
     flow.state = .open;
     flow.seq_taken = flow.seq_to;
     flow.retries = 0;
     timers.rest(flow);
+    if (flow.is.watched) return true;
+    flow.is.drained = true; // what is there already will be told
+    if (flows.watch(flow, 0)) return true;
+    flows.reset(flow);
+    return false;
 }
 
 /// Whether `seq` is less than half of all numbers behind `other`.
@@ -188,6 +192,7 @@ fn answerNow(flow: *Flow) void {
 
 /// True: the socket took all of it.
 fn write(flow: *Flow, data: []const u8) bool {
+    hasten(flow);
     var done: usize = 0;
     while (done < data.len) {
         const n = linux.sendto(flow.fd, data.ptr + done, data.len - done, linux.MSG.NOSIGNAL | linux.MSG.DONTWAIT, null, 0);
@@ -197,6 +202,7 @@ fn write(flow: *Flow, data: []const u8) bool {
             .AGAIN, .NOBUFS, .NOMEM => {
                 flow.is.full = true;
                 flow.is.dropped = true;
+                if (!flow.is.hears_room) flows.hearRoom(flow);
                 flow.room = 0;
                 break;
             },
@@ -208,5 +214,14 @@ fn write(flow: *Flow, data: []const u8) bool {
     }
     flow.seq_from +%= @intCast(done);
     flow.room -|= @intCast(done);
+    flow.unmeasured +|= @intCast(done);
     return done == data.len;
+}
+
+/// Whether to wait for more is the container's decision. The first segment, and a FIN, wait for nothing as it is.
+fn hasten(flow: *Flow) void {
+    if (flow.is.hasty) return;
+    flow.is.hasty = flow.is.spoken;
+    flow.is.spoken = true;
+    if (flow.is.hasty) _ = host.set(flow.fd, linux.IPPROTO.TCP, linux.TCP.NODELAY, 1);
 }

@@ -20,6 +20,7 @@ pub fn handle(flow: *Flow, events: u32) void {
 
 fn finish(flow: *Flow, events: u32) void {
     if (events & (loop.out | loop.failed) == 0) return;
+    if (events & loop.failed == 0) return connect.succeed(flow);
     const e = host.errorOf(flow.fd);
     if (e == .SUCCESS) connect.succeed(flow) else connect.fail(flow, e);
 }
@@ -30,7 +31,7 @@ fn judge(flow: *Flow) void {
 }
 
 fn handleOpen(flow: *Flow, events: u32) void {
-    if (events & loop.failed != 0) {
+    if (events & loop.wrong != 0) {
         judge(flow);
         if (!flow.is_used) return;
     }

@@ -1,6 +1,8 @@
 //! What happens to a TCP flow when nothing happens: sent again, probed, given up. One time is kept a flow, and one for
 //! all of them, which is never later than the first of theirs.
+const linux = @import("std").os.linux;
 const loop = @import("../loop.zig");
+const host = @import("../host.zig");
 const flows = @import("flow.zig");
 const to_container = @import("to_container.zig");
 const Flow = flows.Flow;
@@ -13,6 +15,8 @@ const syn_retries_max = 5;
 const retries_max = 12;
 /// As Linux asks whether an idle connection is still there (tcp_keepalive_time).
 const idle_ms = 2 * 60 * 60 * 1000;
+/// The kernel is asked to do so for those who live longer than that: few do.
+const young_ms = 60 * 1000;
 
 pub fn expectSyn(flow: *Flow) void {
     flow.dueIn(@as(u64, syn_ms) << @intCast(flow.retries));
@@ -21,7 +25,7 @@ pub fn expectSyn(flow: *Flow) void {
 /// Something was acknowledged, or nothing is to be.
 pub fn rest(flow: *Flow) void {
     flow.retries = 0;
-    flow.dueIn(if (flow.inFlight() > 0) answer_ms else idle_ms);
+    flow.dueIn(if (flow.inFlight() > 0) answer_ms else if (flow.is.kept_alive) idle_ms else young_ms);
 }
 
 /// Something was sent, or waits for the container's window.
@@ -62,6 +66,10 @@ fn expireOpen(flow: *Flow) void {
     if (flow.inFlight() > 0) {
         if (flow.retries > retries_max) return flows.reset(flow);
         to_container.rewind(flow);
+    } else if (flow.is.drained and !flow.is.kept_alive) {
+        flow.is.kept_alive = true;
+        _ = host.set(flow.fd, linux.SOL.SOCKET, linux.SO.KEEPALIVE, 1);
+        return rest(flow);
     } else if (flow.is.drained) {
         if (flow.retries > retries_max) return flows.reset(flow);
         probe(flow);
