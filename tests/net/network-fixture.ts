@@ -54,12 +54,22 @@ export function networked(
   return container;
 }
 
-/** The process that is the container's network. */
+/** The process that is the container's network; a child of it makes sockets inside. */
 export async function networkPid(container: Container): Promise<number> {
   const found = await until("its network's process is there", () =>
-    readdirSync("/proc").find((name) => /^\d+$/.test(name) && isNetworkOf(name, container)),
+    readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name) && isNetworkOf(name, container))
+      .find((pid) => !isNetworkOf(parentOf(pid), container)),
   );
   return Number(found);
+}
+
+function parentOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ")[1] ?? "";
+  } catch {
+    return ""; // it has just ended
+  }
 }
 
 function isNetworkOf(pid: string, container: Container): boolean {

@@ -57,7 +57,7 @@ fn setUp(arena: std.mem.Allocator, directory: [:0]const u8, given: Given) sys.Er
     try resolver.set(&network, given.control);
     if (network.egress) |*egress| try guard.set(egress);
     takeSockets(&network, given);
-    if (network.ports.len > 0) maker.start(given.tap);
+    if (network.ports.len > 0 or network.socket != null) maker.start(given.tap);
     if (!engine.watch(0)) return sys.fail("network", "epoll");
     if (!loop.add(given.control, .{ .kind = .control }, loop.in | loop.closed)) return sys.fail("network", "epoll");
 }

@@ -657,6 +657,7 @@ pub const Monitor = struct {
                 m.phase = .due;
             },
             .health => m.askHealth(),
+            .network => m.startNetworkAgain(),
         }
     }
 
@@ -733,9 +734,25 @@ pub const Monitor = struct {
     /// Somebody has killed it: connections are lost, but not the network.
     fn reviveNetwork(m: *Monitor) void {
         if (m.network.pidfd < 0) return;
-        const is_back = m.network.revive(m.epoll, m.config.container_dir.get());
-        m.events.write(m.config.id(), if (is_back) "network_restart" else "network_lost", &.{});
-        m.watchNetwork();
+        m.network.bury(m.epoll);
+        if (m.network.is_tool) return m.events.write(m.config.id(), "network_lost", &.{});
+        m.reviveNetworkLater();
+    }
+
+    fn reviveNetworkLater(m: *Monitor) void {
+        const pause_ms = m.network.pauseMs();
+        if (pause_ms > 0 and m.timers.set(m.epoll, .network, pause_ms)) return;
+        m.startNetworkAgain();
+    }
+
+    fn startNetworkAgain(m: *Monitor) void {
+        if (m.network.revive(m.config.container_dir.get())) {
+            m.events.write(m.config.id(), "network_restart", &.{});
+            return m.watchNetwork();
+        }
+        // Somebody has taken a port of it, or this host has nothing left: that may pass.
+        if (m.network.failures <= 2) m.events.write(m.config.id(), "network_lost", &.{});
+        _ = m.timers.set(m.epoll, .network, m.network.pauseMs());
     }
 
     // Signals --------------------------------------------------------------------------------------------------

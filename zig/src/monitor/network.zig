@@ -16,8 +16,10 @@ const linux = sys.linux;
 
 /// How long what the container has sent may take to leave.
 const farewell_ms = 1_000;
-/// One that ends sooner would only end again.
-const life_least_ms = 100;
+/// One that ends sooner than that may only end again: the next ones wait, each twice as long.
+const life_least_ms = 10_000;
+const pause_ms = 100;
+const pause_ms_max = 30_000;
 
 var sockets: [publish.sockets_max]linux.fd_t = undefined;
 
@@ -26,6 +28,8 @@ pub const Network = struct {
     control: linux.fd_t = -1,
     pidfd: linux.fd_t = -1,
     started_ms: u64 = 0,
+    /// Lives shorter than `life_least_ms`, and starts that failed, one after the other.
+    failures: u8 = 0,
     /// The host's resolv.conf(5).
     resolv: record.Path = .{},
     /// Another program's: it does not end with `control`, and has nothing to say to the end.
@@ -87,14 +91,25 @@ pub const Network = struct {
         network.pidfd = started.pidfd;
     }
 
-    /// It has ended though the container has not: a new one, from helper.json as it is now. False: that is no use.
-    pub fn revive(network: *Network, epoll: epolls.Epoll, directory: [:0]const u8) bool {
+    /// It has ended though the container has not.
+    pub fn bury(network: *Network, epoll: epolls.Epoll) void {
         _ = sys.waitExitFd(network.pidfd) catch {};
         epoll.close(network.pidfd);
         network.pidfd = -1;
         _ = linux.close(network.control);
         network.control = -1;
-        if (clock.monotonicMs() -| network.started_ms < life_least_ms) return false;
+        if (clock.monotonicMs() -| network.started_ms >= life_least_ms) network.failures = 0;
+    }
+
+    /// When the next one is to be started. The first is at once.
+    pub fn pauseMs(network: *Network) u64 {
+        defer network.failures +|= 1;
+        if (network.failures == 0) return 0;
+        return @min(pause_ms_max, @as(u64, pause_ms) << @min(network.failures - 1, 10));
+    }
+
+    /// A new one, from helper.json as it is now. False: it cannot be, now.
+    pub fn revive(network: *Network, directory: [:0]const u8) bool {
         var arena: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
         defer arena.deinit();
         const helper = contract.load(contract.Helper, arena.allocator(), directory, "helper.json") catch return false;

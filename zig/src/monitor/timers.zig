@@ -17,6 +17,8 @@ pub const Purpose = enum {
     lifetime,
     /// Time to ask how it is.
     health,
+    /// Its network's process is to be started again.
+    network,
 };
 
 const count = @typeInfo(Purpose).@"enum".fields.len;

@@ -1,7 +1,6 @@
 //! A client on the host's loopback and a program in the container are on one machine: bytes go from the one's socket to
 //! the other's through a pipe, without ever being copied or cut into frames (splice(2)). The program sees the container's
-//! own address, as if somebody inside had connected: a program that listens on the container's loopback only is not
-//! published.
+//! own address, as if somebody inside had connected; one that listens on the container's loopback only is asked there.
 const std = @import("std");
 const linux = std.os.linux;
 const host = @import("host.zig");
@@ -31,8 +30,9 @@ const Flow = struct {
     generation: u32,
     is_used: bool,
     is_connected: bool = false,
-    /// Refused by IPv6, it was asked by IPv4.
-    is_turned: bool = false,
+    /// The client's; and how many addresses were asked (`doorOf`).
+    is_v4: bool = false,
+    tries: u8 = 0,
     is_queued: bool = false,
     fds: [2]linux.fd_t = .{ -1, -1 },
     ways: [2]Way = .{ .{}, .{} },
@@ -51,40 +51,66 @@ const move_pages = 1; // SPLICE_F_MOVE
 /// False: it is to go through the TAP. Otherwise `fd` is taken.
 pub fn offer(port: *const ports.Port, fd: linux.fd_t, client: Endpoint) bool {
     const tap = &taps.all[port.tap];
-    const own = tap.addressLike(client.address) orelse return false;
-    const inner = maker.take(own.isV4()) orelse return false;
+    if (tap.addressLike(client.address) == null) return false;
     const number = nextNumber();
     const key: pools.Key = .{ .peer = .{ .port = number }, .port = port.inner, .tap = port.tap, .protocol = 0 };
-    const flow = (if (pool.find(&key) == null) pool.insert(key) else null) orelse {
-        _ = linux.close(inner);
-        return false;
-    };
-    flow.fds = .{ fd, inner };
+    const flow = (if (pool.find(&key) == null) pool.insert(key) else null) orelse return false;
+    flow.is_v4 = client.address.isV4();
+    flow.fds[0] = fd;
+    switch (reach(flow)) {
+        .begun => {},
+        .refused => {
+            abort(flow);
+            return true;
+        },
+        .no_socket => { // the other way will do
+            if (flow.fds[1] >= 0) _ = linux.close(flow.fds[1]);
+            pool.remove(flow);
+            return false;
+        },
+    }
     _ = host.set(fd, linux.IPPROTO.TCP, linux.TCP.NODELAY, 1);
-    flow.is_turned = own.isV4();
-    if ((!reach(flow, own) and !turn(flow)) or !watch(flow, 0) or !watch(flow, 1)) abort(flow);
+    if (!watch(flow, 0) or !watch(flow, 1)) abort(flow);
     return true;
 }
 
-/// False: refused at once.
-fn reach(flow: *Flow, own: Address) bool {
-    const inner = flow.fds[1];
-    _ = host.set(inner, linux.IPPROTO.TCP, linux.TCP.NODELAY, 1);
-    const e = host.connect(inner, .{ .address = own, .port = flow.key.port });
-    flow.is_connected = e == .SUCCESS;
-    return e == .SUCCESS or e == .INPROGRESS;
+const Reached = enum { begun, refused, no_socket };
+
+/// The next door at which nobody has said no yet.
+fn reach(flow: *Flow) Reached {
+    while (doorOf(flow)) |door| {
+        const inner = maker.take(door.isV4()) orelse return .no_socket;
+        flow.tries += 1;
+        if (flow.fds[1] >= 0) _ = linux.close(flow.fds[1]);
+        flow.fds[1] = inner;
+        _ = host.set(inner, linux.IPPROTO.TCP, linux.TCP.NODELAY, 1);
+        const to: Endpoint = .{ .address = door, .port = flow.key.port };
+        const begun = host.connect(inner, to);
+        // They are neighbours: whoever is there has answered by now.
+        const e = if (begun == .INPROGRESS) host.connect(inner, to) else begun;
+        flow.is_connected = e == .SUCCESS;
+        if (e == .SUCCESS or e == .ALREADY or e == .INPROGRESS) return .begun;
+    }
+    return .refused;
 }
 
-/// "localhost" is ::1 as well, and whoever calls it by that means also a program that listens on IPv4 only. False: it has
-/// been asked already, or there is no IPv4.
-fn turn(flow: *Flow) bool {
-    if (flow.is_turned) return false;
-    flow.is_turned = true;
-    const own = taps.all[flow.key.tap].address4 orelse return false;
-    const inner = maker.take(true) orelse return false;
-    _ = linux.close(flow.fds[1]);
-    flow.fds[1] = inner;
-    return reach(flow, own.address);
+/// "localhost" is ::1 as well, and whoever calls it by that means also a program that listens on IPv4 only; or one that
+/// listens for itself only, as many do when nobody tells them otherwise. Null: all have been asked.
+fn doorOf(flow: *const Flow) ?Address {
+    const tap = &taps.all[flow.key.tap];
+    const doors = [_]?Address{
+        if (flow.is_v4 or tap.address6 == null) null else tap.address6.?.address,
+        if (tap.address4) |own| own.address else null,
+        if (flow.is_v4 or tap.address6 == null) null else .{ .bytes = .{0} ** 15 ++ .{1} },
+        if (tap.address4 != null) .ofV4(.{ 127, 0, 0, 1 }) else null,
+    };
+    var left = flow.tries;
+    for (doors) |door| {
+        const address = door orelse continue;
+        if (left == 0) return address;
+        left -= 1;
+    }
+    return null;
 }
 
 /// Connections are found by their place only; this makes their keys differ.
@@ -106,7 +132,7 @@ pub fn handle(index: u24, generation: u32, events: u32) void {
     if (events & loop.failed != 0) {
         if (host.errorOf(flow.fds[index % 2]) != .SUCCESS) {
             const is_refused = index % 2 == 1 and !flow.is_connected;
-            if (is_refused and turn(flow) and watch(flow, 1)) return;
+            if (is_refused and reach(flow) == .begun and watch(flow, 1)) return;
             return abort(flow);
         }
     }
@@ -199,7 +225,9 @@ fn splice(from: linux.fd_t, to: linux.fd_t, bytes: usize) usize {
 }
 
 fn close(flow: *Flow) void {
-    for (flow.fds) |fd| _ = linux.close(fd);
+    for (flow.fds) |fd| if (fd >= 0) {
+        _ = linux.close(fd);
+    };
     for (flow.ways) |way| for (way.pipe) |fd| if (fd >= 0) {
         _ = linux.close(fd);
     };
@@ -208,6 +236,6 @@ fn close(flow: *Flow) void {
 
 /// Both sides hear that it has failed.
 fn abort(flow: *Flow) void {
-    for (flow.fds) |fd| host.resetOnClose(fd);
+    for (flow.fds) |fd| if (fd >= 0) host.resetOnClose(fd);
     close(flow);
 }
