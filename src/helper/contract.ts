@@ -8,11 +8,12 @@
  * numbers; events then go out on the one after them.
  */
 
-import type { NetworkConfig, NetworkTool } from "./network.ts";
+import type { NetworkConfig, NetworkEntry, NetworkTool } from "./network.ts";
 
 export type {
   EgressConfig,
   NetworkConfig,
+  NetworkEntry,
   NetworkTool,
   PortForward,
   PortReply,
@@ -135,6 +136,8 @@ export interface HelperConfig {
   rootfs: Rootfs;
   /** Absent: the network namespace stays as config.json makes it. */
   network?: NetworkConfig;
+  /** Instead of `network`: those that somebody has created. */
+  networks?: NetworkEntry[];
   networkTool?: NetworkTool;
   /** Programs that write maps of more than the caller's own id; null when the map is the single-id fallback. */
   idMapTools: { newuidmap: string; newgidmap: string } | null;
@@ -296,8 +299,21 @@ export type ControlRequest =
   | { op: "restart"; signal: number; timeoutMs: number }
   /** Answers when the container has ended, or (with a condition) when its health check has found that. */
   | { op: "wait"; condition?: "ended" | "healthy" | "unhealthy" }
-  /** What is written down from now on has that name. */
+  /**
+   * What is written down from now on has that name. On `networks` the names are those that helper.json has now: whoever
+   * asks has written it before.
+   */
   | { op: "rename"; name: string }
+  /**
+   * The entry of that id in `networks` of helper.json, which is there before this is asked: a line here is short. EEXIST: it
+   * is on that network already.
+   */
+  | { op: "connect"; network: string }
+  /**
+   * The id of a network that is in helper.json no more; what was the default route, with its ports, may be another one's
+   * there. ENOENT: it is not on that network.
+   */
+  | { op: "disconnect"; network: string }
   | { op: "policy"; policy: RestartPolicy; retriesMax: number }
   /** One health check now: exitCode 0 well, 1 not, 125 it could not be asked. ENOENT: it has no check. */
   | { op: "health" }

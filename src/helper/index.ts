@@ -13,6 +13,7 @@ export type {
   HelperConfig,
   LayerDone,
   NetworkConfig,
+  NetworkEntry,
   PortForward,
   PortReply,
   PortRequest,

@@ -39,6 +39,43 @@ export interface NetworkConfig {
   socket: string;
 }
 
+/**
+ * One of `networks` of helper.json: a network that several containers may be on. It is one process that is a switch among
+ * their interfaces, alive while one of them is there. The first has the name server of resolv.conf; ports and the way
+ * out are of the one that `isDefaultRoute`. An empty list: nothing but loopback, so far.
+ */
+export interface NetworkEntry {
+  /** Of the network, 64 hex characters. */
+  id: string;
+  network: string;
+  /** Where its process is met; the directory may be missing. */
+  socket: string;
+  interface: string;
+  mac: string;
+  mtu: number;
+  address4: string;
+  /** It is the forwarder's, too. */
+  gateway4: string;
+  dns4: string;
+  address6: string | null;
+  gateway6: string | null;
+  dns6: string | null;
+  /** No way out, not even to the host: members, and the names of members. */
+  internal: boolean;
+  isDefaultRoute: boolean;
+  /** The container's id. */
+  member: string;
+  /** What the forwarder answers for its addresses. */
+  names: string[];
+  hostLoopback: boolean;
+  resolv: string;
+  servers: string[];
+  /** What the forwarder answers besides names of members. */
+  hosts: { name: string; address: string }[];
+  ports: PortForward[];
+  egress: EgressConfig | null;
+}
+
 /** `networkTool` of helper.json: a program of the host's that makes the container's network, and ends with it. */
 export interface NetworkTool {
   /** Absolute. */
