@@ -144,6 +144,8 @@ pub const Helper = struct {
     notify: enum { ignore, container, started, healthy } = .ignore,
     /// A network namespace of its own has this in it; null: only a loopback.
     network: ?networks.Network = null,
+    /// Instead of it: those that other containers may be on.
+    networks: ?[]const networks.Entry = null,
     networkTool: ?networks.Tool = null,
     /// The first process of the container whose namespaces it shares: config.json names them by its number.
     joined: ?struct { pid: i32, pidStart: u64 } = null,

@@ -34,6 +34,7 @@ const verbs = [_]Verb{
     .{ .name = "ports", .run = @import("ports.zig").run },
     .{ .name = "probe", .run = @import("probe.zig").run },
     .{ .name = "net", .run = @import("net.zig").run },
+    .{ .name = "network", .run = @import("network.zig").run },
     .{ .name = "unshare", .run = @import("unshare.zig").run },
     .{ .name = "init", .run = @import("process/init.zig").run },
 };
@@ -163,4 +164,7 @@ test {
     _ = @import("net/splice.zig");
     _ = @import("net/tcp/hostile_test.zig");
     _ = @import("net/neighbours.zig");
+    _ = @import("net/switch.zig");
+    _ = @import("net/names.zig");
+    _ = @import("net/members.zig");
 }

@@ -6,7 +6,6 @@ const sys = @import("sys.zig");
 const contract = @import("contract.zig");
 const cage = @import("net/cage.zig");
 const loop = @import("net/loop.zig");
-const host = @import("net/host.zig");
 const guard = @import("net/guard.zig");
 const taps = @import("net/taps.zig");
 const pool = @import("net/pool.zig");
@@ -45,21 +44,28 @@ fn parse(text: [*:0]const u8) linux.fd_t {
 fn setUp(arena: std.mem.Allocator, directory: [:0]const u8, given: Given) sys.Error!void {
     const helper = try contract.load(contract.Helper, arena, directory, "helper.json");
     const network = helper.network orelse return sys.fail("network", "the container has none");
+    try prepareProcess();
+    taps.all[0] = try config.tapOf(&network);
+    taps.all[0].fd = given.tap;
+    taps.count = 1;
+    taps.all[0].reaches_loopback = network.hostLoopback;
+    taps.control = given.control;
+    try resolver.set(0, network.servers, network.names);
+    if (network.egress) |*egress| {
+        try guard.set(0, egress, if (egress.log) |path| try guard.openLog(path) else null);
+    }
+    takeSockets(&network, given);
+    if (network.ports.len > 0 or network.socket != null) if (maker.start(given.tap)) |channel| maker.adopt(0, channel);
+    if (!engine.watch(0)) return sys.fail("network", "epoll");
+    if (!loop.add(given.control, .{ .kind = .control }, loop.in | loop.closed)) return sys.fail("network", "epoll");
+}
+
+/// What both kinds of process need (network.zig).
+pub fn prepareProcess() sys.Error!void {
     ignoreBrokenPipes();
     raiseLimit();
     pool.seed();
     if (!loop.open()) return sys.fail("network", "epoll");
-    taps.all[0] = try config.tapOf(&network);
-    taps.all[0].fd = given.tap;
-    taps.count = 1;
-    host.reaches_loopback = network.hostLoopback;
-    taps.control = given.control;
-    try resolver.set(&network, given.control);
-    if (network.egress) |*egress| try guard.set(egress);
-    takeSockets(&network, given);
-    if (network.ports.len > 0 or network.socket != null) maker.start(given.tap);
-    if (!engine.watch(0)) return sys.fail("network", "epoll");
-    if (!loop.add(given.control, .{ .kind = .control }, loop.in | loop.closed)) return sys.fail("network", "epoll");
 }
 
 /// splice(2) to a socket whose far end is gone has no flag against the signal, and that end may be anybody's.
@@ -82,7 +88,7 @@ fn takeSockets(network: *const config.Network, given: Given) void {
     while (fd <= given.last) : (fd += 1) {
         if (fd == given.tap or fd == given.control) continue;
         if (takeSocket(network, fd)) continue;
-        if (publish.listensLocally(fd)) _ = live.listen(fd);
+        if (publish.listensLocally(fd)) _ = live.listen(0, fd);
     }
 }
 

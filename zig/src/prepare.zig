@@ -11,6 +11,7 @@ const notify = @import("monitor/notify.zig");
 const child = @import("process/child.zig");
 const namespaces = @import("process/namespaces.zig");
 const scheduling = @import("process/scheduling.zig");
+const links = @import("net/link.zig");
 const networks = @import("net/config.zig");
 const linux = sys.linux;
 
@@ -127,6 +128,7 @@ pub fn planOf(arena: std.mem.Allocator, spec: *const contract.Spec, helper: *con
     if (spaces.joins(.user) or (plan.maps != null and isStranger(config))) try rootfs.prepareEarly(arena, &plan.root);
     plan.network_tool = if (helper.networkTool) |*tool| tool else null;
     if (helper.network) |*network| plan.network = try networkOf(arena, network, helper, &spaces);
+    if (helper.networks) |entries| plan.networks = try networksOf(arena, entries, helper, &spaces);
     plan.program.creates_cwd = helper.createCwd;
     plan.program.group_names = helper.groups;
     plan.program.keeps_groups = helper.keepGroups;
@@ -149,6 +151,25 @@ fn networkOf(
     const asked = arena.create(networks.Network) catch return outOfMemory();
     asked.* = network.*;
     return .{ .link = try networks.linkOf(network), .asked = asked, .directory = helper.containerDir };
+}
+
+fn networksOf(
+    arena: std.mem.Allocator,
+    entries: []const networks.Entry,
+    helper: *const contract.Helper,
+    spaces: *const namespaces.Plan,
+) sys.Error!child.Networks {
+    if (!spaces.makes(linux.CLONE.NEWNET)) return sys.fail("network", "the network namespace is not the container's own");
+    if (helper.network != null) return sys.fail("network", "it is private, and shared with others: it can be one of the two");
+    if (entries.len > networks.entries_max) {
+        return sys.failFormat("network", "a container can be on {d} networks, not {d}", .{ networks.entries_max, entries.len });
+    }
+    const made = arena.alloc(links.Link, entries.len) catch return outOfMemory();
+    for (entries, made) |*entry, *link| {
+        _ = try networks.tapOfEntry(entry);
+        link.* = try networks.linkOfEntry(entry);
+    }
+    return .{ .links = made, .entries = entries, .runtime_dir = helper.runtimeDir };
 }
 
 /// What the specification has, and this runtime has not.

@@ -222,7 +222,12 @@ pub fn closeOnExecFrom(first: linux.fd_t) void {
 
 /// Close every descriptor from `first` on (Linux 5.9).
 pub fn closeFrom(first: linux.fd_t) void {
-    _ = linux.syscall3(.close_range, signed(first), std.math.maxInt(i32), 0);
+    closeRange(first, std.math.maxInt(i32));
+}
+
+/// From `first` to `last`, both included.
+pub fn closeRange(first: linux.fd_t, last: linux.fd_t) void {
+    _ = linux.syscall3(.close_range, signed(first), signed(last), 0);
 }
 
 fn signed(fd: linux.fd_t) usize {

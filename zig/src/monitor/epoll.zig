@@ -18,6 +18,7 @@ pub const Kind = enum(u8) {
     health,
     network,
     network_request,
+    membership,
     ready,
 };
 

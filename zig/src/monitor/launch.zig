@@ -16,6 +16,7 @@ const fuse = @import("../rootfs/fuse.zig");
 const cgroups = @import("../cgroup/cgroup.zig");
 const contract = @import("../contract.zig");
 const networks = @import("network.zig");
+const memberships = @import("memberships.zig");
 const foreign = @import("../foreign/foreign.zig");
 const Space = @import("../process/space.zig").Space;
 const linux = sys.linux;
@@ -390,8 +391,13 @@ pub const Launch = struct {
     }
 
     fn startNetwork(launch: *Launch, target: Target, tap: linux.fd_t) sys.Error!void {
-        const plan = &target.container.network.?;
-        try launch.network.start(plan.asked, plan.directory, tap);
+        const plan = target.container;
+        if (plan.networks) |*several| {
+            if (!try memberships.begin(several.entries, several.runtime_dir, tap)) return;
+        } else {
+            const network = &plan.network.?;
+            try launch.network.start(network.asked, network.directory, tap);
+        }
         report.send(launch.channel, .go, "");
     }
 
@@ -471,6 +477,7 @@ pub const Launch = struct {
             _ = linux.close(launch.pidfd);
         }
         launch.network.stop();
+        memberships.stop();
         if (launch.birth) |*birth| birth.abandon();
     }
 };

@@ -32,6 +32,7 @@ const eventlog = @import("events.zig");
 const healths = @import("health.zig");
 const notify = @import("notify.zig");
 const networks = @import("network.zig");
+const memberships = @import("memberships.zig");
 const cgroups = @import("../cgroup/cgroup.zig");
 const Repeats = @import("../client/repeats.zig").Repeats;
 const linux = sys.linux;
@@ -160,6 +161,10 @@ pub const Monitor = struct {
     /// Why it could not be started again: the event `failed`.
     failure: ?event.Line = null,
     gives_up: bool = false,
+
+    /// A network's process that ends sooner than that is given a pause before the next.
+    const network_life_least_ms = 100;
+    const network_pause_ms = 1_000;
 
     /// After the container's end, how long a slow client may take for the rest. The primary takes what it needs.
     const farewell_ms = 2_000;
@@ -332,6 +337,7 @@ pub const Monitor = struct {
             .health => m.takeHealth(),
             .network => m.reviveNetwork(),
             .network_request => m.network.answer(m.epoll),
+            .membership => if (memberships.hear(m.epoll, ref.index) == .lost) m.loseNetwork(),
             .signal => m.forwardSignals(),
             .ready => if (notify.hears(ref.fd)) {
                 notify.ready();
@@ -658,6 +664,7 @@ pub const Monitor = struct {
             },
             .health => m.askHealth(),
             .network => m.startNetworkAgain(),
+            .networks => m.rejoinNetworks(),
         }
     }
 
@@ -725,6 +732,7 @@ pub const Monitor = struct {
     // Network --------------------------------------------------------------------------------------------------
 
     fn watchNetwork(m: *Monitor) void {
+        memberships.watch(m.epoll);
         if (m.network.pidfd < 0) return;
         m.epoll.add(.{ .kind = .network, .fd = m.network.pidfd }, epolls.in) catch {}; // then nobody starts it again
         if (m.network.is_tool) return; // it asks for nothing
@@ -753,6 +761,20 @@ pub const Monitor = struct {
         // Somebody has taken a port of it, or this host has nothing left: that may pass.
         if (m.network.failures <= 2) m.events.write(m.config.id(), "network_lost", &.{});
         _ = m.timers.set(m.epoll, .network, m.network.pauseMs());
+    }
+
+    /// The process of a network with others has ended.
+    fn loseNetwork(m: *Monitor) void {
+        if (m.phase != .running) return;
+        if (!memberships.isRestless(network_life_least_ms)) return m.rejoinNetworks();
+        m.arm(.networks, network_pause_ms);
+    }
+
+    fn rejoinNetworks(m: *Monitor) void {
+        if (m.phase != .running) return;
+        const is_back = memberships.revive(m.epoll, m.config.container_dir.get());
+        m.events.write(m.config.id(), if (is_back) "network_restart" else "network_lost", &.{});
+        if (!is_back) m.arm(.networks, network_pause_ms);
     }
 
     // Signals --------------------------------------------------------------------------------------------------
@@ -815,6 +837,7 @@ pub const Monitor = struct {
         control.answerHealth(m.epoll, healths.exit_unasked);
         m.config.group().destroy() catch {}; // recovery finds what could not be removed
         m.network.stop();
+        memberships.stop();
         m.stragglers.kill();
         m.finished_at = clock.now();
         const was_stopped = m.restarts.is_stopped;

@@ -19,6 +19,8 @@ pub const Purpose = enum {
     health,
     /// Its network's process is to be started again.
     network,
+    /// A network with others is to be joined again.
+    networks,
 };
 
 const count = @typeInfo(Purpose).@"enum".fields.len;

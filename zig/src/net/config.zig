@@ -56,6 +56,58 @@ pub const Network = struct {
     socket: ?Text = null,
 };
 
+/// One of `networks`: of a network that others may be on, too.
+pub const Entry = struct {
+    id: Text,
+    network: Text = "",
+    /// Where its process is met.
+    socket: Text = "",
+    interface: Text = "eth0",
+    mac: Text,
+    mtu: u32 = 65520,
+    address4: ?Text = null,
+    gateway4: ?Text = null,
+    dns4: ?Text = null,
+    address6: ?Text = null,
+    gateway6: ?Text = null,
+    dns6: ?Text = null,
+    internal: bool = false,
+    isDefaultRoute: bool = false,
+    /// Whose it is.
+    member: Text = "",
+    names: []const Text = &.{},
+    hostLoopback: bool = false,
+    resolv: Text = "/etc/resolv.conf",
+    servers: []const Text = &.{},
+    hosts: []const Name = &.{},
+    ports: []const Published = &.{},
+    egress: ?Egress = null,
+
+    fn asNetwork(entry: *const Entry) Network {
+        return .{
+            .interface = entry.interface,
+            .mac = entry.mac,
+            .mtu = entry.mtu,
+            .address4 = entry.address4,
+            .gateway4 = entry.gateway4,
+            .dns4 = entry.dns4,
+            .address6 = entry.address6,
+            .gateway6 = entry.gateway6,
+            .dns6 = entry.dns6,
+        };
+    }
+
+    /// How many sockets its ports are.
+    pub fn countSockets(entry: *const Entry) usize {
+        var count: usize = 0;
+        for (entry.ports) |*port| count += port.count;
+        return count;
+    }
+};
+
+/// Networks of one container; src/network refuses more.
+pub const entries_max = 16;
+
 /// A program of the host's that makes the network instead; "{pid}" among its words is the container's process.
 pub const Tool = struct { path: Text, words: []const Text = &.{} };
 
@@ -80,6 +132,26 @@ pub fn linkOf(network: *const Network) sys.Error!Link {
         .address6 = try prefixOf("address6", network.address6, false),
         .gateway6 = try addressOf("gateway6", network.gateway6, false),
     };
+}
+
+/// The interface inside, of one of several: not every one leads outside.
+pub fn linkOfEntry(entry: *const Entry) sys.Error!Link {
+    var link = try linkOf(&entry.asNetwork());
+    if (entry.internal or !entry.isDefaultRoute) {
+        link.gateway4 = null;
+        link.gateway6 = null;
+    }
+    return link;
+}
+
+pub fn tapOfEntry(entry: *const Entry) sys.Error!taps.Tap {
+    var tap = try tapOf(&entry.asNetwork());
+    tap.is_switched = true;
+    tap.is_internal = entry.internal;
+    tap.reaches_loopback = entry.hostLoopback;
+    if (tap.address4 == null and tap.address6 == null) return sys.fail("network", "it has no address");
+    if (tap.mac[0] & 1 != 0 or std.mem.eql(u8, &tap.mac, &taps.Tap.gateway_mac)) return wrong("mac", entry.mac);
+    return tap;
 }
 
 /// The same from outside; its descriptor is still to come.

@@ -101,6 +101,11 @@ pub fn handle(flow: *Flow) void {
     }
 }
 
+/// A container's that has left.
+pub fn closeOf(tap_index: u8) void {
+    for (pool.all()) |*flow| if (flow.is_used and flow.key.tap == tap_index) close(flow);
+}
+
 pub fn sweep() void {
     for (pool.all()) |*flow| {
         if (!flow.is_used) continue;

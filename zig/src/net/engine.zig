@@ -1,5 +1,5 @@
-//! Theory of operation: one process is the whole network of a container, or of several. On one side frames, from and to a
-//! TAP in the container's network namespace; on the other sockets of the host's, made as any program makes them. So it
+//! Theory of operation: one process is the whole network of a container, or of several (switch.zig, members.zig). On one
+//! side frames, from and to a TAP in the container's network namespace; on the other sockets of the host's, made as any program makes them. So it
 //! needs no privilege, no firewall rule and no bridge, and the host's kernel does everything that is hard about TCP.
 //!
 //! One thread, one epoll loop (loop.zig). A turn: events are handled, each with a limit so that nobody starves; then what
@@ -16,7 +16,9 @@ const udp = @import("udp.zig");
 const echo = @import("echo.zig");
 const icmp = @import("icmp.zig");
 const live = @import("live.zig");
+const members = @import("members.zig");
 const splice = @import("splice.zig");
+const switching = @import("switch.zig");
 const frame = @import("frame.zig");
 const ports = @import("ports.zig");
 const packet = @import("packet.zig");
@@ -43,6 +45,7 @@ pub fn watch(tap_index: u8) bool {
 pub fn run() void {
     var events: [events_max]linux.epoll_event = undefined;
     while (true) {
+        if (members.isOver()) return;
         for (loop.wait(&events, flows.ready.length + splice.ready.length > 0)) |event| {
             const ref: loop.Ref = @bitCast(event.data.u64);
             if (ref.kind == .control and !resolver.hear(taps.control)) {
@@ -77,9 +80,11 @@ fn handle(ref: loop.Ref, events: u32) void {
         .listener => if (ports.at(ref.index, ref.generation)) |port| ports.accept(port),
         .datagram_listener => if (ports.at(ref.index, ref.generation)) |port| udp.handlePublished(port),
         .splice => splice.handle(ref.index, ref.generation, events),
-        .live => live.accept(),
+        .live => live.accept(@intCast(ref.index)),
         .live_client => live.serve(ref.index),
         .control => {},
+        .door => members.accept(),
+        .member => members.serve(ref.index, ref.generation),
     }
 }
 
@@ -89,6 +94,7 @@ fn sweep() void {
     udp.sweep();
     echo.sweep();
     ports.sweep();
+    members.sweep();
 }
 
 /// Silence of that long is the end; the monitor waits a while longer than the most.
@@ -122,8 +128,9 @@ var paces: [taps.taps_max]Pace = @splat(.{});
 var input: [@sizeOf(frame.Offload) + 65536 + 64]u8 align(64) = undefined;
 
 /// How many there were.
-fn takeFrames(index: u8) usize {
+pub fn takeFrames(index: u8) usize {
     const tap = &taps.all[index];
+    tap.heard_ms = loop.now_ms;
     var count: usize = 0;
     defer paces[index].note(count);
     for (0..paces[index].limit(turn_frames)) |_| {
@@ -135,6 +142,7 @@ fn takeFrames(index: u8) usize {
         }
         count += 1;
         if (n <= @sizeOf(frame.Offload)) continue;
+        if (tap.is_switched and !(switching.take(tap, input[0..n]) catch false)) continue;
         takeFrame(tap, index, input[@sizeOf(frame.Offload)..n]) catch {}; // nobody is told what nobody can have meant
     }
     return count;

@@ -8,34 +8,55 @@ const egress = @import("egress.zig");
 const dns = @import("dns/dns.zig");
 const loop = @import("loop.zig");
 const packet = @import("packet.zig");
+const states = @import("states.zig");
 const texts = @import("texts.zig");
 const linux = std.os.linux;
 const Address = addresses.Address;
 const Endpoint = addresses.Endpoint;
 
-var rules: [egress.rules_max]egress.Rule = undefined;
-var policy: egress.Policy = .{ .rules = &.{} };
-/// Otherwise everything is allowed.
-var is_limited = false;
-var log: linux.fd_t = -1;
+/// Of one container. All zeros: everything is allowed, and nothing written down.
+pub const Own = struct {
+    rules: [egress.rules_max]egress.Rule,
+    policy: egress.Policy,
+    is_limited: bool,
+    has_log: bool,
+    log: linux.fd_t,
+    log_bytes: usize,
+};
+
 /// A log is no way to fill a disk.
 const log_bytes_max = 16 << 20;
-var log_bytes: usize = 0;
 
-pub fn set(asked: *const config.Egress) sys.Error!void {
-    if (asked.log) |path| {
-        const flags: linux.O = .{ .ACCMODE = .WRONLY, .APPEND = true, .CREAT = true, .CLOEXEC = true, .NOFOLLOW = true };
-        log = try sys.checkFd("open", path, linux.open(path, flags, 0o600));
-    }
-    const allowed = asked.allow orelse return;
-    if (allowed.len > rules.len) return sys.failFormat("network", "more than {d} egress rules", .{rules.len});
-    for (allowed, 0..) |*rule, i| rules[i] = try ruleOf(rule);
-    policy.rules = rules[0..allowed.len];
-    is_limited = true;
+pub fn openLog(path: [:0]const u8) sys.Error!linux.fd_t {
+    const flags: linux.O = .{ .ACCMODE = .WRONLY, .APPEND = true, .CREAT = true, .CLOEXEC = true, .NOFOLLOW = true };
+    return sys.checkFd("open", path, linux.open(path, flags, 0o600));
 }
 
-fn ruleOf(asked: *const config.EgressRule) sys.Error!egress.Rule {
-    if (asked.name) |name| return .{ .to = .{ .name = try texts.keep(name) }, .port = asked.port };
+/// What is allowed; `log` is taken.
+pub fn set(index: u8, asked: *const config.Egress, log: ?linux.fd_t) sys.Error!void {
+    const own = &states.of(index).guard;
+    if (log) |fd| {
+        own.has_log = true;
+        own.log = fd;
+        own.log_bytes = 0;
+    }
+    const allowed = asked.allow orelse return;
+    own.policy = .{ .rules = &.{} };
+    own.is_limited = true;
+    if (allowed.len > own.rules.len) return sys.failFormat("network", "more than {d} egress rules", .{own.rules.len});
+    for (allowed, 0..) |*rule, i| own.rules[i] = try ruleOf(index, rule);
+    own.policy.rules = own.rules[0..allowed.len];
+}
+
+pub fn forget(index: u8) void {
+    const own = &states.of(index).guard;
+    if (own.has_log) _ = linux.close(own.log);
+    own.has_log = false;
+    own.is_limited = false;
+}
+
+fn ruleOf(index: u8, asked: *const config.EgressRule) sys.Error!egress.Rule {
+    if (asked.name) |name| return .{ .to = .{ .name = try texts.keep(index, name) }, .port = asked.port };
     const text = asked.cidr orelse return sys.fail("network", "an egress rule is neither a network nor a name");
     const prefix = addresses.Prefix.parse(text) orelse return sys.failFormat("network", "\"{s}\" is no network", .{text});
     return .{
@@ -49,26 +70,29 @@ pub fn plain(address: Address) dns.Address {
 }
 
 /// `to` is whom the container means.
-pub fn allows(protocol: u8, to: Endpoint) bool {
-    const is_allowed = !is_limited or policy.allows(plain(to.address), to.port, loop.now_ms);
-    if (log >= 0 and (!is_limited or !is_allowed)) note(protocol, to, is_allowed);
+pub fn allows(index: u8, protocol: u8, to: Endpoint) bool {
+    const own = &states.of(index).guard;
+    const is_allowed = !own.is_limited or own.policy.allows(plain(to.address), to.port, loop.now_ms);
+    if (own.has_log and (!own.is_limited or !is_allowed)) note(own, protocol, to, is_allowed);
     return is_allowed;
 }
 
-pub fn allowsName(name: []const u8) bool {
-    return !is_limited or policy.allowsName(name);
+pub fn allowsName(index: u8, name: []const u8) bool {
+    const own = &states.of(index).guard;
+    return !own.is_limited or own.policy.allowsName(name);
 }
 
 /// A name server's answer, on its way to the container.
-pub fn hear(answer: []const u8) void {
-    if (!is_limited) return;
+pub fn hear(index: u8, answer: []const u8) void {
+    const own = &states.of(index).guard;
+    if (!own.is_limited) return;
     var buffer: [dns.name_text_bytes_max]u8 = undefined;
     const question = dns.parseQuestion(answer, &buffer) catch return;
     var records = dns.records(answer);
-    while (records.next()) |record| policy.note(question.name, record.address, record.ttl_seconds, loop.now_ms);
+    while (records.next()) |record| own.policy.note(question.name, record.address, record.ttl_seconds, loop.now_ms);
 }
 
-fn note(protocol: u8, to: Endpoint, is_allowed: bool) void {
+fn note(own: *Own, protocol: u8, to: Endpoint, is_allowed: bool) void {
     var now: linux.timespec = undefined;
     _ = linux.clock_gettime(.REALTIME, &now);
     const name = switch (protocol) {
@@ -80,6 +104,6 @@ fn note(protocol: u8, to: Endpoint, is_allowed: bool) void {
     const line = std.fmt.bufPrint(&buffer, "{{\"timeMs\":{d},\"protocol\":\"{s}\",\"to\":\"{f}\",\"allowed\":{}}}\n", .{
         now.sec * 1000 + @divFloor(now.nsec, 1_000_000), name, to, is_allowed,
     }) catch return;
-    log_bytes += line.len;
-    if (log_bytes <= log_bytes_max) _ = linux.write(log, line.ptr, line.len);
+    own.log_bytes += line.len;
+    if (own.log_bytes <= log_bytes_max) _ = linux.write(own.log, line.ptr, line.len);
 }

@@ -8,9 +8,6 @@ const Address = addresses.Address;
 const Endpoint = addresses.Endpoint;
 const SocketAddress = addresses.SocketAddress;
 
-/// The gateway is the host's loopback (`hostLoopback`).
-pub var reaches_loopback: bool = false;
-
 pub const Way = union(enum) {
     to: Endpoint,
     /// Nobody is there to be reached: as a router without a route says.
@@ -22,12 +19,15 @@ pub const Way = union(enum) {
 /// `destination` as the container has it.
 pub fn find(tap: *const Tap, destination: Endpoint) Way {
     const a = destination.address;
+    if (tap.is_internal) return .forbidden;
     if (tap.isGateway(a) or tap.isDns(a)) {
-        const own = if (reaches_loopback) loopbackLike(a) else ownAddressLike(a) orelse return .nowhere;
+        const own = if (tap.reaches_loopback) loopbackLike(a) else ownAddressLike(a) orelse return .nowhere;
         return .{ .to = .{ .address = own, .port = destination.port } };
     }
     if (a.isLoopback() or a.isUnspecified() or a.isMulticast() or a.isEmbedded()) return .forbidden;
     if (a.eql(.ofV4(.{ 255, 255, 255, 255 })) or tap.isOwn(a)) return .forbidden;
+    // Whoever has one of the network's addresses is not behind its gateway.
+    if (tap.is_switched and tap.isOnLink(a)) return .nowhere;
     if (a.isLinkLocal() and !a.isV4()) return .nowhere; // means nothing without an interface
     return .{ .to = destination };
 }
@@ -96,4 +96,11 @@ test "find() lets nobody to the host's loopback in any of its disguises" {
     }
     const there: Endpoint = .{ .address = Address.parse("198.51.100.7").?, .port = 443 };
     try std.testing.expect(find(&tap, there).to.eql(there));
+    var other = tap;
+    other.is_switched = true;
+    try std.testing.expectEqual(Way.nowhere, find(&other, .{ .address = Address.parse("10.0.2.7").?, .port = 1 }));
+    other.is_internal = true;
+    for ([_][]const u8{ "198.51.100.7", "10.0.2.2", "10.0.2.7" }) |text| {
+        try std.testing.expectEqual(Way.forbidden, find(&other, .{ .address = Address.parse(text).?, .port = 1 }));
+    }
 }

@@ -4,6 +4,7 @@
 const std = @import("std");
 const sys = @import("../sys.zig");
 const cage = @import("cage.zig");
+const states = @import("states.zig");
 const linux = std.os.linux;
 
 /// Passed at a time.
@@ -12,21 +13,25 @@ const batch = 16;
 const few = 4;
 const patience_ms = 200;
 
-const Stock = struct { fds: [batch + few]linux.fd_t = undefined, count: usize = 0, is_asked: bool = false };
+const Stock = struct { fds: [batch + few]linux.fd_t, count: usize, is_asked: bool };
 
-/// Our end; -1: there is no such process.
-var channel: linux.fd_t = -1;
-var stock4: Stock = .{};
-var stock6: Stock = .{};
+/// Of one container. All zeros: it has no such process.
+pub const Own = struct {
+    is_there: bool,
+    /// Our end.
+    channel: linux.fd_t,
+    stock4: Stock,
+    stock6: Stock,
+};
 
 /// TUNGETDEVNETNS, Linux 5.12; NS_GET_USERNS, Linux 4.9.
 const tun_get_netns = linux.IOCTL.IO('T', 227);
 const ns_get_userns = linux.IOCTL.IO(0xb7, 1);
 
-/// Before the cage. Where it cannot be, there is none: everything goes through the TAP.
-pub fn start(tap: linux.fd_t) void {
+/// Before the cage: the end of it for `adopt`. Where it cannot be, there is none: everything goes through the TAP.
+pub fn start(tap: linux.fd_t) ?linux.fd_t {
     const network = linux.ioctl(tap, tun_get_netns, 0);
-    if (linux.errno(network) != .SUCCESS) return;
+    if (linux.errno(network) != .SUCCESS) return null;
     defer _ = linux.close(@intCast(network));
     const user = linux.ioctl(@intCast(network), ns_get_userns, 0);
     defer if (linux.errno(user) == .SUCCESS) {
@@ -34,7 +39,7 @@ pub fn start(tap: linux.fd_t) void {
     };
     var pair: [2]linux.fd_t = undefined;
     const kind = linux.SOCK.SEQPACKET | linux.SOCK.CLOEXEC;
-    if (linux.errno(linux.socketpair(linux.AF.UNIX, kind, 0, &pair)) != .SUCCESS) return;
+    if (linux.errno(linux.socketpair(linux.AF.UNIX, kind, 0, &pair)) != .SUCCESS) return null;
     const parent = linux.getpid();
     const pid = linux.fork();
     if (linux.errno(pid) == .SUCCESS and pid == 0) {
@@ -45,7 +50,28 @@ pub fn start(tap: linux.fd_t) void {
         work(pair[1]);
     }
     _ = linux.close(pair[1]);
-    if (linux.errno(pid) == .SUCCESS) channel = pair[0] else _ = linux.close(pair[0]);
+    if (linux.errno(pid) == .SUCCESS) return pair[0];
+    _ = linux.close(pair[0]);
+    return null;
+}
+
+/// From now on that process makes sockets for the container at this place.
+pub fn adopt(index: u8, channel: linux.fd_t) void {
+    const own = &states.of(index).maker;
+    own.is_there = true;
+    own.channel = channel;
+}
+
+/// The process ends with it.
+pub fn forget(index: u8) void {
+    const own = &states.of(index).maker;
+    if (own.is_there) _ = linux.close(own.channel);
+    own.is_there = false;
+    for ([_]*Stock{ &own.stock4, &own.stock6 }) |stock| {
+        for (stock.fds[0..stock.count]) |fd| _ = linux.close(fd);
+        stock.count = 0;
+        stock.is_asked = false;
+    }
 }
 
 /// In that process, until the other end is gone.
@@ -94,22 +120,23 @@ fn pass(to: linux.fd_t, family: u8) void {
 }
 
 /// A socket that is inside; the caller's. Null: there is none to be had.
-pub fn take(is_v4: bool) ?linux.fd_t {
-    if (channel < 0) return null;
-    const stock = if (is_v4) &stock4 else &stock6;
+pub fn take(index: u8, is_v4: bool) ?linux.fd_t {
+    const own = &states.of(index).maker;
+    if (!own.is_there) return null;
+    const stock = if (is_v4) &own.stock4 else &own.stock6;
     if (stock.count <= few and !stock.is_asked) {
         const family = [1]u8{if (is_v4) linux.AF.INET else linux.AF.INET6};
-        const rc = linux.sendto(channel, &family, 1, linux.MSG.DONTWAIT | linux.MSG.NOSIGNAL, null, 0);
+        const rc = linux.sendto(own.channel, &family, 1, linux.MSG.DONTWAIT | linux.MSG.NOSIGNAL, null, 0);
         stock.is_asked = linux.errno(rc) == .SUCCESS;
     }
-    if (stock.count == 0 and stock.is_asked) receive(patience_ms);
+    if (stock.count == 0 and stock.is_asked) receive(own, patience_ms);
     if (stock.count == 0) return null;
     stock.count -= 1;
     return stock.fds[stock.count];
 }
 
-fn receive(wait_ms: i32) void {
-    var poll = [1]linux.pollfd{.{ .fd = channel, .events = linux.POLL.IN, .revents = 0 }};
+fn receive(own: *Own, wait_ms: i32) void {
+    var poll = [1]linux.pollfd{.{ .fd = own.channel, .events = linux.POLL.IN, .revents = 0 }};
     if (linux.poll(&poll, 1, wait_ms) != 1) return;
     var family: [1]u8 = undefined;
     var control: Control = undefined;
@@ -123,18 +150,22 @@ fn receive(wait_ms: i32) void {
         .controllen = @sizeOf(Control),
         .flags = 0,
     };
-    const n = linux.recvmsg(channel, &message, linux.MSG.CMSG_CLOEXEC | linux.MSG.DONTWAIT);
+    const n = linux.recvmsg(own.channel, &message, linux.MSG.CMSG_CLOEXEC | linux.MSG.DONTWAIT);
     if (linux.errno(n) == .AGAIN or linux.errno(n) == .INTR) return;
     if (linux.errno(n) != .SUCCESS or n == 0) { // it has ended: from now on through the TAP
-        _ = linux.close(channel);
-        channel = -1;
+        _ = linux.close(own.channel);
+        own.is_there = false;
         return;
     }
-    const stock = if (family[0] == linux.AF.INET) &stock4 else &stock6;
+    const stock = if (family[0] == linux.AF.INET) &own.stock4 else &own.stock6;
     stock.is_asked = false;
     if (message.controllen < @sizeOf(linux.cmsghdr)) return;
     const count = (control.header.len - @sizeOf(linux.cmsghdr)) / @sizeOf(linux.fd_t);
     for (control.fds[0..@min(count, batch)]) |fd| {
+        if (stock.count == stock.fds.len) {
+            _ = linux.close(fd); // more than was asked for
+            continue;
+        }
         stock.fds[stock.count] = fd;
         stock.count += 1;
     }

@@ -14,6 +14,7 @@ pub fn takeArp(tap: *const Tap, bytes: []const u8) void {
     if (bytes.len < 28 or !std.mem.eql(u8, bytes[0..8], &request_head)) return;
     const target: Address = .ofV4(bytes[24..28].*);
     if (tap.address4 == null or tap.isOwn(target) or target.isUnspecified()) return;
+    if (tap.is_switched and !isOurs(tap, target)) return;
     const reply = frame.space()[0..28];
     reply[0..8].* = request_head;
     reply[7] = 2;
@@ -21,6 +22,11 @@ pub fn takeArp(tap: *const Tap, bytes: []const u8) void {
     reply[14..18].* = target.v4();
     reply[18..28].* = bytes[8..18].*;
     _ = frame.sendRaw(tap, packet.Ethernet.arp, 28);
+}
+
+/// On a network with others, we are nobody but its gateway.
+pub fn isOurs(tap: *const Tap, target: Address) bool {
+    return tap.isGateway(target) or tap.isDns(target) or std.mem.eql(u8, &target.bytes, &router_address);
 }
 
 /// Of a router as of a host (RFC 4861); every neighbour but the container itself is this one.
@@ -33,6 +39,8 @@ pub fn takeNdp(tap: *const Tap, ip: *const packet.Ip) void {
     if (ip.payload.len >= 24) target = .{ .bytes = ip.payload[8..24].* };
     // Whoever probes for its own address must not hear that it is taken.
     if (tap.isOwn(target) or (target.isLinkLocal() and !std.mem.eql(u8, &target.bytes, &router_address))) return;
+    // Nobody there looks for a router: it was told of its own, if it has one.
+    if (tap.is_switched and !isOurs(tap, target)) return;
     var network = prefix.address.bytes;
     for (&network, 0..) |*byte, i| byte.* &= maskOf(prefix.bits, i);
     const answer = ndp.answer(.{

@@ -63,6 +63,11 @@ pub fn removeAll() void {
     for (all[0..used_to]) |*port| if (port.is_used) remove(port);
 }
 
+/// The same of one among several.
+pub fn removeOf(tap_index: u8) void {
+    for (all[0..used_to]) |*port| if (port.is_used and port.tap == tap_index) remove(port);
+}
+
 fn indexOf(port: *const Port) usize {
     return (@intFromPtr(port) - @intFromPtr(&all)) / @sizeOf(Port);
 }
@@ -81,7 +86,8 @@ pub fn at(index: usize, generation: u32) ?*Port {
 /// has one of its own of. Null: not at all.
 pub fn seenAs(tap: *const Tap, client: Endpoint) ?Endpoint {
     const own = tap.addressLike(client.address) orelse return null;
-    if (!client.address.isLoopback() and !client.address.eql(own) and !client.address.isLinkLocal()) return client;
+    const is_within = if (tap.is_switched) tap.isOnLink(client.address) else client.address.eql(own);
+    if (!client.address.isLoopback() and !is_within and !client.address.isLinkLocal()) return client;
     return .{ .address = tap.gatewayLike(client.address) orelse return null, .port = client.port };
 }
 

@@ -2,6 +2,8 @@
 //! it is. Those are in a file that changes with the network the host is on, and we cannot see files: the monitor reads it
 //! for us, at most once a second and only when something is asked.
 //!
+//! On a network with others their names are answered, too (names.zig).
+//!
 //! Not here: an address with a scope ("fe80::1%eth0") as a server; over TCP, names of ours (they are short).
 const std = @import("std");
 const sys = @import("../sys.zig");
@@ -11,8 +13,12 @@ const frame = @import("frame.zig");
 const guard = @import("guard.zig");
 const host = @import("host.zig");
 const loop = @import("loop.zig");
+const members = @import("members.zig");
+const names = @import("names.zig");
 const packet = @import("packet.zig");
 const pools = @import("pool.zig");
+const states = @import("states.zig");
+const taps = @import("taps.zig");
 const texts = @import("texts.zig");
 const addresses = @import("address.zig");
 const linux = std.os.linux;
@@ -22,61 +28,85 @@ const Tap = @import("tap.zig").Tap;
 
 pub const port = 53;
 const servers_max = 3;
-const names_max = 256;
-const Name = struct { name: []const u8, address: Address };
+const hosts_max = 256;
+const Host = struct { name: []const u8, address: Address };
 
-var servers: [servers_max]Address = undefined;
-var servers_count: usize = 0;
-/// Which of them is asked: the next one when it fails.
-pub var current: usize = 0;
-var names: [names_max]Name = undefined;
-var names_count: usize = 0;
-/// Whom we ask for the text of resolv.conf(5); null: the servers are given.
-var monitor: ?linux.fd_t = null;
+/// Whom questions are passed on to.
+pub const List = struct {
+    all: [servers_max]Address,
+    count: usize,
+    /// Which of them is asked: the next one when it fails.
+    current: usize,
+
+    /// The one to ask when that one has failed. It is the same where there is no other.
+    pub fn after(list: *const List, index: usize) usize {
+        return if (list.count > 1) (index + 1) % list.count else 0;
+    }
+};
+
+/// What one container's questions are answered with. All zeros: by the host's servers.
+pub const Own = struct {
+    /// Instead of the host's.
+    servers: List,
+    hosts: [hosts_max]Host,
+    hosts_count: usize,
+    names: names.Own,
+};
+
+/// The host's.
+var servers: List = .{ .all = undefined, .count = 0, .current = 0 };
 var read_ms: u64 = 0;
 
 const refresh_ms = 1_000;
 const patience_ms = 50;
 pub const text_bytes_max = 4096;
 
-pub fn set(network: *const config.Network, control: linux.fd_t) sys.Error!void {
-    for (network.servers) |text| add(Address.parse(text) orelse continue);
-    if (network.servers.len == 0) monitor = control;
-    if (network.names.len > names.len) return sys.failFormat("network", "more than {d} names", .{names.len});
-    for (network.names) |*name| {
-        const address = Address.parse(name.address) orelse return sys.failFormat("network", "\"{s}\" is no address", .{name.address});
-        names[names_count] = .{ .name = try texts.keep(name.name), .address = address };
-        names_count += 1;
+/// Whom one is asked for, and what is answered for a name, as the container has it.
+pub fn set(index: u8, given: []const [:0]const u8, hosts: []const config.Name) sys.Error!void {
+    const own = &states.of(index).resolver;
+    own.servers.count = 0;
+    own.servers.current = 0;
+    own.hosts_count = 0;
+    for (given) |text| add(&own.servers, Address.parse(text) orelse continue);
+    if (hosts.len > own.hosts.len) return sys.failFormat("network", "more than {d} names", .{own.hosts.len});
+    for (hosts) |*host_name| {
+        const address = Address.parse(host_name.address) orelse {
+            return sys.failFormat("network", "\"{s}\" is no address", .{host_name.address});
+        };
+        own.hosts[own.hosts_count] = .{ .name = try texts.keep(index, host_name.name), .address = address };
+        own.hosts_count += 1;
     }
 }
 
-fn add(address: Address) void {
-    if (servers_count == servers_max) return;
-    servers[servers_count] = address;
-    servers_count += 1;
+fn add(list: *List, address: Address) void {
+    if (list.count == servers_max) return;
+    list.all[list.count] = address;
+    list.count += 1;
 }
 
-/// The text of a resolv.conf(5).
-fn read(text: []const u8) void {
-    servers_count = 0;
+/// The text of the host's resolv.conf(5).
+pub fn read(text: []const u8) void {
+    servers.count = 0;
     const found = dns.Servers.read(text);
     for (found.slice()) |*one| {
         if (one.scope().len > 0) continue;
         switch (one.address) {
-            .v4 => |bytes| add(.ofV4(bytes)),
-            .v6 => |bytes| add(.{ .bytes = bytes }),
+            .v4 => |bytes| add(&servers, .ofV4(bytes)),
+            .v6 => |bytes| add(&servers, .{ .bytes = bytes }),
         }
     }
 }
 
 /// The monitor answers at once, or is not there any more.
-fn refresh() void {
-    const fd = monitor orelse return;
-    if (servers_count > 0 and loop.now_ms -| read_ms < refresh_ms) return;
+fn refresh(index: u8) void {
+    if (states.of(index).resolver.servers.count > 0) return;
+    if (servers.count > 0 and loop.now_ms -| read_ms < refresh_ms) return;
     read_ms = loop.now_ms;
+    const fd = if (members.is_on) members.whoAnswers() orelse return else taps.control;
     if (linux.errno(linux.sendto(fd, "r", 1, linux.MSG.NOSIGNAL | linux.MSG.DONTWAIT, null, 0)) != .SUCCESS) return;
     var poll = [1]linux.pollfd{.{ .fd = fd, .events = linux.POLL.IN, .revents = 0 }};
-    if (linux.poll(&poll, 1, patience_ms) == 1) _ = hear(fd);
+    if (linux.poll(&poll, 1, patience_ms) != 1) return;
+    if (members.is_on) members.hearServers(fd) else _ = hear(fd);
 }
 
 /// False: the monitor is gone.
@@ -92,25 +122,23 @@ pub fn hear(fd: linux.fd_t) bool {
 /// Where what is said to our name server goes instead. Null: it is not for it.
 pub fn redirect(tap: *const Tap, protocol: u8, peer: Endpoint) ?host.Way {
     if (peer.port != port or !tap.isDns(peer.address)) return null;
+    if (tap.is_internal) return .forbidden;
     // What goes by in a stream cannot be checked for names.
-    if (protocol == packet.protocol.tcp and !guard.allowsName("")) return .forbidden;
-    refresh();
-    return .{ .to = server() orelse return .nowhere };
+    if (protocol == packet.protocol.tcp and !guard.allowsName(tap.index, "")) return .forbidden;
+    refresh(tap.index);
+    return .{ .to = server(tap.index) orelse return .nowhere };
 }
 
-pub fn server() ?Endpoint {
-    if (servers_count == 0) return null;
-    if (current >= servers_count) current = 0; // there were more
-    return .{ .address = servers[current], .port = port };
+pub fn listOf(index: u8) *List {
+    const own = &states.of(index).resolver.servers;
+    return if (own.count > 0) own else &servers;
 }
 
-pub fn count() usize {
-    return servers_count;
-}
-
-/// The one to ask when that one has failed. It is the same where there is no other.
-pub fn after(server_index: usize) usize {
-    return if (servers_count > 1) (server_index + 1) % servers_count else 0;
+pub fn server(index: u8) ?Endpoint {
+    const list = listOf(index);
+    if (list.count == 0) return null;
+    if (list.current >= list.count) list.current = 0; // there were more
+    return .{ .address = list.all[list.current], .port = port };
 }
 
 /// Nobody has answered that.
@@ -126,25 +154,48 @@ pub fn answer(tap: *const Tap, key: pools.Key, query: []const u8) bool {
         send(tap, key, dns.refuse(query, dns.Rcode.form_error, out));
         return true;
     };
-    var found: [names_max]dns.Address = undefined;
-    var found_count: usize = 0;
-    for (names[0..names_count]) |*name| {
-        if (!std.ascii.eqlIgnoreCase(name.name, question.name)) continue;
-        found[found_count] = guard.plain(name.address);
-        found_count += 1;
-    }
-    if (found_count > 0) {
-        send(tap, key, dns.answer(query, question, found[0..found_count], out));
+    if (answerOwn(tap, query, question, out)) |reply| {
+        send(tap, key, reply);
         return true;
     }
-    if (!guard.allowsName(question.name)) {
+    if (!guard.allowsName(tap.index, question.name)) {
         send(tap, key, dns.refuse(query, dns.Rcode.refused, out));
         return true;
     }
-    refresh();
-    if (server() != null) return false;
+    refresh(tap.index);
+    if (server(tap.index) != null) return false;
     send(tap, key, dns.refuse(query, dns.Rcode.server_failure, out));
     return true;
+}
+
+/// Names of the container's, then of those it shares a network with. Null: it is none.
+fn answerOwn(tap: *const Tap, query: []const u8, question: dns.Question, out: []u8) ?[]const u8 {
+    const own = &states.of(tap.index).resolver;
+    var found: [hosts_max]dns.Address = undefined;
+    var count: usize = 0;
+    for (own.hosts[0..own.hosts_count]) |*one| {
+        if (!std.ascii.eqlIgnoreCase(one.name, question.name)) continue;
+        found[count] = guard.plain(one.address);
+        count += 1;
+    }
+    if (count > 0) return dns.answer(query, question, found[0..count], out);
+    if (!tap.is_switched) return null;
+    if (question.type == dns.Type.ptr) if (dns.addressOf(question.name)) |address| {
+        const there: Address = switch (address) {
+            .v4 => |bytes| .ofV4(bytes),
+            .v6 => |bytes| .{ .bytes = bytes },
+        };
+        if (names.nameOf(tap, there)) |name| return dns.answerName(query, question, name, out);
+        // Whose the network's addresses are is nobody's business outside.
+        if (tap.isOnLink(there)) return dns.refuse(query, dns.Rcode.no_such_name, out);
+    };
+    count = names.find(tap, question.name, &found);
+    if (count > 0) {
+        const reply = dns.answer(query, question, found[0..count], out);
+        if (reply.len > 2) out[2] &= ~@as(u8, 0x02); // there is no more to be had by TCP
+        return reply;
+    }
+    return if (tap.is_internal) dns.refuse(query, dns.Rcode.no_such_name, out) else null;
 }
 
 /// `reply` lies where payloads do.
@@ -163,7 +214,7 @@ test "a name of ours is answered here, with the container's view of the question
         .address4 = addresses.Prefix.parse("10.0.2.100/24"),
         .dns4 = Address.parse("10.0.2.3"),
     };
-    try set(&.{ .names = &.{.{ .name = "a.b", .address = "10.0.2.2" }}, .servers = &.{"192.0.2.1"} }, -1);
+    try set(0, &.{"192.0.2.1"}, &.{.{ .name = "a.b", .address = "10.0.2.2" }});
     const key: pools.Key = .{
         .peer = .{ .address = tap.dns4.?, .port = port },
         .port = 4000,

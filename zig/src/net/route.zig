@@ -8,5 +8,5 @@ const Tap = @import("tap.zig").Tap;
 
 pub fn find(tap: *const Tap, protocol: u8, to: Endpoint) host.Way {
     if (resolver.redirect(tap, protocol, to)) |way| return way;
-    return if (guard.allows(protocol, to)) host.find(tap, to) else .forbidden;
+    return if (guard.allows(tap.index, protocol, to)) host.find(tap, to) else .forbidden;
 }

@@ -79,7 +79,7 @@ const Reached = enum { begun, refused, no_socket };
 /// The next door at which nobody has said no yet.
 fn reach(flow: *Flow) Reached {
     while (doorOf(flow)) |door| {
-        const inner = maker.take(door.isV4()) orelse return .no_socket;
+        const inner = maker.take(flow.key.tap, door.isV4()) orelse return .no_socket;
         flow.tries += 1;
         if (flow.fds[1] >= 0) _ = linux.close(flow.fds[1]);
         flow.fds[1] = inner;
@@ -232,6 +232,17 @@ fn close(flow: *Flow) void {
         _ = linux.close(fd);
     };
     pool.remove(flow);
+}
+
+/// A container's that has left.
+pub fn closeOf(tap_index: u8) void {
+    for (pool.all()) |*flow| if (flow.is_used and flow.key.tap == tap_index) close(flow);
+}
+
+pub fn countOf(tap_index: u8) usize {
+    var count: usize = 0;
+    for (pool.all()) |*flow| count += @intFromBool(flow.is_used and flow.key.tap == tap_index);
+    return count;
 }
 
 /// Both sides hear that it has failed.

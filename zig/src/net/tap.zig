@@ -7,7 +7,21 @@ const Address = addresses.Address;
 const Prefix = addresses.Prefix;
 
 pub const Tap = struct {
+    /// -1: nobody is here.
     fd: linux.fd_t = -1,
+    /// Its place among all, where the rest of what is known of the container is (states.zig).
+    index: u8 = 0,
+    /// Others are on its network, at the addresses of its prefix (switch.zig).
+    is_switched: bool = false,
+    /// Nothing but those.
+    is_internal: bool = false,
+    /// The gateway is the host's loopback (`hostLoopback`).
+    reaches_loopback: bool = false,
+    /// When it has sent something last.
+    heard_ms: u64 = 0,
+    /// Frames to everybody that it may send yet, as of `flood_ms`.
+    flood_left: u32 = 0,
+    flood_ms: u64 = 0,
     /// The container's.
     mac: packet.Mac = .{ 2, 0, 0, 0, 1, 0 },
     mtu: u32 = 65520,
@@ -41,6 +55,19 @@ pub const Tap = struct {
 
     pub fn isDns(tap: *const Tap, a: Address) bool {
         return same(if (a.isV4()) tap.dns4 else tap.dns6, a);
+    }
+
+    /// One of the network's own addresses, whoever has it.
+    pub fn isOnLink(tap: *const Tap, a: Address) bool {
+        const prefix = (if (a.isV4()) tap.address4 else tap.address6) orelse return false;
+        return prefix.contains(a);
+    }
+
+    /// What Linux calls itself on a link without being told (RFC 4291, appendix A).
+    pub fn linkLocal(tap: *const Tap) Address {
+        const mac = tap.mac;
+        return .{ .bytes = .{ 0xfe, 0x80 } ++ .{0} ** 6 ++
+            .{ mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5] } };
     }
 
     fn prefix4(tap: *const Tap) ?Address {

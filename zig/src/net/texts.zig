@@ -1,13 +1,23 @@
-//! Texts of helper.json that are needed as long as the process lives, in a fixed room.
+//! Texts of helper.json that are needed as long as a container is served, in a fixed room for each.
 const sys = @import("../sys.zig");
+const states = @import("states.zig");
 
-var room: [32 * 1024]u8 = undefined;
-var used: usize = 0;
+/// All zeros: nothing is kept.
+pub const Room = struct {
+    bytes: [32 * 1024]u8,
+    used: usize,
+};
 
-pub fn keep(text: []const u8) sys.Error![]const u8 {
-    if (text.len > room.len - used) return sys.fail("network", "too many names");
-    const kept = room[used..][0..text.len];
+pub fn keep(index: u8, text: []const u8) sys.Error![]const u8 {
+    const room = &states.of(index).texts;
+    if (text.len > room.bytes.len - room.used) return sys.fail("network", "too many names");
+    const kept = room.bytes[room.used..][0..text.len];
     @memcpy(kept, text);
-    used += text.len;
+    room.used += text.len;
     return kept;
+}
+
+/// Somebody else has that place now.
+pub fn forget(index: u8) void {
+    states.of(index).texts.used = 0;
 }

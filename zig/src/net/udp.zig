@@ -90,14 +90,19 @@ fn isAsking(flow: *const Flow) bool {
 fn noteQuestion(flow: *Flow, query: []const u8) void {
     if (query.len < 2) return;
     const is_again = questions.find(pool.indexOf(flow), flow.generation, query[0..2]) != null;
-    if (is_again) turnTo(flow, resolver.after(resolver.current));
-    _ = questions.note(pool.indexOf(flow), flow.generation, query, resolver.current);
+    if (is_again) turnTo(flow, serversOf(flow).after(serversOf(flow).current));
+    _ = questions.note(pool.indexOf(flow), flow.generation, query, serversOf(flow).current);
+}
+
+fn serversOf(flow: *const Flow) *resolver.List {
+    return resolver.listOf(flow.key.tap);
 }
 
 fn turnTo(flow: *Flow, server: usize) void {
-    if (server == resolver.current) return;
-    resolver.current = server;
-    if (resolver.server()) |to| _ = host.connect(flow.fd, to);
+    const servers = serversOf(flow);
+    if (server == servers.current) return;
+    servers.current = server;
+    if (resolver.server(flow.key.tap)) |to| _ = host.connect(flow.fd, to);
 }
 
 /// Its server is silent, gone, or does not want to. The flow may be over.
@@ -105,9 +110,10 @@ fn askNext(question: *questions.Question) void {
     const flow = pool.at(question.flow, question.generation) orelse return questions.forget(question);
     if (questions.isHopeless(question)) return giveUp(flow, question);
     // Others may have found out already that this one does not answer.
-    const server = if (question.server == resolver.current) resolver.after(question.server) else resolver.current;
-    resolver.current = server;
-    const to = resolver.server() orelse return giveUp(flow, question);
+    const servers = serversOf(flow);
+    const server = if (question.server == servers.current) servers.after(question.server) else servers.current;
+    servers.current = server;
+    const to = resolver.server(flow.key.tap) orelse return giveUp(flow, question);
     _ = host.connect(flow.fd, to);
     questions.again(question, server);
     touch(flow);
@@ -231,10 +237,10 @@ fn refused(flow: *Flow) void {
 
 /// False: another server is asked instead.
 fn hearAnswer(flow: *Flow, answer: []const u8) bool {
-    guard.hear(answer);
+    guard.hear(flow.key.tap, answer);
     if (answer.len < 2) return true;
     const question = questions.find(pool.indexOf(flow), flow.generation, answer[0..2]) orelse return true;
-    const others_left = question.tries < resolver.count();
+    const others_left = question.tries < serversOf(flow).count;
     if (questions.isRefusal(answer) and others_left and !questions.isHopeless(question)) {
         askNext(question);
         return false;
@@ -282,6 +288,11 @@ pub fn forget(fd: linux.fd_t) void {
     for (pool.all()) |*flow| {
         if (flow.is_used and flow.is_published and flow.fd == fd) close(flow);
     }
+}
+
+/// A container's that has left.
+pub fn closeOf(tap_index: u8) void {
+    for (pool.all()) |*flow| if (flow.is_used and flow.key.tap == tap_index) close(flow);
 }
 
 pub fn sweep() void {

@@ -37,6 +37,7 @@ pub const Plan = struct {
     console_size: ?terminal.Size,
     init: bool,
     network: ?Network = null,
+    networks: ?Networks = null,
     network_tool: ?*const networks.Tool = null,
     /// Where our own executable lies, for init.
     own_path: [:0]const u8,
@@ -49,6 +50,9 @@ pub const Plan = struct {
 
 /// The interface that is made inside, and what the process that serves it is told: where it finds that.
 pub const Network = struct { link: links.Link, asked: *const networks.Network, directory: [:0]const u8 };
+
+/// The same of networks that others may be on. An empty list waits for nothing.
+pub const Networks = struct { links: []const links.Link, entries: []const networks.Entry, runtime_dir: [:0]const u8 };
 
 /// `kind` is the namespace that it belongs to; `path` is one below /proc.
 pub const Sysctl = struct { kind: contract.NamespaceKind, path: [:0]const u8, value: []const u8 };
@@ -150,7 +154,7 @@ fn runIn(plan: *Plan, streams: ?Streams, current: *linux.fd_t) sys.Error!void {
     plan.program.label_files = try labels.open(&plan.program.labels);
     try rootfs.enter(&plan.root, assembled.root, if (plan.namespaces.makes(linux.CLONE.NEWNS)) .own else .joined);
     assembled.close();
-    if (plan.network != null and plan.hooks == null) report.awaitGo(channel);
+    if (hasTaps(plan) and plan.hooks == null) report.awaitGo(channel);
 
     current.* = try settleDescriptors(plan, channel);
     plan.program.gate = plan.gate;
@@ -219,11 +223,21 @@ fn raiseLoopback() sys.Error!void {
 /// Its other end is for the parent to serve. What is published must be bound before the program runs: that is waited for
 /// at the end, unless hooks wait for a word of the parent's as well.
 fn makeNetwork(plan: *const Plan, channel: linux.fd_t) sys.Error!void {
-    const network = if (plan.network) |*network| network else return;
-    const tap = try links.make(&network.link);
+    if (!hasTaps(plan)) return;
+    if (plan.network) |*network| try makeTap(&network.link, channel);
+    if (plan.networks) |*several| for (several.links) |*link| try makeTap(link, channel);
+    if (plan.hooks != null) report.awaitGo(channel);
+}
+
+fn makeTap(link: *const links.Link, channel: linux.fd_t) sys.Error!void {
+    const tap = try links.make(link);
     try report.sendDescriptor(channel, .tap, tap);
     _ = linux.close(tap);
-    if (plan.hooks != null) report.awaitGo(channel);
+}
+
+fn hasTaps(plan: *const Plan) bool {
+    if (plan.networks) |*several| return several.links.len > 0;
+    return plan.network != null;
 }
 
 /// Others can find our namespaces as long as we are the caller, and not closed to him yet.

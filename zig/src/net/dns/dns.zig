@@ -12,6 +12,8 @@ pub const udp_bytes_max = message.udp_bytes_max;
 pub const parse = message.parse;
 pub const parseQuestion = message.parseQuestion;
 pub const answer = message.answer;
+pub const answerName = message.answerName;
+pub const addressOf = message.addressOf;
 pub const refuse = message.refuse;
 
 pub const Record = reply.Record;

@@ -16,6 +16,7 @@ pub const Address = union(enum) { v4: [4]u8, v6: [16]u8 };
 
 pub const Type = struct {
     pub const a: u16 = 1;
+    pub const ptr: u16 = 12;
     pub const aaaa: u16 = 28;
     pub const any: u16 = 255;
 };
@@ -124,6 +125,54 @@ pub fn answer(query: []const u8, q: Question, addresses: []const Address, out: [
     return out[0..used];
 }
 
+/// The whole answer to the question whose address one is: its name, dotted.
+pub fn answerName(query: []const u8, q: Question, name: []const u8, out: []u8) []const u8 {
+    const head = answer(query, q, &.{}, out);
+    var at = head.len + 12;
+    if (head.len < q.end or at >= out.len) return head;
+    var labels = mem.splitScalar(u8, name, '.');
+    while (labels.next()) |label| {
+        if (label.len == 0 or label.len > 63 or out.len - at < label.len + 2) return head;
+        out[at] = @intCast(label.len);
+        @memcpy(out[at + 1 ..][0..label.len], label);
+        at += 1 + label.len;
+    }
+    out[at] = 0;
+    at += 1;
+    const used = head.len;
+    write16(out, used, 0xc000 | header_bytes);
+    write16(out, used + 2, Type.ptr);
+    write16(out, used + 4, class_in);
+    write16(out, used + 6, 0);
+    write16(out, used + 8, ttl_seconds);
+    write16(out, used + 10, @intCast(at - used - 12));
+    write16(out, 6, 1);
+    return out[0..at];
+}
+
+/// The address in "1.2.0.192.in-addr.arpa", or in the 32 digits before "ip6.arpa". `name` is in lower case.
+pub fn addressOf(name: []const u8) ?Address {
+    const is_v4 = mem.endsWith(u8, name, ".in-addr.arpa");
+    if (!is_v4 and !mem.endsWith(u8, name, ".ip6.arpa")) return null;
+    const text = name[0 .. name.len - @as(usize, if (is_v4) ".in-addr.arpa".len else ".ip6.arpa".len)];
+    var labels = mem.splitBackwardsScalar(u8, text, '.');
+    if (is_v4) {
+        var bytes: [4]u8 = undefined;
+        for (&bytes) |*byte| byte.* = std.fmt.parseInt(u8, labels.next() orelse return null, 10) catch return null;
+        return if (labels.next() == null) .{ .v4 = bytes } else null;
+    }
+    var bytes: [16]u8 = undefined;
+    for (&bytes) |*byte| {
+        byte.* = 0;
+        for (0..2) |_| {
+            const label = labels.next() orelse return null;
+            if (label.len != 1) return null;
+            byte.* = byte.* << 4 | (std.fmt.charToDigit(label[0], 16) catch return null);
+        }
+    }
+    return if (labels.next() == null) .{ .v6 = bytes } else null;
+}
+
 /// An answer without records. With the question where that can be read: resolvers look for it. Empty: not even a header
 /// was sent, or it was an answer, to which nobody may answer.
 pub fn refuse(query: []const u8, rcode: u4, out: []u8) []const u8 {
@@ -213,6 +262,24 @@ test "answer() gives the addresses of the type asked for" {
     try testing.expectEqual(@as(u16, 1), read16(cut, 6));
     other.class = 3;
     try testing.expectEqual(@as(u8, 0x85), answer(example_query, other, &addresses, &out)[3]);
+}
+
+test "answerName() and addressOf() are two ways of one question" {
+    const query = "\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x012\x010\x0289\x0210\x07in-addr\x04arpa\x00\x00\x0c\x00\x01";
+    var buffer: [name_text_bytes_max]u8 = undefined;
+    var out: [512]u8 = undefined;
+    const q = try parse(query, &buffer);
+    try testing.expectEqualSlices(u8, &.{ 10, 89, 0, 2 }, &addressOf(q.name).?.v4);
+    const reply = answerName(query, q, "c1.net", &out);
+    try testing.expectStringEndsWith(reply, "\x00\x0c\x00\x01\x00\x00\x00\x0a\x00\x08\x02c1\x03net\x00");
+    try testing.expectEqual(@as(u16, 1), read16(reply, 6));
+    try testing.expectEqual(@as(u16, 0), read16(answerName(query, q, "a..b", &out), 6));
+    try testing.expectEqual(@as(u16, 0), read16(answerName(query, q, "x" ** 64, &out), 6));
+    const v6 = "1.0" ++ ".0" ** 28 ++ ".d.f.ip6.arpa";
+    try testing.expectEqualSlices(u8, &(.{0xfd} ++ .{0} ** 14 ++ .{1}), &addressOf(v6).?.v6);
+    for ([_][]const u8{ "in-addr.arpa", "1.2.3.in-addr.arpa", "1.2.3.4.5.in-addr.arpa", "300.1.1.1.in-addr.arpa", "a.ip6.arpa" }) |bad| {
+        try testing.expectEqual(null, addressOf(bad));
+    }
 }
 
 test "refuse() keeps the question, and answers no answer" {

@@ -151,6 +151,17 @@ pub fn close(flow: *Flow) void {
     pool.remove(flow);
 }
 
+/// A container's that has left: what its sockets hold still goes out.
+pub fn closeOf(tap_index: u8) void {
+    for (pool.all()) |*flow| if (flow.is_used and flow.key.tap == tap_index) close(flow);
+}
+
+pub fn countOf(tap_index: u8) usize {
+    var count: usize = 0;
+    for (pool.all()) |*flow| count += @intFromBool(flow.is_used and flow.key.tap == tap_index);
+    return count;
+}
+
 /// The far end gets a RST instead of a FIN.
 pub fn abort(flow: *Flow) void {
     host.resetOnClose(flow.fd);
