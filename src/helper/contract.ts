@@ -319,7 +319,9 @@ export type ControlRequest =
   | { op: "health" }
   | { op: "resize"; rows: number; columns: number };
 export type ControlReply =
-  { ok: true; pid?: number; exitCode?: number } | { ok: false; errno: string };
+  | { ok: true; pid?: number; exitCode?: number }
+  /** `detail`: a sentence, of `connect` and `disconnect`; with it, errno may be "". */
+  | { ok: false; errno: string; detail?: string };
 
 /**
  * `attach.sock`: a stream socket in the runtime directory, frames in both directions:

@@ -1,8 +1,21 @@
 /** Containers on one network: they reach each other, by address and by name, and nobody else. */
 import { describe, expect } from "bun:test";
+import { rmSync } from "node:fs";
+import { connect, createServer } from "node:net";
 import { until } from "../support/wait.ts";
-import { networkTest } from "./network-fixture.ts";
+import type { Container } from "../helper/runtime-fixture.ts";
+import { freePort, networkTest } from "./network-fixture.ts";
 import { member, resident, SharedNetwork } from "./shared-fixture.ts";
+
+/** What `sh -c script` says inside of a container that runs. */
+async function say(container: Container, script: string): Promise<string> {
+  const { stdout } = await container.exec(["sh", "-c", script]);
+  return stdout.trim();
+}
+
+const reached = (to: string): string => `ping -c1 -W5 ${to} >/dev/null && echo reached`;
+/** A frame to somebody who is not there is given up after three questions. */
+const unreached = (to: string): string => `ping -c1 -W1 ${to} >/dev/null || echo nobody`;
 
 describe("members", () => {
   networkTest("they ping each other over both versions, and the gateway", async () => {
@@ -27,7 +40,140 @@ describe("members", () => {
     expect(stdout).toMatch(/2\.0\.89\.10\.in-addr\.arpa\s+name = db/);
   });
 
-  networkTest("the process ends with the last, and others go on without the first", async () => {
+  networkTest("a stream between two is whole, and its frames are not cut", async () => {
+    await using network = new SharedNetwork();
+    await using server = await resident([network.entry(2)], "sleep 1000 | nc -l -p 80 >/tmp/got");
+    const script = "head -c 20000000 /dev/zero | nc -w 20 10.89.0.2 80";
+    await using client = member(script, [network.entry(3)]);
+    await until("it listens", async () => (await say(server, "netstat -ltn")).includes(":80"));
+    await client.run();
+    const isWhole = async (): Promise<boolean> =>
+      (await say(server, "wc -c </tmp/got")) === "20000000";
+    expect(await until("all of it", isWhole)).toBe(true);
+  });
+
+  networkTest("what is taken is refused in a sentence, and nothing is left", async () => {
+    await using network = new SharedNetwork();
+    await using _first = await resident([network.entry(2)]);
+    await using same = member("true", [network.entry(2, { mac: "02:89:00:00:00:99" })]);
+    expect((await same.run()).last).toMatchObject({
+      ...{ event: "failed", call: "network", detail: "the address 10.89.0.2 is taken on net0" },
+    });
+    await using alike = member("true", [network.entry(3, { mac: "02:89:00:00:00:02" })]);
+    expect((await alike.run()).last).toMatchObject({
+      detail: "the hardware address 02:89:00:00:00:02 is taken on net0",
+    });
+  });
+});
+
+describe("outside", () => {
+  networkTest("the host is reached through the gateway, and a port from the host", async () => {
+    const server = createServer((client) => void client.end("outside\n"));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const address = server.address();
+    const port = typeof address === "object" && address !== null ? address.port : 0;
+    await using network = new SharedNetwork();
+    const hostPort = freePort();
+    const ports = [
+      ...[{ protocol: "tcp" as const, hostAddress: "127.0.0.1", hostPort, containerPort: 80 }],
+    ].map((one) => ({ ...one, count: 1 }));
+    const script = "while :; do echo inside | nc -l -p 80 || true; done";
+    await using _server = await resident([network.entry(2, { ports })], script);
+    await using client = member(`nc 10.89.0.1 ${port} </dev/null`, [network.entry(3)]);
+    expect((await client.run()).stdout).toBe("outside\n");
+    expect(await until("an answer", () => answerOf(hostPort))).toBe("inside\n");
+    server.close();
+  });
+
+  networkTest("of an internal network nothing is reached but its members", async () => {
+    const server = createServer((client) => void client.end("outside\n"));
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const address = server.address();
+    const port = typeof address === "object" && address !== null ? address.port : 0;
+    await using network = new SharedNetwork();
+    const internal = { internal: true, isDefaultRoute: false };
+    await using _server = await resident([network.entry(2, internal)]);
+    const script = [
+      `nc 10.89.0.1 ${port} </dev/null || echo refused`,
+      "ip route | grep -c default || true",
+      "nslookup example.org 10.89.0.1 | grep -c NXDOMAIN || true",
+      reached("10.89.0.2"),
+    ].join("; ");
+    await using client = member(script, [network.entry(3, internal)]);
+    expect((await client.run()).stdout).toBe("refused\n0\n2\nreached\n");
+    server.close();
+  });
+});
+
+async function answerOf(port: number): Promise<string> {
+  const client = connect({ port, host: "127.0.0.1" });
+  let text = "";
+  return await new Promise((resolve) => {
+    client.on("data", (part: Buffer) => (text += part.toString()));
+    client.on("error", () => resolve(""));
+    client.on("close", () => resolve(text));
+  });
+}
+
+describe("several networks", () => {
+  networkTest("who is on both sees both, and names of both; nobody sees through", async () => {
+    await using left = new SharedNetwork(1);
+    await using right = new SharedNetwork(2);
+    await using a = await resident([left.entry(2, { names: ["a"] })]);
+    await using c = await resident([right.entry(2, { names: ["c"] })]);
+    await using b = await resident([
+      left.entry(3, { names: ["b"] }),
+      right.entry(3, { names: ["b"], interface: "eth1", isDefaultRoute: false }),
+    ]);
+    await until("the other network's names have come", async () =>
+      (await say(b, "nslookup c 10.89.1.1")).includes("10.89.2.2"),
+    );
+    expect(await say(b, `${reached("10.89.1.2")}; ${reached("10.89.2.2")}`)).toBe(
+      "reached\nreached",
+    );
+    expect(await say(a, unreached("10.89.2.2"))).toBe("nobody");
+    expect(await say(a, "nslookup -type=a c 10.89.1.1")).not.toContain("10.89.2.2");
+    expect(await say(c, "nslookup -type=a b 10.89.2.1")).toContain("10.89.2.3");
+    expect(await say(c, "nslookup -type=a b 10.89.2.1")).not.toContain("10.89.1.3");
+  });
+
+  networkTest("one is connected and disconnected while it runs", async () => {
+    await using left = new SharedNetwork(1);
+    await using right = new SharedNetwork(2);
+    await using other = await resident([right.entry(2, { names: ["other"] })]);
+    const first = left.entry(3, { names: ["b"] });
+    const second = right.entry(3, {
+      ...{ names: ["b"], interface: "eth1", isDefaultRoute: false },
+    });
+    await using b = await resident([first]);
+    b.amend({ networks: [first, second] });
+    expect(await b.control({ op: "connect", network: second.id })).toMatchObject({ ok: true });
+    expect(await b.control({ op: "connect", network: second.id })).toMatchObject({
+      ...{ ok: false, errno: "EEXIST" },
+    });
+    expect(await say(b, reached("10.89.2.2"))).toBe("reached");
+    await until("names of both", async () =>
+      (await say(b, "nslookup other 10.89.1.1")).includes("10.89.2.2"),
+    );
+    // What is left becomes the way out.
+    b.amend({ networks: [{ ...second, isDefaultRoute: true }] });
+    expect(await b.control({ op: "disconnect", network: first.id })).toMatchObject({ ok: true });
+    expect(await b.control({ op: "disconnect", network: first.id })).toMatchObject({
+      ...{ ok: false, errno: "ENOENT" },
+    });
+    expect(await say(b, "ip route | grep default")).toContain("default via 10.89.2.1 dev eth1");
+    expect(await say(b, "ip link | grep -c eth0")).toBe("0");
+    expect(await say(other, "nslookup -type=a b 10.89.2.1")).toContain("10.89.2.3");
+    b.amend({ networks: [{ ...second, isDefaultRoute: true, names: ["renamed"] }] });
+    expect(await b.control({ op: "rename", name: "renamed" })).toMatchObject({ ok: true });
+    await until("the other knows its new name", async () =>
+      (await say(other, "nslookup -type=a renamed 10.89.2.1")).includes("10.89.2.3"),
+    );
+  });
+});
+
+describe("the process", () => {
+  networkTest("it ends with the last, and another begins with the next", async () => {
     await using network = new SharedNetwork();
     let first: number | undefined;
     {
@@ -38,5 +184,39 @@ describe("members", () => {
     await until("it has ended", () => network.pid() === undefined);
     await using _again = await resident([network.entry(2)]);
     expect(network.pid()).not.toBe(first);
+  });
+
+  networkTest("it outlives who came first; killed, it is replaced and all are back", async () => {
+    await using network = new SharedNetwork();
+    await using b = await resident([network.entry(3)]);
+    await using c = await resident([network.entry(4)]);
+    {
+      await using _a = await resident([network.entry(2)]);
+    }
+    expect(await say(b, reached("10.89.0.4"))).toBe("reached");
+    for (let i = 0; i < 2; i += 1) {
+      const pid = await until("it is there", () => network.pid());
+      process.kill(pid, "SIGKILL");
+      await until("another is there", () => (network.pid() ?? pid) !== pid);
+      await until("they reach each other again", async () => {
+        const there = (await say(b, reached("10.89.0.4"))) === "reached";
+        return there && (await say(c, reached("10.89.0.3"))) === "reached";
+      });
+    }
+  });
+
+  networkTest("a monitor that is killed takes only its own container away", async () => {
+    await using network = new SharedNetwork();
+    await using a = await resident([network.entry(2)]);
+    await using b = await resident([network.entry(3)]);
+    const pid = network.pid();
+    process.kill(a.state().monitorPid, "SIGKILL");
+    await until("its name is gone", async () =>
+      (await say(b, "nslookup -type=a c2 10.89.0.1")).includes("10.89.0.2") ? false : true,
+    );
+    await using _again = await resident([network.entry(2)]);
+    expect(await say(b, reached("10.89.0.2"))).toBe("reached");
+    expect(network.pid()).toBe(pid);
+    rmSync(a.runtimeDir, { recursive: true }); // what whoever comes next finds and removes
   });
 });

@@ -3,6 +3,7 @@
 //! the socket's backlog.
 const std = @import("std");
 const sys = @import("../sys.zig");
+const event = @import("../event.zig");
 const epolls = @import("epoll.zig");
 const restart = @import("restart.zig");
 const clock = @import("clock.zig");
@@ -16,7 +17,7 @@ const last_ms = 100;
 /// Of a request's text: a name, unescaped.
 const text_bytes_max = 2048;
 
-pub const Op = enum { ping, signal, stop, wait, resize, rename, policy, health, restart };
+pub const Op = enum { ping, signal, stop, wait, resize, rename, policy, health, restart, connect, disconnect };
 
 /// What `wait` waits for.
 pub const Condition = enum { ended, healthy, unhealthy };
@@ -32,6 +33,8 @@ pub const Request = struct {
     name: []const u8 = "",
     policy: restart.Policy = .no,
     retriesMax: u32 = 0,
+    /// Its id.
+    network: []const u8 = "",
 };
 
 /// What is answered later.
@@ -195,8 +198,16 @@ pub fn refuse(epoll: epolls.Epoll, index: usize, errno: linux.E) void {
     answer(epoll, index, "{{\"ok\":false,\"errno\":\"{s}\"}}\n", .{sys.errnoName(errno, &name)});
 }
 
+/// What has failed, with its sentence.
+pub fn refuseFailed(epoll: epolls.Epoll, index: usize) void {
+    const failure = sys.failure orelse sys.Failure{ .call = "", .errno = .INVAL };
+    var name: [32]u8 = undefined;
+    const errno = if (failure.errno == .SUCCESS) "" else sys.errnoName(failure.errno, &name);
+    answer(epoll, index, "{{\"ok\":false,\"errno\":\"{s}\",\"detail\":{f}}}\n", .{ errno, event.quoted(failure.detail) });
+}
+
 fn answer(epoll: epolls.Epoll, index: usize, comptime format: []const u8, args: anytype) void {
-    var buffer: [128]u8 = undefined;
+    var buffer: [128 + event.line_bytes_max]u8 = undefined;
     const line = std.fmt.bufPrint(&buffer, format, args) catch unreachable;
     _ = linux.sendto(slots[index].fd, line.ptr, line.len, linux.MSG.NOSIGNAL | linux.MSG.DONTWAIT, null, 0);
     close(epoll, index);

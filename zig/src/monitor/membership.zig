@@ -23,8 +23,8 @@ pub const Membership = struct {
     tap: linux.fd_t = -1,
     connection: linux.fd_t = -1,
     joined_ms: u64 = 0,
-    /// Published ports, and where more are asked for, are this one's.
-    has_ports: bool = false,
+    /// The way out, with published ports, and where more are asked for.
+    is_default: bool = false,
 
     pub fn id(m: *const Membership) []const u8 {
         return m.id_buffer[0..m.id_bytes];
@@ -45,7 +45,6 @@ pub const Membership = struct {
         defer for (bound) |fd| {
             _ = linux.close(fd);
         };
-        m.has_ports = ports_path != null;
         var tries: usize = 0;
         while (true) {
             tries += 1;
@@ -57,6 +56,7 @@ pub const Membership = struct {
             if (outcome == .joined) {
                 m.connection = fd;
                 m.joined_ms = clock.monotonicMs();
+                m.is_default = entry.isDefaultRoute;
                 return;
             }
             _ = linux.close(fd);
@@ -102,11 +102,45 @@ pub const Membership = struct {
         return awaitAnswer(fd, &memory.text);
     }
 
+    /// It knows the container by other names from now on.
+    pub fn tellOwnNames(m: *const Membership, entry: *const config.Entry) void {
+        var packet: [4096 + 256]u8 = undefined;
+        packet[0] = 'u';
+        var used: usize = 1;
+        for (entry.names) |text| {
+            if (text.len > 255 or packet.len - used < 1 + text.len) break; // as many as it would take
+            packet[used] = @intCast(text.len);
+            @memcpy(packet[used + 1 ..][0..text.len], text);
+            used += 1 + text.len;
+        }
+        _ = linux.sendto(m.connection, &packet, used, linux.MSG.NOSIGNAL | linux.MSG.DONTWAIT, null, 0);
+    }
+
+    /// With a word: nothing of the container is there any more when this returns, if the network answers in time.
+    pub fn takeLeave(m: *Membership, until_ms: u64) void {
+        if (m.connection < 0) return;
+        _ = linux.shutdown(m.connection, linux.SHUT.WR);
+        awaitFarewell(m.connection, until_ms);
+        m.leave();
+    }
+
     pub fn leave(m: *Membership) void {
         if (m.connection >= 0) _ = linux.close(m.connection);
         m.connection = -1;
     }
 };
+
+fn awaitFarewell(connection: linux.fd_t, until_ms: u64) void {
+    const words_max = 64; // what it said before comes first
+    for (0..words_max) |_| {
+        var poll = [1]linux.pollfd{.{ .fd = connection, .events = linux.POLL.IN, .revents = 0 }};
+        const left_ms = until_ms -| clock.monotonicMs();
+        if (linux.poll(&poll, 1, @intCast(left_ms)) != 1) return;
+        var word: [1]u8 = undefined;
+        const n = linux.recvfrom(connection, &word, word.len, linux.MSG.DONTWAIT, null, null);
+        if (linux.errno(n) != .SUCCESS or n == 0 or word[0] == 'e') return;
+    }
+}
 
 /// For the time of a join.
 const Memory = struct {

@@ -8,9 +8,9 @@ const std = @import("std");
 const sys = @import("../sys.zig");
 const config = @import("../net/config.zig");
 const contract = @import("../contract.zig");
-const links = @import("../net/link.zig");
 const clock = @import("clock.zig");
 const epolls = @import("epoll.zig");
+const inside = @import("inside.zig");
 const record = @import("record.zig");
 const Membership = @import("membership.zig").Membership;
 const linux = sys.linux;
@@ -100,7 +100,7 @@ pub fn hear(epoll: epolls.Epoll, index: usize) Heard {
         .SUCCESS => if (n > 0) {
             switch (packet[1]) {
                 'r' => tellServers(m),
-                'n' => passOn(index, n - 1),
+                'n' => passNames(index, n - 1),
                 else => {},
             }
             return .nothing;
@@ -126,7 +126,7 @@ fn tellServers(m: *const Membership) void {
 }
 
 /// Names of the network at `from` to the others. One that has no room hears them with the next change.
-fn passOn(from: usize, length: usize) void {
+fn passNames(from: usize, length: usize) void {
     packet[0] = 'n';
     packet[1] = @intCast(from);
     for (&all, 0..) |*m, index| {
@@ -154,6 +154,88 @@ pub fn revive(epoll: epolls.Epoll, container_dir: [:0]const u8) bool {
     return is_whole;
 }
 
+// While it runs -----------------------------------------------------------------------------------------------
+
+/// The container comes to a network that helper.json has. `pidfd` is its first process.
+pub fn connect(epoll: epolls.Epoll, container_dir: [:0]const u8, id: []const u8, pidfd: linux.fd_t) sys.Error!void {
+    if (find(id) != null) return refuse(.EXIST, "the container is on that network already");
+    var arena: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
+    defer arena.deinit();
+    const helper = try contract.load(contract.Helper, arena.allocator(), container_dir, "helper.json");
+    const entry = entryOf(helper.networks orelse &.{}, id) orelse return refuse(.NOENT, "helper.json has no such network");
+    const link = try config.linkOfEntry(entry);
+    _ = try config.tapOfEntry(entry);
+    const m = for (&all) |*m| {
+        if (!isUsed(m)) break m;
+    } else return sys.failFormat("network", "a container can be on {d} networks", .{networks_max});
+    try m.name(id);
+    m.tap = try inside.makeTap(pidfd, &link);
+    join(m, entry, helper.runtimeDir) catch |err| {
+        discard(m);
+        return err;
+    };
+    watchOne(epoll, m, indexOf(m));
+    subscribe();
+}
+
+/// It leaves one, which helper.json has no more; another may be its way out from now on.
+pub fn disconnect(epoll: epolls.Epoll, container_dir: [:0]const u8, id: []const u8, pidfd: linux.fd_t) sys.Error!void {
+    const m = find(id) orelse return refuse(.NOENT, "the container is not on that network");
+    var arena: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
+    defer arena.deinit();
+    const helper = try contract.load(contract.Helper, arena.allocator(), container_dir, "helper.json");
+    if (m.connection >= 0) epoll.remove(m.connection);
+    m.takeLeave(clock.monotonicMs() + farewell_ms);
+    discard(m);
+    passNames(indexOf(m), 0);
+    for (&all) |*other| {
+        const entry = entryOf(helper.networks orelse &.{}, other.id()) orelse continue;
+        if (!isUsed(other) or !entry.isDefaultRoute or other.is_default) continue;
+        try inside.setRoutes(pidfd, &try config.linkOfEntry(entry));
+        if (other.connection >= 0) epoll.remove(other.connection);
+        other.takeLeave(clock.monotonicMs() + farewell_ms);
+        try join(other, entry, helper.runtimeDir);
+        watchOne(epoll, other, indexOf(other));
+    }
+    subscribe();
+}
+
+/// Its names are those that helper.json has now.
+pub fn rename(container_dir: [:0]const u8) void {
+    if (!isAny()) return;
+    var arena: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
+    defer arena.deinit();
+    const helper = contract.load(contract.Helper, arena.allocator(), container_dir, "helper.json") catch return;
+    for (&all) |*m| {
+        if (m.connection < 0) continue;
+        m.tellOwnNames(entryOf(helper.networks orelse &.{}, m.id()) orelse continue);
+    }
+}
+
+fn refuse(e: linux.E, detail: []const u8) sys.Error {
+    sys.failure = .{ .call = "network", .detail = detail, .errno = e };
+    return error.Syscall;
+}
+
+fn discard(m: *Membership) void {
+    _ = linux.close(m.tap);
+    m.* = .{};
+}
+
+fn indexOf(m: *const Membership) usize {
+    return (@intFromPtr(m) - @intFromPtr(&all)) / @sizeOf(Membership);
+}
+
+fn isAny() bool {
+    for (&all) |*m| if (isUsed(m)) return true;
+    return false;
+}
+
+pub fn isLost() bool {
+    for (&all) |*m| if (isUsed(m) and m.connection < 0) return true;
+    return false;
+}
+
 /// Whether the last loss was of a process that had only just begun.
 pub fn isRestless(least_ms: u64) bool {
     const now = clock.monotonicMs();
@@ -167,33 +249,16 @@ pub fn stop() void {
         _ = linux.shutdown(m.connection, linux.SHUT.WR);
     };
     const until_ms = clock.monotonicMs() + farewell_ms;
-    for (&all) |*m| {
-        if (m.connection >= 0) awaitFarewell(m.connection, until_ms);
-        m.leave();
-    }
+    for (&all) |*m| m.takeLeave(until_ms);
     closeTaps();
-}
-
-fn awaitFarewell(connection: linux.fd_t, until_ms: u64) void {
-    const words_max = 64; // what it said before comes first
-    for (0..words_max) |_| {
-        var poll = [1]linux.pollfd{.{ .fd = connection, .events = linux.POLL.IN, .revents = 0 }};
-        const left_ms = until_ms -| clock.monotonicMs();
-        if (linux.poll(&poll, 1, @intCast(left_ms)) != 1) return;
-        var word: [1]u8 = undefined;
-        const n = linux.recvfrom(connection, &word, word.len, linux.MSG.DONTWAIT, null, null);
-        if (linux.errno(n) != .SUCCESS or n == 0 or word[0] == 'e') return;
-    }
 }
 
 /// Whoever closes a TAP last waits for the kernel to take it down, for tens of milliseconds: neither we, for whom others
 /// wait, nor the network, whose frames would.
 fn closeTaps() void {
     var pair: [2]linux.fd_t = undefined;
-    const is_any = for (&all) |*m| {
-        if (isUsed(m)) break true;
-    } else return;
-    const has_pipe = is_any and linux.errno(linux.pipe2(&pair, .{ .CLOEXEC = true })) == .SUCCESS;
+    if (!isAny()) return;
+    const has_pipe = linux.errno(linux.pipe2(&pair, .{ .CLOEXEC = true })) == .SUCCESS;
     if (has_pipe) {
         const rc = linux.fork();
         if (linux.errno(rc) == .SUCCESS and rc == 0) {

@@ -599,6 +599,7 @@ pub const Monitor = struct {
             .restart => m.startAnew(index, &request),
             .rename => {
                 m.events.rename(request.name);
+                memberships.rename(m.config.container_dir.get());
                 control.answerOk(m.epoll, index, m.pid);
             },
             .policy => {
@@ -606,6 +607,7 @@ pub const Monitor = struct {
                 control.answerOk(m.epoll, index, m.pid);
             },
             .health => m.answerHealth(index),
+            .connect, .disconnect => m.changeNetworks(index, &request),
         }
         m.answerMet();
         if (m.control_fd) |fd| m.epoll.change(.{ .kind = .control, .fd = fd }, epolls.in);
@@ -770,8 +772,21 @@ pub const Monitor = struct {
         m.arm(.networks, network_pause_ms);
     }
 
+    fn changeNetworks(m: *Monitor, index: usize, request: *const control.Request) void {
+        if (m.phase != .running) return control.refuse(m.epoll, index, .SRCH);
+        // Another runtime's container has a network that is none of ours.
+        if (m.keeper != null) return control.refuse(m.epoll, index, .OPNOTSUPP);
+        const change = if (request.op == .connect) &memberships.connect else &memberships.disconnect;
+        change(m.epoll, m.config.container_dir.get(), request.network, m.pidfd) catch {
+            if (request.op == .disconnect) m.arm(.network, network_pause_ms); // what is there is to be whole again
+            return control.refuseFailed(m.epoll, index);
+        };
+        control.answerOk(m.epoll, index, m.pid);
+        footprint.shrink();
+    }
+
     fn rejoinNetworks(m: *Monitor) void {
-        if (m.phase != .running) return;
+        if (m.phase != .running or !memberships.isLost()) return;
         const is_back = memberships.revive(m.epoll, m.config.container_dir.get());
         m.events.write(m.config.id(), if (is_back) "network_restart" else "network_lost", &.{});
         if (!is_back) m.arm(.networks, network_pause_ms);

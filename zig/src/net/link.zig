@@ -153,11 +153,25 @@ fn configure(route: linux.fd_t, index: u32, prefix: Prefix, gateway: ?Address) s
     message.add(ifa_local, bytesOf(&prefix.address));
     message.add(ifa_address, bytesOf(&prefix.address));
     try message.send(route, "address");
-    const router = gateway orelse return;
-    message = Message.of(.RTM_NEWROUTE, linux.NLM_F_CREATE, Route{ .family = family });
-    message.add(rta_gateway, bytesOf(&router));
+    if (gateway) |*router| try addRoute(route, index, router);
+}
+
+fn addRoute(route: linux.fd_t, index: u32, router: *const Address) sys.Error!void {
+    const family: u8 = if (router.isV4()) linux.AF.INET else linux.AF.INET6;
+    var message = Message.of(.RTM_NEWROUTE, linux.NLM_F_CREATE, Route{ .family = family });
+    message.add(rta_gateway, bytesOf(router));
     message.add(rta_oif, std.mem.asBytes(&index));
     try message.send(route, "route");
+}
+
+/// The way out becomes that of an interface that is there already.
+pub fn setRoutes(link: *const Link) sys.Error!void {
+    const kind = linux.SOCK.RAW | linux.SOCK.CLOEXEC;
+    const route = try sys.checkFd("netlink", "socket", linux.socket(linux.AF.NETLINK, kind, linux.NETLINK.ROUTE));
+    defer _ = linux.close(route);
+    const index = try findIndex(link.name);
+    if (link.gateway4) |*router| try addRoute(route, index, router);
+    if (link.gateway6) |*router| addRoute(route, index, router) catch {}; // as in `make`
 }
 
 fn bytesOf(address: *const Address) []const u8 {

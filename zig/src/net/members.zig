@@ -3,7 +3,7 @@
 //!
 //! From the monitor: "{" a `Join` with the TAP and what else is its own as descriptors; "p" ports of the container (two
 //! bytes each) with as many bound sockets; "r" the text of the host's resolv.conf(5), asked for; "n" and a number: names of
-//! the container's other network of that number (names.zig); "N": it wants to hear this network's names, now and whenever
+//! the container's other network of that number (names.zig); "u" its own names, when they have changed; "N": it wants to hear this network's names, now and whenever
 //! they change. To it: "{" the answer to a join, once all its sockets have come; "r" a question for resolv.conf; "n" the
 //! names; "e" all that the container has sent is gone, and its place is free.
 //!
@@ -27,6 +27,7 @@ const texts = @import("texts.zig");
 const udp = @import("udp.zig");
 const flows = @import("tcp/flow.zig");
 const Rights = @import("rights.zig").Rights;
+const Tap = @import("tap.zig").Tap;
 const linux = std.os.linux;
 
 /// What a container brings; its ports follow in packets of their own.
@@ -194,6 +195,10 @@ fn take(index: usize, bytes: []const u8, rights: *Rights) sys.Error!void {
         'p' => if (member.phase == .joining) return takePorts(index, bytes[1..], rights),
         'r' => if (member.phase == .joined) return resolver.read(bytes[1..]),
         'n' => if (member.phase == .joined and bytes.len >= 2) return names.replace(@intCast(index), bytes[1], bytes[2..]),
+        'u' => if (member.phase == .joined) {
+            try names.setList(@intCast(index), bytes[1..]);
+            return tellEverybody();
+        },
         'N' => if (member.phase == .joined) {
             member.wants_names = true;
             return tellNames(index);
@@ -211,12 +216,24 @@ fn join(index: usize, bytes: []const u8, rights: *Rights) sys.Error!void {
     const asked = std.json.parseFromSliceLeaky(Join, fixed.allocator(), bytes, options) catch {
         return sys.fail("network", "a request makes no sense");
     };
+    makeRoom(&try config.tapOfEntry(&asked.entry));
     try admit(&asked.entry);
     try settle(index, &asked, rights);
     const member = &all[index];
     member.sockets_left = asked.sockets;
     member.phase = .joining;
     if (asked.sockets == 0) welcome(index);
+}
+
+/// The same container may come back before its last words are out.
+fn makeRoom(wanted: *const Tap) void {
+    for (&all, 0..) |*member, index| {
+        if (member.phase != .leaving) continue;
+        const tap = &taps.all[index];
+        const own4 = if (wanted.address4) |prefix| tap.isOwn(prefix.address) else false;
+        const own6 = if (wanted.address6) |prefix| tap.isOwn(prefix.address) else false;
+        if (own4 or own6 or std.mem.eql(u8, &tap.mac, &wanted.mac)) finish(index);
+    }
 }
 
 /// Nobody can have what somebody has.

@@ -8,12 +8,12 @@ const dns = @import("dns/dns.zig");
 const guard = @import("guard.zig");
 const states = @import("states.zig");
 const taps = @import("taps.zig");
-const texts = @import("texts.zig");
 const Address = @import("address.zig").Address;
 const Tap = @import("tap.zig").Tap;
 
 /// Of one container on one network: its name, its short id, its aliases.
 pub const own_max = 64;
+const own_bytes_max = 4096;
 const name_bytes_max = 253; // RFC 1035
 /// Names of other networks that one container sees. What does not fit is not seen.
 const others_bytes_max = 32 * 1024;
@@ -25,6 +25,7 @@ pub const packet_bytes_max = 64 * 1024;
 pub const Own = struct {
     names: [own_max][]const u8,
     count: usize,
+    text: [own_bytes_max]u8,
     /// The records of each of its other networks, one after the other.
     others: [others_bytes_max]u8,
     lengths: [others_max]u16,
@@ -33,14 +34,36 @@ pub const Own = struct {
 pub fn set(index: u8, given: []const [:0]const u8) sys.Error!void {
     const own = &states.of(index).resolver.names;
     own.count = 0;
-    if (given.len > own_max) {
-        return sys.failFormat("network", "a container can have {d} names on a network, not {d}", .{ own_max, given.len });
+    var used: usize = 0;
+    for (given) |name| try add(own, &used, name);
+}
+
+/// The same as a list: the length of each, and it.
+pub fn setList(index: u8, list: []const u8) sys.Error!void {
+    const own = &states.of(index).resolver.names;
+    own.count = 0;
+    var used: usize = 0;
+    var rest = list;
+    while (rest.len > 0) {
+        const end = 1 + @as(usize, rest[0]);
+        if (end > rest.len) return sys.fail("network", "a list of names makes no sense");
+        try add(own, &used, rest[1..end]);
+        rest = rest[end..];
     }
-    for (given) |name| {
-        if (name.len == 0 or name.len > name_bytes_max) return sys.failFormat("network", "\"{s}\" is no name", .{name});
-        own.names[own.count] = try texts.keep(index, name);
-        own.count += 1;
+}
+
+fn add(own: *Own, used: *usize, name: []const u8) sys.Error!void {
+    if (name.len == 0 or name.len > name_bytes_max) return sys.failFormat("network", "\"{s}\" is no name", .{name});
+    if (own.count == own_max or name.len > own.text.len - used.*) {
+        return sys.failFormat("network", "a container can have {d} names on a network, of {d} bytes together", .{
+            own_max, own_bytes_max,
+        });
     }
+    const kept = own.text[used.*..][0..name.len];
+    @memcpy(kept, name);
+    own.names[own.count] = kept;
+    own.count += 1;
+    used.* += name.len;
 }
 
 pub fn forget(index: u8) void {
