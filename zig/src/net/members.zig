@@ -446,5 +446,5 @@ pub fn sweep() void {
 }
 
 test {
-    _ = linux;
+    _ = @import("members_test.zig");
 }
