@@ -66,6 +66,35 @@ describe("members", () => {
   });
 });
 
+describe("a hostile member", () => {
+  networkTest("it is nobody else by address, nor by hardware address", async () => {
+    await using network = new SharedNetwork();
+    await using _victim = await resident([network.entry(2)]);
+    await using other = await resident([network.entry(3)]);
+    await using mallory = await resident([network.entry(4)]);
+    const steal = "ip addr add 10.89.0.2/32 dev eth0; arping -q -U -c 1 -I eth0 10.89.0.2";
+    await say(mallory, steal);
+    expect(await say(other, reached("10.89.0.2"))).toBe("reached");
+    const neighbour = await say(other, "ip neigh show 10.89.0.2");
+    expect(neighbour).toContain("02:89:00:00:00:02");
+    const disguise = "ip link set eth0 down; ip link set eth0 address 02:89:00:00:00:02";
+    await say(mallory, `${disguise}; ip link set eth0 up`);
+    expect(await say(mallory, unreached("10.89.0.3"))).toBe("nobody");
+    expect(await say(other, reached("10.89.0.2"))).toBe("reached");
+    expect(await say(other, "ip neigh show 10.89.0.2")).toContain("02:89:00:00:00:02");
+  });
+
+  networkTest("who floods everybody takes nothing from the others", async () => {
+    await using network = new SharedNetwork();
+    await using _server = await resident([network.entry(2)]);
+    await using client = await resident([network.entry(3)]);
+    const loud = "for i in 1 2 3 4; do ping -q -f 10.89.0.255 & done; wait";
+    await using _mallory = await resident([network.entry(4)], `${loud} >/dev/null 2>&1`);
+    for (let i = 0; i < 5; i += 1) expect(await say(client, reached("10.89.0.2"))).toBe("reached");
+    expect(network.pid()).toBeDefined();
+  });
+});
+
 describe("outside", () => {
   networkTest("the host is reached through the gateway, and a port from the host", async () => {
     const server = createServer((client) => void client.end("outside\n"));
