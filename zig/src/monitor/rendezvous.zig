@@ -11,6 +11,7 @@ const linux = sys.linux;
 const directory_flags: linux.O = .{ .PATH = true, .DIRECTORY = true, .CLOEXEC = true };
 const backlog = 512;
 const lock_exclusive = 2; // LOCK_EX
+const lock_at_once = 4; // LOCK_NB
 /// A network's process answers at once, or it is stuck.
 pub const patience_s = 5;
 
@@ -26,10 +27,23 @@ pub fn connect(path: [:0]const u8) sys.Error!linux.fd_t {
         .NOFOLLOW = true,
     }, 0o600));
     defer _ = linux.close(lock);
-    while (linux.errno(linux.flock(lock, lock_exclusive)) == .INTR) {}
+    if (try awaitLock(lock, directory)) |fd| return fd;
     if (try tryConnect(directory)) |fd| return fd;
     try startProcess(path, directory);
     return try tryConnect(directory) orelse sys.fail("network", "its process cannot be started");
+}
+
+/// Null: it is ours. Whoever has it starts the process, and needs milliseconds; one that was stopped in the middle must
+/// not stop all others for ever.
+fn awaitLock(lock: linux.fd_t, directory: linux.fd_t) sys.Error!?linux.fd_t {
+    const pause: linux.timespec = .{ .sec = 0, .nsec = 5_000_000 };
+    const pauses_max = patience_s * 1000 / 5;
+    for (0..pauses_max) |_| {
+        if (linux.errno(linux.flock(lock, lock_exclusive | lock_at_once)) == .SUCCESS) return null;
+        if (try tryConnect(directory)) |fd| return fd;
+        _ = linux.nanosleep(&pause, null);
+    }
+    return sys.fail("network", "another container has begun to start its process, and does not end it");
 }
 
 fn openDirectory(path: [:0]const u8) sys.Error!linux.fd_t {
