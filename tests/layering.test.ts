@@ -34,6 +34,7 @@ const doors: Record<string, string[]> = {
     "images.ts",
     "containers.ts",
     "volumes.ts",
+    "networks.ts",
     "events.ts",
     "secrets.ts",
     "layers.ts",
@@ -67,8 +68,10 @@ const doors: Record<string, string[]> = {
     "inspect.ts",
     "ports.ts",
     "requires.ts",
+    "connect.ts",
   ],
   network: ["show.ts"], // what ps needs of it, and nothing else
+  host: ["subnets.ts"], // what only the making of a network asks
   helper: ["contract.ts"], // the types of the files that TypeScript and Zig exchange
 };
 

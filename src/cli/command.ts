@@ -10,7 +10,7 @@ export interface CliContext extends ContainerContext {
 
 /** What completion offers for a command's arguments. */
 export type ArgumentSource =
-  "container" | "running" | "image" | "volume" | "secret" | "any" | "shell" | "none";
+  "container" | "running" | "image" | "volume" | "network" | "secret" | "any" | "shell" | "none";
 
 export interface Command<T extends FlagTable = FlagTable> {
   /** ["run"], ["container", "ls"]. */

@@ -100,6 +100,21 @@ const groups: Readonly<Record<string, Group>> = {
       rm: () => import("./manifest/rm.ts"),
     },
   },
+  network: {
+    summary: "Networks that containers find each other on",
+    commands: {
+      create: () => import("./network/create.ts"),
+      ls: () => import("./network/ls.ts"),
+      list: () => import("./network/ls.ts"),
+      inspect: () => import("./network/inspect.ts"),
+      exists: () => import("./network/exists.ts"),
+      connect: () => import("./network/connect.ts"),
+      disconnect: () => import("./network/disconnect.ts"),
+      rm: () => import("./network/rm.ts"),
+      remove: () => import("./network/rm.ts"),
+      prune: () => import("./network/prune.ts"),
+    },
+  },
   secret: {
     summary: "Secrets",
     commands: {

@@ -5,6 +5,7 @@
 import { existsSync } from "node:fs";
 import { listContainers } from "../container/index.ts";
 import { listImages } from "../image/index.ts";
+import { listNetworkRecords } from "../store/networks.ts";
 import { listSecretRecords } from "../store/secrets.ts";
 import { listVolumeRecords } from "../store/volumes.ts";
 import { familiarReference, parseReference } from "../oci/index.ts";
@@ -68,6 +69,7 @@ function namesOf(context: CliContext): Names {
     (isThere ? list(context.database) : []).map(({ name }) => [name, ""]);
   return {
     volumes: () => recorded(listVolumeRecords),
+    networks: () => recorded(listNetworkRecords),
     secrets: () => recorded(listSecretRecords),
     containers: () => containers(() => true),
     running: () => containers((status) => status === "running"),

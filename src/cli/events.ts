@@ -18,7 +18,7 @@ const streamFlag = {
 export default defineCommand({
   path: ["events"],
   usage: "",
-  summary: "Show what happens to containers, images and volumes, as it happens",
+  summary: "Show what happens to containers, images, volumes and networks, as it happens",
   examples: [
     [
       "What happened in the last ten minutes, and no more",
@@ -36,7 +36,11 @@ export default defineCommand({
       "TIME",
       "Only until then; 10m is in ten minutes, -10m was ten minutes ago",
     ),
-    filter: list("-f,--filter", "KEY=VALUE", "container, event, image, label, type or volume"),
+    filter: list(
+      "-f,--filter",
+      "KEY=VALUE",
+      "container, event, image, label, network, type or volume",
+    ),
     format: value("--format", "TEMPLATE", "json or a Go template", ["json"]),
     noTrunc: {
       ...boolean("--no-trunc", "Whole ids; --no-trunc=false cuts them"),

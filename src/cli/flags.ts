@@ -5,7 +5,7 @@
 
 /** What completion offers as the value. */
 export type ValueSource =
-  "file" | "directory" | "image" | "container" | "signal" | readonly string[];
+  "file" | "directory" | "image" | "container" | "network" | "signal" | readonly string[];
 
 interface FlagBase {
   /** "-e", "--env"; the long one last, it names the flag in errors. */

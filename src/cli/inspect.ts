@@ -1,4 +1,4 @@
-/** `tspod inspect`: containers, images and volumes, whichever has the name. */
+/** `tspod inspect`: containers, images, volumes and networks, whichever has the name. */
 import { getContainer, getLatest, inspectContainer } from "../container/index.ts";
 import { TspodError } from "../errors.ts";
 import { type CliContext, defineCommand } from "./command.ts";
@@ -8,16 +8,16 @@ import { formatObjects } from "./output/format.ts";
 import { print } from "./output/print.ts";
 import { latestFlag } from "./options/selection.ts";
 
-const kinds = ["all", "container", "image", "volume"] as const;
+const kinds = ["all", "container", "image", "volume", "network"] as const;
 type Kind = (typeof kinds)[number];
 
 export default defineCommand({
   path: ["inspect"],
   usage: "NAME [NAME...]",
-  summary: "Show everything about containers, images or volumes",
+  summary: "Show everything about containers, images, volumes or networks",
   flags: {
     format: value("-f,--format", "TEMPLATE", "json or a Go template", ["json"]),
-    type: value("-t,--type", "TYPE", "container, image, volume or all", kinds),
+    type: value("-t,--type", "TYPE", "container, image, volume, network or all", kinds),
     size: boolean("-s,--size", "Also what a container has written, and with its image"),
     latest: latestFlag,
   },
@@ -68,6 +68,7 @@ const notFound: Readonly<Record<string, string>> = {
   container: "container.not_found",
   image: "image.not_found",
   volume: "volume.not_found",
+  network: "network.not_found",
 };
 
 async function inspect(
@@ -83,6 +84,10 @@ async function inspect(
       const { getVolume, inspectVolume } = await import("../volume/index.ts");
       return inspectVolume(context, getVolume(context, name));
     },
+    network: async () => {
+      const { getNetwork, inspectNetwork } = await import("../network/index.ts");
+      return inspectNetwork(context, getNetwork(context, name));
+    },
   };
   if (kind !== "all") return lookers[kind]();
   for (const [each, look] of Object.entries(lookers)) {
@@ -94,9 +99,9 @@ async function inspect(
   }
   throw new TspodError(
     "container.not_found",
-    `Cannot find a container, image or volume "${name}"`,
+    `Cannot find a container, image, volume or network "${name}"`,
     {
-      next: "tspod ps -a, tspod images and tspod volume ls list them",
+      next: "tspod ps -a, tspod images, tspod volume ls and tspod network ls list them",
     },
   );
 }

@@ -17,7 +17,9 @@ import {
   type CreateOptions,
   joinedContainer,
   needsOverlay,
+  networkUses,
   overlayName,
+  type SpecPlace,
   type VolumeMount,
 } from "../spec/index.ts";
 import {
@@ -57,10 +59,14 @@ export interface CreateHow extends EnsureOptions {
 /** The record of a new container, ready to start. Errors: image.*, registry.*, container.name_in_use, usage. */
 export async function createContainer(
   context: ContainerContext,
-  options: CreateOptions,
+  asked: CreateOptions,
   how: CreateHow = {},
 ): Promise<ContainerRecord> {
   const { rootfs } = context; // first: where no container can run, nothing need be downloaded
+  const options =
+    networkUses(asked.network) === null
+      ? asked
+      : (await import("./networks.ts")).requireNetworks(context, asked);
   const image = await imageFor(context, options, how);
   await using kept = new AsyncDisposableStack();
   const isShared = options.namespaces !== undefined || joinedContainer(options) !== null;
@@ -175,7 +181,11 @@ async function place(
     ...(options.networking?.warnings ?? []),
   ];
   for (const sentence of sentences) context.warn(sentence);
-  const built = buildSpec(image.config, withStartTime(options, image), host, {
+  const plan =
+    networkUses(options.network) === null
+      ? null
+      : (await import("./networks.ts")).planNetworks(context, id, options);
+  const specPlace: SpecPlace = {
     id,
     name,
     containerDir,
@@ -193,7 +203,10 @@ async function place(
       ? { imageHosts: readImageFile(paths, image.layers, "etc/hosts") }
       : {}),
     ...(options.secrets === undefined ? {} : { secretsDir: secretsPlace(paths, id) }),
-  });
+    ...(plan === null ? {} : { networks: plan.placed }),
+  };
+  const timed = withStartTime(options, image);
+  const built = buildSpec(image.config, timed, host, specPlace);
   const record: ContainerRecord = {
     id,
     name,
@@ -223,6 +236,10 @@ async function place(
         if (options.rootfs === undefined) requireImage(context, image, options.image); // rmi may have been faster
         insertContainer(context.database, record);
         mounts?.claimed.insert(id);
+        plan?.insert((networks) => {
+          const again = buildSpec(image.config, timed, host, { ...specPlace, networks });
+          rewriteFiles(temporary, again);
+        });
         renameSync(temporary, containerDir);
       },
       { durable: false }, // so far
@@ -321,6 +338,12 @@ function topMode({ rootfs }: CreateOptions, image: StoredImage, paths: Paths): n
   if (rootfs !== undefined) return statSync(rootfs.directory).mode & 0o7777;
   const [top] = image.layers;
   return top === undefined ? 0o755 : statSync(layerTree(paths, top)).mode & 0o7777;
+}
+
+/** What says who it is on its networks. */
+function rewriteFiles(directory: string, { files, helper }: BuiltSpec): void {
+  if (files.hosts !== undefined) writeFileSync(`${directory}/hosts`, files.hosts);
+  writeFileSync(`${directory}/helper.json`, JSON.stringify(helper));
 }
 
 function writeFiles(directory: string, built: BuiltSpec, rootMode: number): void {

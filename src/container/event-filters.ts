@@ -17,6 +17,7 @@ const keys: FilterKeys<StoreEvent> = {
   container: ofThing("container"),
   volume: ofThing("volume"),
   secret: ofThing("secret"),
+  network: ofThing("network"),
   image: {
     parse: (wanted) => (event) =>
       event.type === "image" ? isNamed(event, wanted) : isImage(event.image, wanted),
@@ -30,7 +31,7 @@ const keys: FilterKeys<StoreEvent> = {
   type: wordFilter("type", eventTypes, ({ type }) => type),
   label: labelFilter(({ attributes }) => attributes),
   // there are none of these
-  ...{ pod: nothing(), network: nothing(), daemon: nothing(), plugin: nothing(), node: nothing() },
+  ...{ pod: nothing(), daemon: nothing(), plugin: nothing(), node: nothing() },
   ...{ service: nothing(), config: nothing() },
   scope: wordFilter("scope", ["local", "swarm"], () => "local"),
 };

@@ -10,7 +10,8 @@ import {
   wordFilter,
 } from "../lib/filters.ts";
 import { parseInstant } from "../lib/instant.ts";
-import { type CreateOptions, formatNetworkMode } from "../spec/index.ts";
+import { type CreateOptions, formatNetworkMode, networkUses } from "../spec/index.ts";
+import { findNetworkRecords } from "../store/networks.ts";
 import { type Container, getContainer, type Store } from "./find.ts";
 import { exposedOf, portsOf } from "./network.ts";
 import { type ContainerStatus, healthOf, restartPolicyOf, statusOf } from "./status.ts";
@@ -46,7 +47,7 @@ function containerKeys(context: Store): FilterKeys<Container> {
     since: byAge(context, (age) => age > 0),
     until: until(),
     volume: byVolume,
-    network: { parse: byNetwork },
+    network: byNetwork(context),
     publish: byPort("publish", isPublished),
     expose: byPort(
       "expose",
@@ -152,11 +153,25 @@ function number(name: string, of: (container: Container) => number | null): Key 
   };
 }
 
-/** By what --network says; "bridge" and "default" are docker's names for a private one. */
-function byNetwork(wanted: string): (container: Container) => boolean {
-  const isPrivate = wanted === "bridge" || wanted === "default";
-  return (container) =>
-    formatNetworkMode(optionsOf(container).network) === (isPrivate ? "private" : wanted);
+/**
+ * By what --network says; "bridge" and "default" are docker's names for a private one. A network that was created may be
+ * named by its id, too.
+ */
+function byNetwork({ database }: Store): Key {
+  return {
+    parse: (wanted) => {
+      const isPrivate = wanted === "bridge" || wanted === "default";
+      const mode = isPrivate ? "private" : wanted;
+      const [found] = findNetworkRecords(database, wanted);
+      return (container) => {
+        const { network } = optionsOf(container);
+        const uses = networkUses(network);
+        return uses === null
+          ? formatNetworkMode(network) === mode
+          : uses.some(({ name }) => name === (found?.name ?? wanted));
+      };
+    },
+  };
 }
 
 interface PortRange {

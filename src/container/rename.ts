@@ -2,6 +2,7 @@
 import { SQLiteError } from "bun:sqlite";
 import { control, type HelperConfig } from "../helper/index.ts";
 import { TspodError } from "../errors.ts";
+import { type CreateOptions, networkUses } from "../spec/index.ts";
 import { isUp, renameContainer as renameRow, runtimeDirectory } from "../store/containers.ts";
 import { transact } from "../store/database.ts";
 import type { ContainerContext } from "./context.ts";
@@ -12,11 +13,15 @@ import { recordContainerEvent } from "./events.ts";
 
 /** Errors: usage, container.name_in_use, container.not_found (removed meanwhile). */
 export async function renameContainer(
-  context: Pick<ContainerContext, "paths" | "database" | "now">,
+  context: ContainerContext,
   container: Container,
   wanted: string,
 ): Promise<void> {
   const name = parseContainerName(wanted);
+  const networks =
+    networkUses((container.options as CreateOptions).network) === null // create recorded it
+      ? null
+      : await import("./networks.ts");
   const before = (): string => {
     const current = getContainer(context, container.id);
     if (current.name === name) {
@@ -29,11 +34,20 @@ export async function renameContainer(
     const helper = readContainerFile<HelperConfig>(context, container.id, "helper.json");
     const text = JSON.stringify({ ...helper, name });
     writeContainerFile(context, container.id, "helper.json", text);
+    networks?.refreshNetworks(context, { ...current, name });
     return current.name;
   };
   try {
     const oldName = transact(context.database, before, { durable: true });
     recordContainerEvent(context, "rename", { ...container, name }, { oldName });
+    if (networks !== null) {
+      const namesAs = (called: string) => ({
+        name: called,
+        entries: networks.entriesOf(context, { ...container, name: called }) ?? [],
+      });
+      const { rewriteNames } = await import("./names-files.ts");
+      rewriteNames(context, container, namesAs(oldName), namesAs(name));
+    }
     // its monitor tells of it by that name from now on; one that has just ended need not know
     if (isUp(container.state)) {
       await control(runtimeDirectory(context.paths, container.id), { op: "rename", name });

@@ -8,7 +8,7 @@ import {
   startHelper,
   type StreamName,
 } from "../helper/index.ts";
-import { type CreateOptions, defaultDetails } from "../spec/index.ts";
+import { type CreateOptions, defaultDetails, networkUses } from "../spec/index.ts";
 import { writeFileAtomic } from "../lib/atomic-file.ts";
 import {
   containerDirectory,
@@ -48,6 +48,10 @@ export async function startContainer(
   }
   const release = (): void => lease[Symbol.dispose]();
   try {
+    if (networkUses((record.options as CreateOptions).network) !== null) {
+      const { refreshNetworks } = await import("./networks.ts");
+      refreshNetworks(context, record);
+    }
     const helper = startOwn(context, record, attach);
     // from then on its state says so
     helper.started.then(release, release);

@@ -1,5 +1,7 @@
-/** Removes what nobody needs: containers that have ended, then volumes and images that no container has. */
+/** Removes what nobody needs: containers that have ended, then networks, volumes and images that no container has. */
 import { type ImageRecord, loadPrune } from "../image/index.ts";
+import { networkPruneFilter, pruneNetworks } from "../network/index.ts";
+import { listNetworkRecords } from "../store/networks.ts";
 import { type FilterKey, labelFilter, parseFilters } from "../lib/filters.ts";
 import { parseInstant } from "../lib/instant.ts";
 import {
@@ -14,6 +16,7 @@ import { pruneContainers } from "./prune.ts";
 
 export interface SystemPruned {
   containers: string[];
+  networks: string[];
   volumes: string[];
   /** "untagged: NAME" and "deleted: ID" are docker's lines. */
   untagged: string[];
@@ -37,6 +40,8 @@ export async function pruneSystem(
 ): Promise<SystemPruned> {
   const matches = imageFilter(filters);
   const { ids, reclaimedBytes } = await pruneContainers(context, filters);
+  const isOld = networkPruneFilter(filters);
+  const networks = pruneNetworks(context, listNetworkRecords(context.database).filter(isOld));
   const unused = volumes ? await pruneUnusedVolumes(context, filters) : [];
   const { pruneImages } = await loadPrune();
   const { untagged, deleted, freedBytes } = await pruneImages(context, {
@@ -45,6 +50,7 @@ export async function pruneSystem(
   });
   return {
     containers: ids,
+    networks: networks.map(({ name }) => name),
     volumes: unused.map(({ name }) => name),
     ...{ untagged, deleted },
     reclaimedBytes: unused.reduce(

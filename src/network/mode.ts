@@ -1,9 +1,11 @@
-/** `--network MODE[:OPTIONS]`: docker's and podman's words. Pure. */
+/** `--network MODE[:OPTIONS]` or `NETWORK[:OPTIONS]`: docker's and podman's words. Pure. */
 import { isIP } from "node:net";
 import { TspodError } from "../errors.ts";
-import type { NetworkMode, NetworkOptions } from "../spec/index.ts";
+import { type NetworkMode, type NetworkOptions, networkUses } from "../spec/index.ts";
 import { toolWords } from "./tool.ts";
 import { parseAddress4, parseAddress6, parseMac, parseNetworkAlias } from "./addresses.ts";
+import { isNetworkName } from "./create.ts";
+import { parseUse } from "./use.ts";
 
 /** docker's and podman's names for a network of one's own. */
 const privateNames = ["private", "bridge", "default"];
@@ -14,8 +16,35 @@ export interface AskedMode {
   options: Partial<NetworkOptions>;
 }
 
+/** As often as it was given: one mode, or networks ("a,b" are two of them). Throws usage. */
+export function parseNetworkModes(texts: readonly string[]): AskedMode {
+  const words = texts.flatMap((text) => (/[:=]/.test(text) ? [text] : text.split(",")));
+  const [first = { network: "private", options: {} }, ...others] = words.map(parseNetworkMode);
+  const networks = networkUses(first.network);
+  if (networks === null) {
+    if (words.length < 2) return first;
+    throw together(words[0] ?? "", words[1] ?? "");
+  }
+  for (const [index, { network, options }] of others.entries()) {
+    const more = networkUses(network);
+    if (more === null) throw together(words[0] ?? "", words[index + 1] ?? "");
+    networks.push(...more);
+    Object.assign(first.options, options);
+  }
+  return { network: { networks }, options: first.options };
+}
+
+function together(one: string, other: string): TspodError {
+  return new TspodError("usage", `Cannot combine --network=${one} with --network=${other}`, {
+    next: "leave one of them away: only networks that were created go together",
+  });
+}
+
 /** Throws usage. */
 export function parseNetworkMode(text: string): AskedMode {
+  if (/^(name|alias|ip6?|mac-address|driver-opt|gw-priority|link-local-ip)=/.test(text)) {
+    return parseLongForm(text);
+  }
   const [, name = "", rest] = /^([^:]*)(?::(.*))?$/s.exec(text) ?? [];
   const words = rest === undefined || rest === "" ? [] : rest.split(",");
   const none: Partial<NetworkOptions> = {};
@@ -38,9 +67,39 @@ export function parseNetworkMode(text: string): AskedMode {
     toolWords({ tool: name, options: words }, []);
     return { network: { tool: name, options: words }, options: none };
   }
-  throw new TspodError("usage", `Invalid --network "${text}": there is no such mode or network`, {
-    next: "use private, host, none, container:NAME, ns:PATH, pasta or slirp4netns",
-  });
+  if (!isNetworkName(name)) {
+    throw refuse(
+      text,
+      "it is neither a mode nor a network's name",
+      "use a network, private, host, none, container:NAME, ns:PATH, pasta or slirp4netns",
+    );
+  }
+  return withUse(text, name, words);
+}
+
+/** docker's: "name=NETWORK,alias=...". */
+function parseLongForm(text: string): AskedMode {
+  const words = text.split(",");
+  const [name, extra] = words.filter((word) => word.startsWith("name="));
+  if (name === undefined) throw refuse(text, "it names no network", "begin with name=NETWORK");
+  const network = name.slice("name=".length);
+  if (extra === undefined && isNetworkName(network)) {
+    const rest = words.filter((word) => word !== name);
+    return withUse(text, network, rest);
+  }
+  throw refuse(text, "it names no single network", "use name=NETWORK,alias=NAME,ip=ADDRESS");
+}
+
+/** What a network and a private one can be asked alike is apart from what is the network's. */
+function withUse(text: string, name: string, words: readonly string[]): AskedMode {
+  const isShared = (word: string): boolean =>
+    /^(mtu|allow_host_loopback|host-loopback)(=|$)/.test(word);
+  const use = parseUse(
+    text,
+    name,
+    words.filter((word) => !isShared(word)),
+  );
+  return { network: { networks: [use] }, options: parseWords(text, words.filter(isShared)) };
 }
 
 function refuse(text: string, why: string, next: string): TspodError {

@@ -19,6 +19,7 @@ import { healthCommand, healthExec, lifeSettings, logTarget, notification } from
 import { defaultMounts } from "./mounts.ts";
 import { defaultNamespaces, isJoined, joinedContainer, namespaceList } from "./namespaces.ts";
 import { networkConfig } from "./network.ts";
+import { networkEntries } from "./networks.ts";
 import type { CreateOptions } from "./options.ts";
 import type { BuiltSpec, HelperSettings, ImageSettings, SpecHost, SpecPlace } from "./place.ts";
 import { type LimitOptions, linuxResources, noLimits } from "./resources.ts";
@@ -50,10 +51,18 @@ export function buildSpec(
 ): BuiltSpec {
   const hostname = hostnameOf(options, host, place);
   const { imageHosts, name } = place;
-  const named = { hostname, name, ...(imageHosts === undefined ? {} : { imageHosts }) };
+  const networks = networkEntries(options, host, place);
+  const named = {
+    ...{ hostname, name },
+    ...(imageHosts === undefined ? {} : { imageHosts }),
+    ...(networks === undefined ? {} : { networks }),
+  };
   const files = { ...containerFiles(host, named, options), ...place.files };
   const config = runtimeSpec(image, options, host, place, hostname, Object.keys(files));
-  const helper = helperSettings(image, options, host, place);
+  const helper = {
+    ...helperSettings(image, options, host, place),
+    ...(networks === undefined ? {} : { networks }),
+  };
   const command = healthCommand(options.life, image.healthcheck);
   return {
     config,

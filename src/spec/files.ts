@@ -2,6 +2,8 @@
 import { TspodError } from "../errors.ts";
 import { defaultDetails, type DetailOptions } from "./details.ts";
 import { isJoined } from "./namespaces.ts";
+import type { NetworkEntry } from "../helper/contract.ts";
+import { networkHosts } from "./networks.ts";
 import { hasPrivateNetwork, hostNames, ownAddress, privateNetwork } from "./network.ts";
 import type { CreateOptions } from "./options.ts";
 import type { SpecHost } from "./place.ts";
@@ -13,6 +15,8 @@ interface Named {
   name: string;
   /** The image's own /etc/hosts, where it is asked for. */
   imageHosts?: string;
+  /** The networks that it is on, if that is how it is. */
+  networks?: readonly NetworkEntry[];
 }
 
 type Host = Pick<SpecHost, "etcHosts" | "resolvConf" | "network">;
@@ -29,7 +33,7 @@ export function containerFiles(
     ...(isOwn && details.hosts !== "none" ? { hosts: hostsText(host, container, options) } : {}),
     ...(details.hasHostnameFile ? { hostname: `${container.hostname}\n` } : {}),
     ...(isOwn && details.resolver !== "image"
-      ? { "resolv.conf": resolverText(host, options, details.resolver) }
+      ? { "resolv.conf": resolverText(host, container, options, details.resolver) }
       : {}),
   };
 }
@@ -39,27 +43,49 @@ export const networkFiles = ["hosts", "resolv.conf"];
 
 function hostsText(
   host: Host,
-  { hostname, name, imageHosts = "" }: Named,
+  { hostname, name, imageHosts = "", networks = [] }: Named,
   options: CreateOptions,
 ): string {
   const { details: { hosts, addedHosts } = defaultDetails, network } = options;
   const usual = network === "host" && host.etcHosts !== "" ? host.etcHosts : loopback;
-  const base = typeof hosts === "object" ? hosts.text : hosts === "image" ? imageHosts : usual;
-  const isPrivate = hasPrivateNetwork(options, host);
   const added = addedHosts.map((line) => {
     const address =
-      line.address === "host-gateway" ? gatewayOf(line.name, options, host) : line.address;
+      line.address === "host-gateway"
+        ? gatewayOf(line.name, options, host, networks)
+        : line.address;
     return `${address}\t${line.name}\n`;
   });
-  const names = [hostname, name, ...(options.networking?.aliases ?? [])].join(" ");
+  const base = typeof hosts === "object" ? hosts.text : hosts === "image" ? imageHosts : usual;
+  return `${added.join("")}${ensureNewline(base)}${ownLines(host, { hostname, name, networks }, options)}`;
+}
+
+/** For the container itself, and for the host where that can be reached. */
+function ownLines(
+  host: Host,
+  { hostname, name, networks }: Required<Omit<Named, "imageHosts">>,
+  options: CreateOptions,
+): string {
+  const aliases = options.networking?.aliases ?? [];
+  if (networks.length > 0) {
+    const { own, outside } = networkHosts(networks, { hostname, name });
+    return [...own, ...outside].map((line) => `${line}\n`).join("");
+  }
+  const isPrivate = hasPrivateNetwork(options, host);
+  const names = [hostname, name, ...aliases].join(" ");
   const own = `${isPrivate ? ownAddress(options) : "127.0.0.1"}\t${names}\n`;
-  const outside = isPrivate ? `${privateNetwork.v4.gateway}\t${hostNames.join(" ")}\n` : "";
-  return `${added.join("")}${ensureNewline(base)}${own}${outside}`;
+  return isPrivate ? `${own}${privateNetwork.v4.gateway}\t${hostNames.join(" ")}\n` : own;
 }
 
 /** Where the host is, as the container sees it. */
-function gatewayOf(name: string, options: CreateOptions, host: Host): string {
+function gatewayOf(
+  name: string,
+  options: CreateOptions,
+  host: Host,
+  networks: readonly NetworkEntry[],
+): string {
   if (options.network === "host") return "127.0.0.1";
+  const out = networks.find(({ internal }) => !internal);
+  if (out !== undefined) return out.gateway4;
   if (hasPrivateNetwork(options, host)) return privateNetwork.v4.gateway;
   const tool = toolOf(options);
   if (tool === "slirp4netns") return privateNetwork.v4.gateway;
@@ -76,8 +102,13 @@ function toolOf({ network }: CreateOptions): string | null {
 
 type Resolver = Exclude<DetailOptions["resolver"], "image">;
 
-function resolverText(host: Host, options: CreateOptions, asked: Resolver): string {
-  const forwarder = forwarderOf(options, host);
+function resolverText(
+  host: Host,
+  { networks }: Pick<Named, "networks">,
+  options: CreateOptions,
+  asked: Resolver,
+): string {
+  const forwarder = networks?.[0]?.dns4 ?? forwarderOf(options, host);
   const { searches, options: words } = asked;
   // the forwarder asks those that --dns names
   const servers = forwarder === null ? asked.servers : [forwarder];

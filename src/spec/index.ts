@@ -27,6 +27,7 @@ export type {
   NetworkMode,
   NetworkOptions,
   NetworkTool,
+  NetworkUse,
   OverlayMount,
   PlainMount,
   PublishedPort,
@@ -54,15 +55,18 @@ export {
   joinedContainer,
   namespaceList,
   namespacePath,
+  networkUses,
 } from "./namespaces.ts";
 export { networkFiles, pastaForwarder } from "./files.ts";
 export {
   hasPrivateNetwork,
   loopbackWarning,
+  missingNetwork,
   noIpv6,
   noNetworkOptions,
   privateNetwork,
 } from "./network.ts";
+export { networkEntries, networkHosts, type PlacedNetwork } from "./networks.ts";
 export { logDrivers } from "./options.ts";
 export { defaultLife, noHealthOptions } from "./life.ts";
 export { sharedMemoryOf } from "./mounts.ts";

@@ -1,6 +1,12 @@
 /** config.json's namespaces: new ones, those of another container, or (by absence) the host's. Pure. */
 import type { Linux, NamespaceType } from "../oci/runtime-spec.ts";
-import type { CreateOptions, Joined, NamespaceOptions, NetworkMode } from "./options.ts";
+import type {
+  CreateOptions,
+  Joined,
+  NamespaceOptions,
+  NetworkMode,
+  NetworkUse,
+} from "./options.ts";
 
 export const defaultNamespaces: NamespaceOptions = {
   ...{ usernsText: "", userns: null },
@@ -22,11 +28,17 @@ export function joinedContainer({ namespaces, network }: NamespacesAsked): strin
 
 export type NamespacesAsked = Pick<CreateOptions, "namespaces" | "network">;
 
+/** The networks it is on that somebody has created; null: it is none of their kind. */
+export function networkUses(network: NetworkMode): NetworkUse[] | null {
+  return typeof network === "object" && "networks" in network ? network.networks : null;
+}
+
 /** As --network says it. */
 export function formatNetworkMode(network: NetworkMode): string {
   if (typeof network === "string") return network;
   if ("container" in network) return `container:${network.container}`;
   if ("path" in network) return `ns:${network.path}`;
+  if ("networks" in network) return network.networks.map(({ name }) => name).join(",");
   return network.options.length === 0
     ? network.tool
     : `${network.tool}:${network.options.join(",")}`;

@@ -5,6 +5,7 @@
 import { TspodError } from "../errors.ts";
 import type { EgressConfig, NetworkConfig } from "../helper/contract.ts";
 import { defaultDetails } from "./details.ts";
+import { networkUses } from "./namespaces.ts";
 import type { CreateOptions, EgressOptions, EgressRule, NetworkOptions } from "./options.ts";
 import type { SpecHost, SpecPlace } from "./place.ts";
 
@@ -26,7 +27,7 @@ export const hostNames = ["host.containers.internal", "host.docker.internal"];
 
 /** Whether the outside is reached through our network process. */
 export function hasPrivateNetwork(options: Asked, host: Host): boolean {
-  return options.network === "private" && missing(options, host) === null;
+  return options.network === "private" && missingNetwork(options, host) === null;
 }
 
 type Asked = Pick<CreateOptions, "network" | "runtime">;
@@ -34,12 +35,17 @@ type Host = Pick<SpecHost, "network">;
 
 /** Where a container gets less than it would elsewhere: a sentence, to be said once. Null: it gets all. */
 export function loopbackWarning(options: Asked, host: Host): string | null {
-  const lack = options.network === "private" ? missing(options, host) : null;
+  const isOurs = options.network === "private" || networkUses(options.network) !== null;
+  const lack = isOurs ? missingNetwork(options, host) : null;
   if (lack === null) return null;
   return `There is no network but loopback: ${lack.why}; to fix it: ${lack.next}`;
 }
 
-function missing({ runtime }: Asked, host: Host): { why: string; next: string } | null {
+/** What is in the way of a network of our making. Null: nothing. */
+export function missingNetwork(
+  { runtime }: Pick<CreateOptions, "runtime">,
+  host: Host,
+): { why: string; next: string } | null {
   if (runtime !== null) {
     const why = `in a container that ${runtime.name} makes we make no network`;
     return { why, next: "leave --runtime away, or use --network=host" };
@@ -58,13 +64,15 @@ export function networkConfig(
   place: SpecPlace,
 ): NetworkConfig | undefined {
   const asked = options.networking ?? noNetworkOptions;
-  if (options.network !== "private") return undefined;
-  const lack = missing(options, host);
+  const isShared = networkUses(options.network) !== null;
+  if (options.network !== "private" && !isShared) return undefined;
+  const lack = missingNetwork(options, host);
   if (lack !== null) {
     if (asked.ports.length === 0 && asked.egress === null) return undefined;
     const what = asked.ports.length > 0 ? "publish ports" : "hold to --egress";
     throw new TspodError("network.unavailable", `Cannot ${what}: ${lack.why}`, { next: lack.next });
   }
+  if (isShared) return undefined; // networks.ts
   const { v4, v6, ...link } = privateNetwork;
   const { hasIpv6 } = host.network();
   if (asked.address6 !== null && !hasIpv6) throw noIpv6(`--ip6 ${asked.address6}`);
@@ -85,7 +93,7 @@ export function networkConfig(
     servers: resolver === "image" ? [] : resolver.servers,
     names: hostNames.map((name) => ({ name, address: v4.gateway })),
     ports: asked.ports.map(({ choices: _, ...port }) => port),
-    egress: egressConfig(asked.egress, place),
+    egress: egressConfig(asked.egress, place, v4.gateway),
     socket: `${place.runtimeDir}/net.sock`,
   };
 }
@@ -102,19 +110,20 @@ function macOf(id: string): string {
   return ["02", ...bytes].join(":");
 }
 
-function egressConfig(
+export function egressConfig(
   egress: EgressOptions | null,
-  { containerDir }: SpecPlace,
+  { containerDir }: Pick<SpecPlace, "containerDir">,
+  gateway: string,
 ): EgressConfig | null {
   if (egress === null) return null;
-  const allow = egress.allow?.flatMap(withGateway) ?? null;
+  const allow = egress.allow?.flatMap((rule) => withGateway(rule, gateway)) ?? null;
   return { log: egress.isLogged ? `${containerDir}/egress.log` : null, allow };
 }
 
 /** The host's names are answered inside, so nothing is heard of their addresses. */
-function withGateway(rule: EgressRule): EgressRule[] {
+function withGateway(rule: EgressRule, gateway: string): EgressRule[] {
   if (!("name" in rule) || !hostNames.includes(rule.name)) return [rule];
-  return [rule, { cidr: `${privateNetwork.v4.gateway}/32`, port: rule.port }];
+  return [rule, { cidr: `${gateway}/32`, port: rule.port }];
 }
 
 /** What stands in /etc/hosts for the container itself. */

@@ -13,7 +13,21 @@ export type NetworkMode =
   /** A namespace that is there already: an absolute path. */
   | { path: string }
   /** A program of the host's makes the connection. */
-  | { tool: NetworkTool; options: string[] };
+  | { tool: NetworkTool; options: string[] }
+  /** Those that somebody has created, in the order of its interfaces. None: all have been left. */
+  | { networks: NetworkUse[] };
+
+/** How a container is on a network. Null: as is found. */
+export interface NetworkUse {
+  /** As the user wrote it, until it is created. */
+  name: string;
+  /** More names of its own there. */
+  aliases: string[];
+  address4: string | null;
+  address6: string | null;
+  mac: string | null;
+  interface: string | null;
+}
 
 export type NetworkTool = "pasta" | "slirp4netns";
 

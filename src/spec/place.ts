@@ -2,6 +2,7 @@
 import type { ExecConfig, HelperConfig, IdMapping, NetworkTool } from "../helper/contract.ts";
 import type { ImageConfig } from "../oci/image-config.ts";
 import type { RuntimeSpec } from "../oci/runtime-spec.ts";
+import type { PlacedNetwork } from "./networks.ts";
 import type { DeviceNumber } from "./setup.ts";
 
 /** The part of an image config that a container is made from. */
@@ -63,6 +64,8 @@ export interface SpecPlace {
   files?: Record<string, string>;
   /** The program of the host's that makes its network. */
   networkTool?: NetworkTool;
+  /** Those that somebody has created and it is on, in the order of its interfaces. */
+  networks?: readonly PlacedNetwork[];
   /** The container whose namespaces are joined. */
   joined?: JoinedContainer;
 }

@@ -108,6 +108,28 @@ const migrations = [
     data BLOB NOT NULL
   ) STRICT;
   `,
+  `
+  CREATE TABLE network (
+    id TEXT PRIMARY KEY,               -- 64 hex characters
+    name TEXT NOT NULL UNIQUE,
+    labels TEXT NOT NULL,              -- JSON object
+    settings TEXT NOT NULL,            -- JSON: NetworkSettings (store/networks.ts)
+    created_at TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE member (                -- a container on a network, whether it runs or not
+    container_id TEXT NOT NULL REFERENCES container(id) ON DELETE CASCADE,
+    network_id TEXT NOT NULL REFERENCES network(id), -- which cannot go before
+    interface TEXT NOT NULL,
+    address4 TEXT NOT NULL,
+    address6 TEXT,
+    mac TEXT NOT NULL,
+    aliases TEXT NOT NULL,             -- JSON array
+    PRIMARY KEY (container_id, network_id),
+    UNIQUE (container_id, interface),
+    UNIQUE (network_id, address4),
+    UNIQUE (network_id, address6)
+  ) STRICT;
+  `,
 ];
 
 /** Open (creating it when needed) the store's database. Throws store.unwritable, store.full or store.corrupt. */

@@ -15,6 +15,7 @@ const names: Names = {
     ["localhost/hello", ""],
   ],
   volumes: () => [["data", ""]],
+  networks: () => [["backend", ""]],
   secrets: () => [["token", ""]],
 };
 
@@ -39,6 +40,8 @@ describe("completeCommand()", () => {
     ["run -- al", ["alpine"]],
     ["run --entry", ["--entrypoint"]],
     ["run --pull n", ["never", "newer"]],
+    ["run --network b", ["backend"]],
+    ["run --net=no", ["--net=none"]],
     ["run --pull=n", ["--pull=never", "--pull=newer"]],
     ["run --env-file ", "files"],
     ["run -v ", "directories"],

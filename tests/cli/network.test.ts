@@ -13,7 +13,7 @@ import { noNetworkOptions } from "../../src/spec/index.ts";
 type Flags = NetworkFlags & NetworkContext;
 
 const none: Flags = {
-  ...{ network: null, publish: [], publishAll: false, ip: null, ip6: null, macAddress: null },
+  ...{ network: [], publish: [], publishAll: false, ip: null, ip6: null, macAddress: null },
   ...{ networkAlias: [], egress: [], dns: [], dnsSearch: [], dnsOption: [], addHost: [] },
   ...{ expose: [], userns: null },
 };
@@ -31,8 +31,8 @@ const parse = (flags: Partial<Flags>, namespaces?: Partial<NamespaceFlags>) =>
 
 test("nothing asked is nothing recorded", async () => {
   expect(await networkOptions(none, {})).toEqual({ network: "private" });
-  expect(parse({ network: "host" })).toEqual({ network: "host" });
-  expect(parse({ network: "bridge" })).toEqual({ network: "private" });
+  expect(parse({ network: ["host"] })).toEqual({ network: "host" });
+  expect(parse({ network: ["bridge"] })).toEqual({ network: "private" });
 });
 
 test("what is asked is recorded as data", () => {
@@ -46,7 +46,7 @@ test("what is asked is recorded as data", () => {
     },
   });
   expect(
-    parse({ network: "private:ip=10.0.2.8,alias=a", networkAlias: ["b"] }).networking,
+    parse({ network: ["private:ip=10.0.2.8,alias=a"], networkAlias: ["b"] }).networking,
   ).toMatchObject({
     ...{ address4: "10.0.2.8", aliases: ["a", "b"] },
   });
@@ -56,7 +56,7 @@ test.each(["host", "none", "container:web", "slirp4netns"])(
   "with --network %s no port is published, and that is said",
   (network) => {
     for (const flags of [{ publish: ["80:80"] }, { publishAll: true }]) {
-      const { networking } = parse({ network, ...flags });
+      const { networking } = parse({ network: [network], ...flags });
       expect(networking).toMatchObject({ ports: [], publishesAll: false });
       expect(networking?.warnings.join()).toStartWith(
         `No port is published with --network=${network}`,
@@ -67,19 +67,19 @@ test.each(["host", "none", "container:web", "slirp4netns"])(
 
 describe("what excludes each other is said in one sentence", () => {
   test.each<[Partial<Flags>, string]>([
-    [{ network: "host", ip: "10.0.2.7" }, "Cannot combine --ip with --network=host"],
-    [{ network: "none", ip6: "fd00::7" }, "Cannot combine --ip6 with --network=none"],
+    [{ network: ["host"], ip: "10.0.2.7" }, "Cannot combine --ip with --network=host"],
+    [{ network: ["none"], ip6: "fd00::7" }, "Cannot combine --ip6 with --network=none"],
     [
-      { network: "container:a", macAddress: "02:00:00:00:00:01" },
+      { network: ["container:a"], macAddress: "02:00:00:00:00:01" },
       "Cannot combine --mac-address with",
     ],
     [
-      { network: "ns:/x", networkAlias: ["a"] },
+      { network: ["ns:/x"], networkAlias: ["a"] },
       "Cannot combine --network-alias with --network=ns:/x",
     ],
-    [{ network: "pasta", egress: ["none"] }, "Cannot combine --egress with --network=pasta"],
-    [{ network: "container:a", dns: ["192.0.2.1"] }, "Cannot combine --dns with"],
-    [{ network: "container:a", addHost: ["a:192.0.2.1"] }, "Cannot combine --add-host with"],
+    [{ network: ["pasta"], egress: ["none"] }, "Cannot combine --egress with --network=pasta"],
+    [{ network: ["container:a"], dns: ["192.0.2.1"] }, "Cannot combine --dns with"],
+    [{ network: ["container:a"], addHost: ["a:192.0.2.1"] }, "Cannot combine --add-host with"],
   ])("%p", (flags, message) => {
     expect(() => parse(flags)).toThrow(message);
   });
@@ -88,11 +88,11 @@ describe("what excludes each other is said in one sentence", () => {
     [{ pid: "container:b" }, "Cannot combine --pid=container:b with --network=container:a"],
     [{ uidmap: ["0:0:1"] }, "Cannot combine an id map with --network=container:a"],
   ])("--network container:a and %p", (namespaces, message) => {
-    expect(() => parse({ network: "container:a" }, namespaces)).toThrow(message);
+    expect(() => parse({ network: ["container:a"] }, namespaces)).toThrow(message);
   });
 
   test("the same container's namespaces go together", () => {
-    const { network } = parse({ network: "container:a" }, { pid: "container:a" });
+    const { network } = parse({ network: ["container:a"] }, { pid: "container:a" });
     expect(network).toEqual({ container: "a" });
   });
 });

@@ -33,8 +33,12 @@ describe("parseNetworkMode()", () => {
   });
 
   test.each([
-    ["", "there is no such mode or network"],
-    ["moon", "there is no such mode or network"],
+    ["", "it is neither a mode nor a network's name"],
+    ["a b", "it is neither a mode nor a network's name"],
+    ["net:color=red", '"color" is no option'],
+    ["net:interface_name=lo", '"lo" is no interface\'s name'],
+    ["alias=a", "it names no network"],
+    ["name=a,name=b", "it names no single network"],
     ["host:x", "host takes no options"],
     ["none:", "none takes no options"],
     ["container", "it names no container"],

@@ -14,10 +14,14 @@ export interface Names {
   running(): Candidate[];
   images(): Candidate[];
   volumes(): Candidate[];
+  networks(): Candidate[];
   secrets(): Candidate[];
 }
 
 const signals = ["HUP", "INT", "QUIT", "KILL", "USR1", "USR2", "TERM", "CONT", "STOP", "WINCH"];
+const networkModes: Candidate[] = ["private", "host", "none", "pasta", "slirp4netns"].map(
+  (mode) => [mode, ""],
+);
 const shells = ["bash", "zsh", "fish"];
 
 /** `typed` is everything between the command's name and the cursor; its last word is the unfinished one, maybe "". */
@@ -101,6 +105,7 @@ function completeValue({ completes }: ValueFlag, current: string, names: Names):
   if (completes === "directory") return { kind: "directories" };
   if (completes === "image") return words(names.images(), current);
   if (completes === "container") return words(names.containers(), current);
+  if (completes === "network") return words([...networkModes, ...names.networks()], current);
   const list = completes === "signal" ? signals : (completes ?? []);
   return words(
     list.map((word) => [word, ""]),
@@ -118,6 +123,8 @@ function completeArgument(command: Command, names: Names): Candidate[] {
       return names.images();
     case "volume":
       return names.volumes();
+    case "network":
+      return names.networks();
     case "secret":
       return names.secrets();
     case "any":

@@ -1,13 +1,14 @@
 /** The values of --network, -p and their kind, and what of them excludes each other. */
 import { TspodError } from "../../errors.ts";
 import {
+  addressOfKind,
   distinctPorts,
   parseAddress4,
   parseAddress6,
   parseEgress,
   parseMac,
   parseNetworkAlias,
-  parseNetworkMode,
+  parseNetworkModes,
   parsePublish,
 } from "../../network/index.ts";
 import {
@@ -17,6 +18,8 @@ import {
   type NamespaceOptions,
   type NetworkMode,
   type NetworkOptions,
+  type NetworkUse,
+  networkUses,
   noNetworkOptions,
 } from "../../spec/index.ts";
 import type { NetworkContext, NetworkFlags } from "./network.ts";
@@ -26,7 +29,9 @@ export function parseNetworkFlags(
   flags: NetworkFlags & NetworkContext,
   namespaces: NamespaceOptions | undefined,
 ): Pick<CreateOptions, "network" | "networking"> {
-  const { network, options } = parseNetworkMode(flags.network ?? "private");
+  const { network, options } = parseNetworkModes(flags.network);
+  const uses = networkUses(network);
+  if (uses !== null) return onNetworks(uses, options, flags);
   const networking: NetworkOptions = {
     ...noNetworkOptions,
     ...options,
@@ -43,6 +48,43 @@ export function parseNetworkFlags(
   const isUsual = JSON.stringify(networking) === JSON.stringify(noNetworkOptions);
   if (isUsual) return { network };
   return { network, networking: withoutPorts(network, networking) };
+}
+
+/** Aliases are for all of them; an address is of one. */
+function onNetworks(
+  uses: readonly NetworkUse[],
+  options: Partial<NetworkOptions>,
+  flags: NetworkFlags,
+): Pick<CreateOptions, "network" | "networking"> {
+  const own = [
+    ["--ip", flags.ip],
+    ["--ip6", flags.ip6],
+    ["--mac-address", flags.macAddress],
+  ] as const;
+  const [flag] = own.find(([, given]) => given !== null) ?? [];
+  if (flag !== undefined && uses.length > 1) {
+    const option = { "--ip": "ip", "--ip6": "ip6", "--mac-address": "mac" }[flag];
+    throw new TspodError("usage", `Cannot combine ${flag} with several networks`, {
+      next: `say which one: --network ${uses[0]?.name}:${option}=ADDRESS`,
+    });
+  }
+  const aliases = flags.networkAlias.map(parseNetworkAlias);
+  const networks = uses.map((use) => ({
+    ...use,
+    aliases: [...new Set([...use.aliases, ...aliases])],
+    ...(flags.ip === null ? {} : { address4: addressOfKind("--ip", flags.ip) }),
+    ...(flags.ip6 === null ? {} : { address6: addressOfKind("--ip6", flags.ip6) }),
+    ...(flags.macAddress === null ? {} : { mac: parseMac("--mac-address", flags.macAddress) }),
+  }));
+  const networking: NetworkOptions = {
+    ...noNetworkOptions,
+    ...options,
+    ports: distinctPorts(flags.publish.map((text) => parsePublish(text))),
+    publishesAll: flags.publishAll,
+    egress: parseEgress(flags.egress),
+  };
+  const isUsual = JSON.stringify(networking) === JSON.stringify(noNetworkOptions);
+  return { network: { networks }, ...(isUsual ? {} : { networking }) };
 }
 
 function together(network: NetworkMode, flag: string, why: string): TspodError {

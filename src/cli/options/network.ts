@@ -3,14 +3,12 @@ import type { CreateOptions } from "../../spec/index.ts";
 import { boolean, type FlagValues, list, value } from "../flags.ts";
 import type { DetailFlags } from "./details.ts";
 
-const modes = ["private", "host", "none", "pasta", "slirp4netns"] as const;
-
 export const networkFlags = {
-  network: value(
+  network: list(
     "--network,--net",
-    "MODE",
-    "private, host, none, container:NAME, ns:PATH, pasta or slirp4netns",
-    modes,
+    "MODE|NETWORK",
+    "private, host, none, container:NAME, ns:PATH, pasta, slirp4netns; or networks: NAME[:alias=,ip=,ip6=,mac=]",
+    "network",
   ),
   publish: list(
     "-p,--publish",
@@ -18,8 +16,8 @@ export const networkFlags = {
     "Make a port of the container reachable on the host",
   ),
   publishAll: boolean("-P,--publish-all", "Every port that it exposes, each on a free one"),
-  ip: value("--ip", "ADDRESS", "Its IPv4 address, in 10.0.2.0/24"),
-  ip6: value("--ip6", "ADDRESS", "Its IPv6 address, in fd00::/64"),
+  ip: value("--ip", "ADDRESS", "Its IPv4 address: of its network, or in 10.0.2.0/24"),
+  ip6: value("--ip6", "ADDRESS", "Its IPv6 address: of its network, or in fd00::/64"),
   macAddress: value("--mac-address", "ADDRESS", "Its hardware address"),
   networkAlias: list("--network-alias,--net-alias", "NAME", "One more name of the container"),
   egress: list(
@@ -44,7 +42,8 @@ export async function networkOptions(
   flags: NetworkFlags & NetworkContext,
   { namespaces }: Pick<CreateOptions, "namespaces">,
 ): Promise<Pick<CreateOptions, "network" | "networking">> {
-  const mode = plainModes.find((word) => word === flags.network);
+  const [only = "", another] = flags.network;
+  const mode = another === undefined ? plainModes.find((word) => word === only) : undefined;
   const isAsked = Object.keys(networkFlags).some((key) => {
     const given = flags[key as keyof NetworkFlags];
     if (key === "network" && mode !== undefined) return false;

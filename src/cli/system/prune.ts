@@ -9,7 +9,7 @@ import { confirm } from "../volume/confirm.ts";
 export default defineCommand({
   path: ["system", "prune"],
   usage: "",
-  summary: "Remove containers that do not run, and images that nobody needs",
+  summary: "Remove containers that do not run, networks and images that nobody needs",
   flags: {
     all: boolean("-a,--all", "Also images that have a name, when no container stands on them"),
     volumes: boolean("--volumes", "Also anonymous volumes that no container has"),
@@ -24,16 +24,21 @@ export default defineCommand({
   async run(context, flags) {
     const doomed = [
       "all containers that do not run",
+      "all networks that no container is on",
       ...(flags.volumes ? ["all anonymous volumes without a container"] : []),
       flags.all ? "all images without a container" : "all images without a name",
     ];
     const sentence = `This will remove:\n${doomed.map((what) => `  - ${what}\n`).join("")}`;
     if (!flags.force && !(await confirm(sentence))) return 0;
-    const { containers, volumes, untagged, deleted, reclaimedBytes } = await pruneSystem(context, {
-      ...{ all: flags.all, volumes: flags.volumes, filters: flags.filter },
-    });
+    const { containers, networks, volumes, untagged, deleted, reclaimedBytes } = await pruneSystem(
+      context,
+      {
+        ...{ all: flags.all, volumes: flags.volumes, filters: flags.filter },
+      },
+    );
     const lines = [
       ...section("Deleted Containers:", containers),
+      ...section("Deleted Networks:", networks),
       ...section("Deleted Volumes:", volumes),
       ...section("Deleted Images:", [
         ...untagged.map((name) => `untagged: ${name}`),

@@ -1,0 +1,62 @@
+/** `tspod network rm`. */
+import { getContainer, removeContainer } from "../../container/index.ts";
+import { TspodError } from "../../errors.ts";
+import { getNetwork, removeNetwork } from "../../network/index.ts";
+import { listNetworkUsers } from "../../store/networks.ts";
+import { type CliContext, defineCommand } from "../command.ts";
+import { forEachArgument } from "../each.ts";
+import { boolean, value } from "../flags.ts";
+
+export default defineCommand({
+  path: ["network", "rm"],
+  usage: "NETWORK [NETWORK...]",
+  summary: "Remove networks",
+  flags: {
+    force: boolean("-f,--force", "Also the containers on it; one that is not there is no error"),
+    time: value("-t,--time", "SECONDS", "With --force: how long containers may take to stop"),
+  },
+  args: { min: 1, max: Infinity, completes: "network" },
+  async run(context, flags, args) {
+    const timeoutMs = flags.time === null ? null : parseSeconds(flags.time);
+    if (timeoutMs !== null && !flags.force) {
+      throw new TspodError("usage", "--time is for --force: otherwise no container is stopped", {
+        next: "leave it away, or add -f",
+      });
+    }
+    return forEachArgument(context, args, async (wanted) => {
+      try {
+        const network = getNetwork(context, wanted);
+        if (flags.force) await removeUsers(context, network.id, timeoutMs);
+        removeNetwork(context, network);
+        return network.name;
+      } catch (error) {
+        const isGone = error instanceof TspodError && error.code === "network.not_found";
+        if (!(flags.force && isGone)) throw error;
+        return null;
+      }
+    });
+  },
+});
+
+async function removeUsers(
+  context: CliContext,
+  networkId: string,
+  timeoutMs: number | null,
+): Promise<void> {
+  const patience = timeoutMs === null ? {} : { timeoutMs };
+  for (const { id } of listNetworkUsers(context.database, networkId)) {
+    try {
+      await removeContainer(context, getContainer(context, id), { force: true, ...patience });
+    } catch (error) {
+      const isGone = error instanceof TspodError && error.code === "container.not_found";
+      if (!isGone) throw error;
+    }
+  }
+}
+
+const millisecondsPerSecond = 1000;
+
+function parseSeconds(text: string): number {
+  if (/^\d{1,6}$/.test(text)) return Number(text) * millisecondsPerSecond;
+  throw new TspodError("usage", `Invalid --time "${text}"`, { next: "give whole seconds" });
+}

@@ -1,0 +1,170 @@
+/**
+ * A container comes to a network, or leaves it, while it is there: at once when it runs, and from now on. First it is
+ * recorded, in the row and in helper.json, then its monitor is told; a command that was killed in between is ended by the
+ * same command.
+ */
+import { control } from "../helper/index.ts";
+import { TspodError } from "../errors.ts";
+import { chooseMember, getNetwork, recordNetworkEvent } from "../network/index.ts";
+import {
+  type CreateOptions,
+  formatNetworkMode,
+  missingNetwork,
+  type NetworkUse,
+  networkUses,
+} from "../spec/index.ts";
+import { runtimeDirectory, updateOptions } from "../store/containers.ts";
+import { transact } from "../store/database.ts";
+import {
+  deleteMember,
+  insertMember,
+  listMemberships,
+  type NetworkRecord,
+} from "../store/networks.ts";
+import { claimContainer } from "./claim.ts";
+import type { ContainerContext } from "./context.ts";
+import { type Container, getContainer } from "./find.ts";
+import { rewriteNames } from "./names-files.ts";
+import { entriesOf, refreshNetworks } from "./networks.ts";
+
+/**
+ * Errors: network.connected, network.unavailable (it has another kind of network), network.address_in_use,
+ * network.no_address, network.failed, network.not_found, container.not_found, usage.
+ */
+export async function connectContainer(
+  context: ContainerContext,
+  container: Container,
+  network: NetworkRecord,
+  use: NetworkUse,
+): Promise<void> {
+  requireKind(context, container);
+  using _lease = await claim(context, container);
+  const before = namesOf(context, container);
+  const change = (): boolean => {
+    const current = getContainer(context, container.id);
+    getNetwork(context, network.id); // it may have been removed meanwhile
+    const known = listMemberships(context.database, container.id);
+    if (known.some(({ networkId }) => networkId === network.id)) return false;
+    const interfaces = known.map((one) => one.interface);
+    const about = { containerId: container.id, interfaces };
+    insertMember(context.database, chooseMember(context.database, network, use, about));
+    recordUses(context, current, (uses) => [...uses, { ...use, name: network.name }]);
+    return true;
+  };
+  const isNew = transact(context.database, change, { durable: true });
+  try {
+    const answer = await tell(context, container, { op: "connect", network: network.id });
+    if (!isNew && answer !== "done") throw connected(container, network);
+  } catch (error) {
+    if (isNew)
+      transact(context.database, () => forget(context, container, network), { durable: true });
+    throw error;
+  }
+  rewriteNames(context, container, before, namesOf(context, container));
+  recordNetworkEvent(context, "connect", network, container.id);
+}
+
+/** `force`: a monitor that does not answer is no error. Errors: network.not_connected, network.failed, container.not_found. */
+export async function disconnectContainer(
+  context: ContainerContext,
+  container: Container,
+  network: NetworkRecord,
+  { force }: { force: boolean },
+): Promise<void> {
+  using _lease = await claim(context, container);
+  const before = namesOf(context, container);
+  const isRecorded = transact(context.database, () => forget(context, container, network), {
+    durable: true,
+  });
+  try {
+    const answer = await tell(context, container, { op: "disconnect", network: network.id });
+    if (!isRecorded && answer !== "done") throw notConnected(container, network);
+  } catch (error) {
+    if (!(force && error instanceof TspodError && error.code === "network.failed")) throw error;
+  }
+  rewriteNames(context, container, before, namesOf(context, container));
+  recordNetworkEvent(context, "disconnect", network, container.id);
+}
+
+/** Only what is on networks that were created can come to another one. */
+function requireKind({ host }: ContainerContext, { name, options }: Container): void {
+  const asked = options as CreateOptions; // create recorded it
+  if (networkUses(asked.network) === null) {
+    throw new TspodError(
+      "network.unavailable",
+      `Cannot connect "${name}": it has no place for networks (--network=${formatNetworkMode(asked.network)})`,
+      { next: "create it on one that was made with tspod network create: --network NAME" },
+    );
+  }
+  const lack = missingNetwork(asked, host);
+  if (lack === null) return;
+  const why = `Cannot connect "${name}": ${lack.why}`;
+  throw new TspodError("network.unavailable", why, { next: lack.next });
+}
+
+function namesOf(context: ContainerContext, container: Container) {
+  return { name: container.name, entries: entriesOf(context, container) ?? [] };
+}
+
+async function claim(context: ContainerContext, container: Container): Promise<Disposable> {
+  const lease = await claimContainer(context, container, { patient: true });
+  if (lease !== null) return lease;
+  throw new TspodError("container.not_found", `Container "${container.name}" has been removed`, {
+    next: "tspod ps -a lists those that are left",
+  });
+}
+
+/** Inside a transaction. False: it was not on it. */
+function forget(context: ContainerContext, container: Container, network: NetworkRecord): boolean {
+  if (!deleteMember(context.database, container.id, network.id)) return false;
+  const current = getContainer(context, container.id);
+  recordUses(context, current, (uses) => uses.filter(({ name }) => name !== network.name));
+  return true;
+}
+
+/** Inside a transaction, after the rows have changed. */
+function recordUses(
+  context: ContainerContext,
+  container: Container,
+  change: (uses: NetworkUse[]) => NetworkUse[],
+): void {
+  const options = container.options as CreateOptions; // create recorded it
+  const network = { networks: change(networkUses(options.network) ?? []) };
+  updateOptions(context.database, container.id, { ...options, network });
+  refreshNetworks(context, getContainer(context, container.id));
+}
+
+/** "same": so it was already, or nobody runs who had to be told. */
+async function tell(
+  context: ContainerContext,
+  { id, name }: Container,
+  request: { op: "connect" | "disconnect"; network: string },
+): Promise<"done" | "same"> {
+  const { status } = getContainer(context, id).state;
+  if (status !== "running") return "same";
+  const reply = await control(runtimeDirectory(context.paths, id), request);
+  if (reply?.ok === true) return "done";
+  const isSame = reply?.errno === (request.op === "connect" ? "EEXIST" : "ENOENT");
+  // one that ends just now is told by helper.json with its next start
+  if (isSame || (reply === null && getContainer(context, id).state.status !== "running")) {
+    return "same";
+  }
+  const why = reply === null ? "its monitor does not answer" : reply.errno;
+  throw new TspodError("network.failed", `Cannot ${request.op} "${name}" while it runs: ${why}`, {
+    next: `stop it first: tspod stop ${name}`,
+  });
+}
+
+function connected({ name }: Container, network: NetworkRecord): TspodError {
+  const what = `Container "${name}" is on network "${network.name}" already`;
+  return new TspodError("network.connected", what, {
+    next: `tspod network disconnect ${network.name} ${name} takes it away`,
+  });
+}
+
+function notConnected({ name }: Container, network: NetworkRecord): TspodError {
+  const what = `Container "${name}" is not on network "${network.name}"`;
+  return new TspodError("network.not_connected", what, {
+    next: `tspod network inspect ${network.name} shows who is`,
+  });
+}

@@ -1,0 +1,94 @@
+/**
+ * /etc/hosts and /etc/resolv.conf of a container whose networks, or whose name, have changed. They are mounted inside, so
+ * they are written where they are; what somebody in the container has made of them stays, but for our own lines.
+ */
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  readSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import type { NetworkEntry } from "../helper/index.ts";
+import type { RuntimeSpec } from "../oci/runtime-spec.ts";
+import { networkHosts } from "../spec/index.ts";
+import { containerDirectory } from "../store/containers.ts";
+import type { ContainerContext } from "./context.ts";
+import { readContainerFile } from "./files.ts";
+import type { Container } from "./find.ts";
+
+/** What a container has made larger is left to it. */
+const fileBytesMax = 1024 * 1024;
+
+interface Named {
+  name: string;
+  entries: readonly NetworkEntry[];
+}
+
+/** `before` and `after`: what its networks were and are. */
+export function rewriteNames(
+  context: ContainerContext,
+  container: Container,
+  before: Named,
+  after: Named,
+): void {
+  const config = readContainerFile<RuntimeSpec>(context, container.id, "config.json");
+  const hostname = config.hostname ?? context.host.hostname;
+  const directory = containerDirectory(context.paths, container.id);
+  const linesOf = ({ name, entries }: Named): string[] => {
+    const { own, outside } = networkHosts(entries, { hostname, name });
+    return [...own, ...outside];
+  };
+  replaceLines(join(directory, "hosts"), linesOf(before), linesOf(after));
+  const server = ({ entries }: Named): string[] =>
+    entries.slice(0, 1).map(({ dns4 }) => `nameserver ${dns4}`);
+  replaceLines(join(directory, "resolv.conf"), server(before), server(after));
+}
+
+/** Where the first of the old ones stood, the new ones stand; a file that is not ours any more is left as it is. */
+function replaceLines(path: string, old: readonly string[], now: readonly string[]): void {
+  if (Bun.deepEquals(old, now)) return;
+  let descriptor: number;
+  try {
+    // a container may have given its file to another id of its own
+    descriptor = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW);
+  } catch {
+    return; // the image's own is used
+  }
+  try {
+    const text = readText(descriptor);
+    if (text === null) return;
+    const lines = text.split("\n");
+    const found = lines.findIndex((line) => old.includes(line));
+    const at = found < 0 ? lines.length - (lines.at(-1) === "" ? 1 : 0) : found;
+    const kept = (part: string[]): string[] => part.filter((line) => !old.includes(line));
+    const next = [...kept(lines.slice(0, at)), ...now, ...kept(lines.slice(at))].join("\n");
+    writeOver(descriptor, Buffer.from(next, "latin1"));
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** The file stays the one that is mounted, and whoever reads it meanwhile finds no empty one. */
+function writeOver(descriptor: number, bytes: Buffer): void {
+  for (let done = 0; done < bytes.length;) {
+    done += writeSync(descriptor, bytes, done, bytes.length - done, done);
+  }
+  ftruncateSync(descriptor, bytes.length);
+}
+
+function readText(descriptor: number): string | null {
+  const { size } = fstatSync(descriptor);
+  if (size > fileBytesMax) return null;
+  const bytes = Buffer.alloc(size);
+  let have = 0;
+  while (have < size) {
+    const count = readSync(descriptor, bytes, have, size - have, have);
+    if (count === 0) break;
+    have += count;
+  }
+  return bytes.toString("latin1", 0, have); // whatever it is, it stays
+}
