@@ -92,7 +92,7 @@ function goNames(network: NetworkRecord, subnets: readonly SubnetRecord[]) {
       Options: {},
       Config: subnets.map(({ subnet, gateway, range }) => ({
         Subnet: subnet,
-        ...(range === null ? {} : { IPRange: `${range.first}-${range.last}` }),
+        ...(range === null ? {} : { IPRange: range.asked }),
         Gateway: gateway,
       })),
     },

@@ -146,7 +146,11 @@ function within(text: string, { family, first, last }: Range, subnet: Subnet) {
   const low = isHost(subnet, first) ? first : first + 1n;
   const high = isHost(subnet, last) ? last : last - 1n;
   if (low > high) throw refuse("--ip-range", text, "no address is in it", "give a larger one");
-  return { first: formatIp({ family, value: low }), last: formatIp({ family, value: high }) };
+  return {
+    first: formatIp({ family, value: low }),
+    last: formatIp({ family, value: high }),
+    asked: text,
+  };
 }
 
 /** Throws usage: somebody has it. */

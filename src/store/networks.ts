@@ -6,8 +6,8 @@ export interface SubnetRecord {
   /** "10.89.0.0/24" */
   subnet: string;
   gateway: string;
-  /** Where addresses are taken from, both included; null: all of it. */
-  range: { first: string; last: string } | null;
+  /** Where addresses are taken from, both included, and how it was asked for; null: all of it. */
+  range: { first: string; last: string; asked: string } | null;
 }
 
 /** What does not change as long as a network is there. */

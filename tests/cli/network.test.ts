@@ -52,6 +52,68 @@ test("what is asked is recorded as data", () => {
   });
 });
 
+describe("networks that were created", () => {
+  const use = { aliases: [], address4: null, address6: null, mac: null, interface: null };
+  const networks = (...network: string[]) => parse({ network }).network;
+
+  test.each<[string[], object[]]>([
+    [["a"], [{ name: "a" }]],
+    [
+      ["a,b", "c"],
+      [{ name: "a" }, { name: "b" }, { name: "c" }],
+    ],
+    [
+      ["a:ip=10.89.0.9,ip6=FD00::0:9,mac=02-00-00-00-00-01,alias=x,alias=y,interface_name=lan"],
+      [
+        {
+          ...{ name: "a", address4: "10.89.0.9", address6: "fd00::9", mac: "02:00:00:00:00:01" },
+          ...{ aliases: ["x", "y"], interface: "lan" },
+        },
+      ],
+    ],
+    [
+      ["name=a,alias=x,ip=10.1.1.1", "b:ip=fd00::1"],
+      [
+        { name: "a", aliases: ["x"], address4: "10.1.1.1" },
+        { name: "b", address6: "fd00::1" },
+      ],
+    ],
+  ])("%p", (words, expected) => {
+    expect(networks(...words)).toEqual({
+      networks: expected.map((one) => ({ ...use, ...one })) as never,
+    });
+  });
+
+  test("aliases are for all of them, an address is for one", () => {
+    expect(parse({ network: ["a:alias=x", "b"], networkAlias: ["y", "x"] }).network).toMatchObject({
+      networks: [{ aliases: ["x", "y"] }, { aliases: ["y", "x"] }],
+    });
+    expect(parse({ network: ["a"], ip: "10.1.1.1", ip6: "fd00::1" }).network).toMatchObject({
+      networks: [{ address4: "10.1.1.1", address6: "fd00::1" }],
+    });
+    expect(
+      parse({ network: ["a:mtu=1500,host-loopback"], publish: ["80:80"] }).networking,
+    ).toMatchObject({ mtu: 1500, reachesHostLoopback: true, ports: [{ containerPort: 80 }] });
+  });
+
+  test.each<[Partial<Flags>, string]>([
+    [{ network: ["a", "host"] }, "Cannot combine --network=a with --network=host"],
+    [{ network: ["none", "a"] }, "Cannot combine --network=none with --network=a"],
+    [{ network: ["none", "none"] }, "Cannot combine --network=none with --network=none"],
+    [{ network: ["a", "b"], ip: "10.1.1.1" }, "Cannot combine --ip with several networks"],
+    [{ network: ["a", "b"], macAddress: "02::" }, "Cannot combine --mac-address with several"],
+    [{ network: ["a"], ip: "fd00::1" }, 'Invalid --ip "fd00::1": it is no IPv4 address'],
+    [{ network: ["a"], ip6: "10.1.1.1" }, 'Invalid --ip6 "10.1.1.1": it is no IPv6 address'],
+    [{ network: ["a:ip=x"] }, 'Invalid --network ip "x": it is no address'],
+    [{ network: ["a:mac=x"] }, 'Invalid --network mac "x"'],
+    [{ network: ["a:alias=a b"] }, "it is no host name"],
+    [{ network: ["a,host"] }, "Cannot combine --network=a with --network=host"],
+    [{ network: ["a,,b"] }, 'Invalid --network ""'],
+  ])("%p is refused", (flags, message) => {
+    expect(() => parse(flags)).toThrow(message);
+  });
+});
+
 test.each(["host", "none", "container:web", "slirp4netns"])(
   "with --network %s no port is published, and that is said",
   (network) => {
