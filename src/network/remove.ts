@@ -1,5 +1,6 @@
 /** Removes networks that no container is on. */
-import { rmSync } from "node:fs";
+import { rmdirSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
 import { TspodError } from "../errors.ts";
 import { transact } from "../store/database.ts";
 import {
@@ -26,7 +27,13 @@ export function removeNetwork(context: NetworkContext, network: NetworkRecord): 
   transact(database, work, { durable: true });
   recordNetworkEvent(context, "remove", network);
   // nobody can be on it any more: its process has gone, or goes as the last one leaves
-  rmSync(networkDirectory(paths, id), { recursive: true, force: true });
+  const directory = networkDirectory(paths, id);
+  rmSync(directory, { recursive: true, force: true });
+  try {
+    rmdirSync(dirname(directory));
+  } catch {
+    // other networks are there, or none has been
+  }
 }
 
 function refuseInUse({ database }: NetworkContext, { id, name }: NetworkRecord): void {

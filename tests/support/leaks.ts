@@ -20,11 +20,20 @@ export function leftovers(root: string): string[] {
     ...processesOf(root).map(({ pid, command }) => `process ${pid}: ${command}`),
     ...linesWith("/proc/self/mountinfo", root).map((line) => `mount ${line}`),
     ...["data/containers", "data/ingest", "data/trash", "run"].flatMap((place) =>
-      entriesOf(join(root, place)).map((name) => `${place}/${name}`),
+      entriesOf(join(root, place))
+        .map((name) => `${place}/${name}`)
+        .filter((name) => name !== networks || !isAtRest(join(root, networks))),
     ),
     ...cgroups().map((path) => `cgroup ${path}`),
     ...rowsOf(join(root, "data/tspod.db")),
   ];
+}
+
+const networks = "run/networks";
+
+/** A network that is there has a directory, for the next container that comes: without a socket nobody listens. */
+function isAtRest(directory: string): boolean {
+  return entriesOf(directory).every((name) => !existsSync(join(directory, name, "net.sock")));
 }
 
 export interface FoundProcess {
@@ -78,7 +87,7 @@ function directoriesBelow(directory: string): string[] {
   return found.flatMap((path) => [path, ...directoriesBelow(path)]);
 }
 
-const transient = ["container", "lease"];
+const transient = ["container", "lease", "member"];
 
 function rowsOf(path: string): string[] {
   if (!existsSync(path)) return [];

@@ -1,0 +1,220 @@
+/** Networks as records: made, shown, used, left and removed, as podman's and docker's users know it. */
+import { describe, expect } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createBox, inspectOne } from "../support/boxes.ts";
+import { registryPrograms, testWith } from "../support/requirements.ts";
+import { sharedWorld } from "../support/shared-world.ts";
+
+const test = testWith(...registryPrograms);
+const shared = sharedWorld({ images: ["tiny"] });
+const ok = (...words: string[]): Promise<string> => shared.world.ok(...words);
+const lines = (text: string): string[] => text.split("\n").filter(Boolean);
+
+async function refused(...words: string[]): Promise<string> {
+  const result = await shared.world.tspod(words);
+  expect({ ...result, stderr: "" }).toEqual({ exitCode: 125, stdout: "", stderr: "" });
+  expect(lines(result.stderr)).toHaveLength(2); // what, and what to do next
+  return result.stderr;
+}
+
+interface Inspected {
+  [field: string]: unknown;
+  Id: string;
+  subnets: { subnet: string; gateway: string }[];
+}
+
+async function inspectNetwork(name: string): Promise<Inspected> {
+  const [found] = JSON.parse(await ok("network", "inspect", name)) as Inspected[];
+  if (found === undefined) throw new Error(`inspect says nothing of ${name}`);
+  return found;
+}
+
+const containerFile = (id: string, name: string): string =>
+  readFileSync(join(shared.world.root, "data/containers", id, name), "utf8");
+
+describe("tspod network", () => {
+  test("create, inspect, ls, exists, rm", async () => {
+    const flags = ["--subnet", "10.201.7.9/24", "--ip-range", "10.201.7.128/25", "--label", "a=b"];
+    expect(await ok("network", "create", "-d", "bridge", "--internal", ...flags, "first")).toBe(
+      "first",
+    );
+    const found = await inspectNetwork("first");
+    const lease_range = { start_ip: "10.201.7.128", end_ip: "10.201.7.254" };
+    expect(found).toMatchObject({
+      ...{ name: "first", id: found.Id, driver: "bridge", internal: true, dns_enabled: true },
+      subnets: [{ subnet: "10.201.7.0/24", gateway: "10.201.7.1", lease_range }],
+      ...{ ipv6_enabled: false, labels: { a: "b" }, containers: {}, Scope: "local" },
+      IPAM: {
+        Config: [{ Subnet: "10.201.7.0/24", Gateway: "10.201.7.1", IPRange: "10.201.7.128/25" }],
+      },
+    });
+    expect(await ok("inspect", "--type", "network", "-f", "{{.Name}}", "first")).toBe("first");
+    const short = found.Id.slice(0, 12);
+    const list = ["network", "ls", "-f", "label=a=b"];
+    expect(await ok(...list, "--format", "{{.ID}} {{.Name}} {{.Driver}}")).toBe(
+      `${short} first bridge`,
+    );
+    expect(await ok(...list, "-q", "-f", `id=${short}`, "-f", "name=^fir")).toBe("first");
+    expect(await ok(...list, "-q", "-f", "dangling=false")).toBe("");
+    expect((await shared.world.tspod(["network", "exists", short])).exitCode).toBe(0);
+    expect(await ok("network", "rm", short)).toBe("first");
+    expect((await shared.world.tspod(["network", "exists", "first"])).exitCode).toBe(1);
+    expect(await ok("network", "rm", "-f", "first")).toBe("");
+  });
+
+  test("twenty at once have twenty subnets", async () => {
+    const count = 20;
+    await Promise.all(Array.from({ length: count }, () => ok("network", "create", "--label=many")));
+    const all = lines(await ok("network", "ls", "-q", "-f", "label=many"));
+    const format = "{{range .Subnets}}{{.Subnet}}{{end}}";
+    const subnets = lines(await ok("network", "inspect", "-f", format, ...all));
+    expect(all).toHaveLength(count);
+    expect(new Set(subnets).size).toBe(count);
+    const pruned = await ok("network", "prune", "-f", "--filter", "label=many");
+    expect(lines(pruned)).toEqual(["Deleted Networks:", ...all]);
+  });
+
+  test.each<[string[], string]>([
+    [["create", "host"], "it is a mode of --network"],
+    [["create", "a b"], "Invalid network name"],
+    [["create", "-d", "macvlan"], 'Cannot use the network driver "macvlan"'],
+    [["create", "-d", "moon"], 'There is no network driver "moon"'],
+    [["create", "-o", "mtu=9"], 'Invalid -o "mtu=9"'],
+    [["create", "-o", "vlan=9"], "there is no such option"],
+    [["create", "-o", "com.docker.network.bridge.enable_icc=false"], "that cannot be had"],
+    [["create", "--subnet", "127.0.0.0/8"], "no network can be there"],
+    [["create", "--gateway", "10.1.1.1"], "it is in no subnet of this network"],
+    [["create", "--dns", "x"], 'Invalid --dns "x"'],
+    [["create", "--internal", "--dns", "1.1.1.1"], "Cannot combine --dns with --internal"],
+    [["create", "--ipam-driver", "dhcp"], 'There is no --ipam-driver "dhcp"'],
+    [["create", "--interface-name", "a/b"], 'Invalid --interface-name "a/b"'],
+    [["rm", "none"], 'Cannot find network "none"'],
+    [["rm", "-t", "1", "none"], "--time is for --force"],
+    [["connect", "none", "nobody"], 'Cannot find network "none"'],
+    [["ls", "-f", "color=red"], 'Unknown filter "color"'],
+    [["ls", "-f", "dangling=perhaps"], 'Invalid filter "dangling=perhaps"'],
+    [["prune", "-f", "--filter", "name=x"], 'Unknown filter "name"'],
+  ])("network %p is refused", async (words, why) => {
+    expect(await refused("network", ...words)).toContain(why);
+  });
+});
+
+describe("a container on networks", () => {
+  test("has an address in each, is in their way, and gives all back", async () => {
+    await ok("network", "create", "--subnet", "10.202.1.0/24", "one");
+    await ok("network", "create", "--subnet", "10.202.2.0/24", "--internal", "two");
+    const flags = ["--network", "one:alias=www", "--network", "two", "--network-alias", "all"];
+    {
+      await using box = await createBox(shared.world, ...flags, "--hostname", "h", "tiny", "true");
+      const { NetworkSettings, HostConfig, Name } = await inspectOne(shared.world, box.id);
+      expect(HostConfig).toMatchObject({ NetworkMode: "one" });
+      const short = box.id.slice(0, 12);
+      expect(NetworkSettings).toMatchObject({
+        IPAddress: "",
+        Networks: {
+          one: { Aliases: ["www", "all", short], DNSNames: [Name, "www", "all", short, "h"] },
+          two: { Aliases: ["all", short], IPAMConfig: null },
+        },
+      });
+      expect(containerFile(box.id, "hosts")).toEndWith(
+        [
+          `10.202.1.2\th ${Name} www all ${short}`,
+          `10.202.2.2\th ${Name} all ${short}`,
+          "10.202.1.1\thost.containers.internal host.docker.internal\n",
+        ].join("\n"),
+      );
+      expect(containerFile(box.id, "resolv.conf")).toContain("nameserver 10.202.1.1\n");
+      const { networks } = JSON.parse(containerFile(box.id, "helper.json"));
+      expect(networks).toMatchObject([
+        { network: "one", interface: "eth0", address4: "10.202.1.2/24", isDefaultRoute: true },
+        { network: "two", interface: "eth1", address4: "10.202.2.2/24", internal: true },
+      ]);
+      expect(await ok("ps", "-a", "-f", "network=two", "--format", "{{.Networks}}")).toBe(
+        "one,two",
+      );
+      const { Id } = await inspectNetwork("one");
+      expect(await ok("ps", "-aq", "-f", `network=${Id.slice(0, 9)}`)).toBe(short);
+      expect(await ok("network", "prune", "-f")).toBe("");
+      expect(await refused("network", "rm", "one")).toContain(
+        `Network "one" is in use by container "${Name}"`,
+      );
+    }
+    expect(await ok("network", "rm", "one", "two")).toBe("one\ntwo");
+  });
+
+  test.each<[string[], string]>([
+    [["--network", "nowhere"], 'Cannot find network "nowhere"'],
+    [["--network", "there", "--network", "there"], 'Network "there" is given twice'],
+    [["--network", "there", "--network", "host"], "Cannot combine --network=there with"],
+    [["--network", "there", "--ip", "10.203.0.1"], "it is the gateway's"],
+    [["--network", "there", "--ip", "10.9.9.9"], "it is not in 10.203.0.0/24"],
+    [["--network", "there", "--ip6", "fd00::9"], 'network "there" has no IPv6'],
+  ])("%p is refused, and nothing stays", async (flags, why) => {
+    await ok("network", "create", "--ignore", "--subnet", "10.203.0.0/24", "there");
+    expect(await refused("create", ...flags, "tiny")).toContain(why);
+    expect(await ok("ps", "-aq")).toBe("");
+  });
+
+  test("many at once have addresses of their own", async () => {
+    await ok("network", "create", "crowd");
+    const count = 8;
+    const ids = await Promise.all(
+      Array.from({ length: count }, () => ok("create", "--network", "crowd", "tiny", "true")),
+    );
+    const addresses = ids.map((id) => {
+      const { networks } = JSON.parse(containerFile(id, "helper.json"));
+      const [{ address4 }] = networks as [{ address4: string }];
+      expect(containerFile(id, "hosts")).toContain(`\n${address4.replace("/24", "")}\t`);
+      return address4;
+    });
+    expect(new Set(addresses).size).toBe(count);
+    expect(await ok("network", "rm", "-f", "crowd")).toBe("crowd");
+    expect(await ok("ps", "-aq")).toBe("");
+  });
+
+  test("comes to another one and leaves, and is called otherwise", async () => {
+    for (const name of ["home", "work"]) await ok("network", "create", name);
+    await using box = await createBox(shared.world, "--name=it", "--network=home", "tiny", "true");
+    await ok("network", "connect", "--alias", "boss", "work", "it");
+    expect(await refused("network", "connect", "work", "it")).toContain('is on network "work" al');
+    expect(await ok("ps", "-a", "--format", "{{.Networks}}")).toBe("home,work");
+    await ok("rename", "it", "he");
+    const entries = () => JSON.parse(containerFile(box.id, "helper.json")).networks as object[];
+    const short = box.id.slice(0, 12);
+    expect(entries()).toMatchObject([
+      { network: "home", names: ["he", short], isDefaultRoute: true },
+      { network: "work", names: ["he", "boss", short], isDefaultRoute: false },
+    ]);
+    await ok("network", "disconnect", "home", "he");
+    expect(entries()).toMatchObject([{ network: "work", interface: "eth1", isDefaultRoute: true }]);
+    expect(containerFile(box.id, "hosts")).toMatch(RegExp(`\\n10[.0-9]+\\t${short} he boss\\n10`));
+    expect(lines(containerFile(box.id, "hosts"))).toHaveLength(4);
+    await ok("network", "disconnect", "work", "he");
+    expect(entries()).toEqual([]);
+    expect(lines(containerFile(box.id, "hosts"))).toHaveLength(2);
+    expect(await refused("network", "disconnect", "work", "he")).toContain('is not on network "wo');
+    const events = ["events", "--stream=false", "-f", "type=network", "--format", "{{.Status}}"];
+    expect(lines(await ok(...events, "-f", "network=home"))).toEqual(["create", "disconnect"]);
+    await ok("network", "connect", "home", "he");
+    expect(entries()).toMatchObject([{ network: "home", interface: "eth0" }]);
+    await using other = await createBox(shared.world, "tiny", "true");
+    expect(await refused("network", "connect", "home", other.id)).toContain("--network=private");
+  });
+
+  test("without a way out has no ports, and is told so", async () => {
+    await ok("network", "create", "--internal", "vault");
+    const { stderr } = await shared.world.tspod([
+      "create",
+      "--name=closed",
+      "--network=vault",
+      "-p",
+      "80:80",
+      "tiny",
+      "true",
+    ]);
+    expect(stderr).toContain('No port is published: network "vault" is internal');
+    expect(await ok("port", "closed")).toBe("");
+    expect(await ok("system", "prune", "-f")).toContain("Deleted Networks:\n");
+  });
+});
