@@ -1,0 +1,107 @@
+/**
+ * kill -9 at chosen system calls of the commands that make, use, leave and remove networks: afterwards the same command
+ * ends what was begun, no address is held by nobody, what helper.json says is what inspect says, and nothing is left.
+ */
+import { afterAll, describe, expect } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { faultPoints, runWithFault, sample, userNamespace } from "../support/faults.ts";
+import { leftovers } from "../support/leaks.ts";
+import { random } from "../support/random.ts";
+import { program, registryPrograms, testWith } from "../support/requirements.ts";
+import { sharedWorld } from "../support/shared-world.ts";
+import type { World } from "../support/world.ts";
+
+const test = testWith(...registryPrograms, program("strace"));
+const triesAll = process.env.TSPOD_FAULTS === "all";
+const trialsEach = 2;
+const timeoutMs = triesAll ? 7_200_000 : 120_000;
+
+interface Command {
+  words: string[];
+  before?: string[][];
+  /** What it says when it was through, or has been ended by another one. */
+  isDone: RegExp;
+}
+
+const user = ["create", "--name=user", "--network=kept", "tiny", "true"];
+
+const commands: Command[] = [
+  { words: ["network", "create", "--label=x", "it"], isDone: /There is a network "it" already/ },
+  { words: ["network", "rm", "it"], before: [["network", "create", "it"]], isDone: /Cannot find/ },
+  { words: user, isDone: /name "user" is in use|"user" already/ },
+  { words: ["network", "connect", "other", "user"], before: [user], isDone: /is on network/ },
+  { words: ["network", "disconnect", "kept", "user"], before: [user], isDone: /is not on network/ },
+  { words: ["rename", "user", "me"], before: [user], isDone: /Cannot find container "user"/ },
+  { words: ["network", "rm", "-f", "it"], before: [["network", "create", "it"]], isDone: /^$/ },
+];
+
+describe("kill -9 at any system call of", () => {
+  const namespace = userNamespace();
+  const shared = sharedWorld({ images: ["tiny"], prefix: namespace.enter });
+  afterAll(() => namespace[Symbol.dispose]());
+
+  test.each(commands.map((command) => [command.words.join(" "), command] as const))(
+    "tspod %s",
+    async (_, command) => {
+      const { world } = shared;
+      const chance = random();
+      await prepare(world, command);
+      const points = await faultPoints(world, command.words, () => clear(world));
+      const chosen = triesAll ? points : sample(chance, points, trialsEach);
+      for (const point of chosen) {
+        await prepare(world, command);
+        await runWithFault(world, command.words, point);
+        const what = `seed ${chance.seed}: ${point.call} number ${point.nth}`;
+        await expectEnded(world, command, what);
+        await expectSound(world, what);
+      }
+    },
+    timeoutMs,
+  );
+});
+
+/** Two networks, one of which has somebody on it, and what the command needs. */
+async function prepare(world: World, { before = [] }: Command): Promise<void> {
+  await clear(world);
+  for (const name of ["kept", "other"]) await world.ok("network", "create", name);
+  await world.ok("create", "--name=holder", "--network=kept", "tiny", "true");
+  for (const words of before) await world.ok(...words);
+}
+
+async function clear(world: World): Promise<void> {
+  const names = (await world.ok("ps", "-a", "--format", "{{.Names}}")).split("\n").filter(Boolean);
+  if (names.length > 0) await world.ok("rm", "-f", ...names);
+  await world.ok("network", "prune", "-f");
+}
+
+async function expectEnded(world: World, { words, isDone }: Command, what: string): Promise<void> {
+  const { exitCode, stderr } = await world.tspod(words);
+  expect({ what, stderr, isEnded: exitCode === 0 || isDone.test(stderr) }).toMatchObject({
+    isEnded: true,
+  });
+}
+
+interface Inspected {
+  Id: string;
+  Name: string;
+  NetworkSettings: { Networks: object };
+}
+
+async function expectSound(world: World, what: string): Promise<void> {
+  const ids = (await world.ok("ps", "-aq")).split("\n").filter(Boolean);
+  const all = JSON.parse(await world.ok("inspect", ...ids)) as Inspected[];
+  for (const { Id, Name, NetworkSettings } of all) {
+    const file = join(world.root, "data/containers", Id, "helper.json");
+    const { name, networks } = JSON.parse(readFileSync(file, "utf8"));
+    const said = (networks as { network: string; names: string[] }[]).map((one) => one.network);
+    expect({ what, name, said }).toEqual({
+      ...{ what, name: Name, said: Object.keys(NetworkSettings.Networks) },
+    });
+  }
+  await world.ok("rm", "-f", "holder");
+  await clear(world);
+  await world.ok("ps"); // what the killed has left is the next command's
+  expect({ what, networks: await world.ok("network", "ls", "-q") }).toEqual({ what, networks: "" });
+  expect({ what, left: leftovers(world.root) }).toEqual({ what, left: [] });
+}
