@@ -25,7 +25,7 @@ import { claimContainer } from "./claim.ts";
 import type { ContainerContext } from "./context.ts";
 import { type Container, getContainer } from "./find.ts";
 import { rewriteNames } from "./names-files.ts";
-import { entriesOf, refreshNetworks } from "./networks.ts";
+import { entriesOf, refreshNetworks, requireRoom } from "./networks.ts";
 
 /**
  * Errors: network.connected, network.unavailable (it has another kind of network), network.address_in_use,
@@ -45,6 +45,7 @@ export async function connectContainer(
     getNetwork(context, network.id); // it may have been removed meanwhile
     const known = listMemberships(context.database, container.id);
     if (known.some(({ networkId }) => networkId === network.id)) return false;
+    requireRoom(known.length + 1);
     const interfaces = known.map((one) => one.interface);
     const about = { containerId: container.id, interfaces };
     insertMember(context.database, chooseMember(context.database, network, use, about));

@@ -1,7 +1,7 @@
 /** What a new container's network is settled to: which ports of the host, and what its image exposes. */
 import type { StoredImage } from "../image/index.ts";
 import type { CreateOptions, NetworkOptions, PublishedPort, SpecPlace } from "../spec/index.ts";
-import { loopbackWarning, noNetworkOptions } from "../spec/index.ts";
+import { loopbackWarning, networkUses, noNetworkOptions } from "../spec/index.ts";
 import { listContainers } from "../store/containers.ts";
 import { isNews } from "../store/database.ts";
 import type { ContainerContext } from "./context.ts";
@@ -24,10 +24,21 @@ export async function settleNetwork(
     ? exposedPorts([...exposed, ...(options.details?.exposed ?? [])], asked.ports)
     : [];
   const ports = await settlePorts([...asked.ports, ...more], {
-    hasIpv6: context.host.network().hasIpv6,
+    hasIpv6: context.host.network().hasIpv6 && (await hasIpv6(context, options)),
     taken: listContainers(context.database).flatMap(portsOf),
   });
   return { ...options, networking: { ...settled, ports } };
+}
+
+/** A network that was created need not have it. */
+async function hasIpv6(context: ContainerContext, { network }: CreateOptions): Promise<boolean> {
+  const uses = networkUses(network);
+  if (uses === null) return true;
+  const { getNetwork } = await import("../network/index.ts");
+  return uses.some(({ name }) => {
+    const { isInternal, subnet6 } = getNetwork(context, name);
+    return !isInternal && subnet6 !== null;
+  });
 }
 
 /** An image may say anything; image-spec config.md: without a protocol it is TCP. */

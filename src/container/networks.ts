@@ -24,6 +24,7 @@ export function requireNetworks(
   options: CreateOptions,
 ): CreateOptions {
   const uses = networkUses(options.network) ?? [];
+  requireRoom(uses.length);
   const found = uses.map(({ name }) => getNetwork({ database }, name));
   const twice = found.find(({ id }, index) => found.findIndex((one) => one.id === id) < index);
   if (twice !== undefined) {
@@ -38,6 +39,17 @@ export function requireNetworks(
     network: { networks },
     ...(isOpen ? {} : { networking: withoutPorts(options, networks[0]?.name ?? "") }),
   };
+}
+
+/** What a monitor has room for. */
+const networksMax = 16;
+
+/** Throws usage. */
+export function requireRoom(count: number): void {
+  if (count <= networksMax) return;
+  throw new TspodError("usage", `A container can be on ${networksMax} networks, not on ${count}`, {
+    next: "leave some of them away",
+  });
 }
 
 /** As with every mode that cannot publish: it is not done, and the user is told. */

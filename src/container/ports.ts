@@ -17,6 +17,7 @@ import { recordContainerEvent } from "./events.ts";
 import { readContainerFile, writeContainerFile } from "./files.ts";
 import { type Container, getContainer } from "./find.ts";
 import { portsOf } from "./network.ts";
+import { refreshNetworks } from "./networks.ts";
 import { withHolder } from "./port-holder.ts";
 
 /**
@@ -32,7 +33,7 @@ export async function addPorts(
   const current = getContainer(context, container.id);
   const known = portsOf(current);
   const ports = await settlePorts(asked, {
-    hasIpv6: readHelper(context, current).network?.address6 != null,
+    hasIpv6: hasIpv6(readHelper(context, current)),
     taken: listContainers(context.database)
       .filter(({ id }) => id !== current.id)
       .flatMap(portsOf),
@@ -98,12 +99,16 @@ function notPublished({ name }: Container, { containerPort, protocol }: Publishe
 }
 
 async function claim(context: ContainerContext, container: Container): Promise<Disposable> {
-  const { network } = container.options as CreateOptions; // create recorded it
-  if (network !== "private" || readHelper(context, container).network === undefined) {
+  const helper = readHelper(context, container);
+  if (
+    helper.network === undefined &&
+    helper.networks?.every(({ internal }) => internal) !== false
+  ) {
+    const { network } = container.options as CreateOptions; // create recorded it
     throw new TspodError(
       "network.unavailable",
       `Container "${container.name}" has no network of its own to publish from (--network=${formatNetworkMode(network)})`,
-      { next: "create it with --network=private" },
+      { next: "create it with --network=private, or on a network that is not internal" },
     );
   }
   const lease = await claimContainer(context, container, { patient: true });
@@ -115,6 +120,10 @@ async function claim(context: ContainerContext, container: Container): Promise<D
 
 function readHelper(context: ContainerContext, { id }: Container): HelperSettings {
   return readContainerFile<HelperSettings>(context, id, "helper.json");
+}
+
+function hasIpv6({ network, networks = [] }: HelperSettings): boolean {
+  return (network ?? networks[0])?.address6 != null;
 }
 
 function isSame(one: PublishedPort, other: PublishedPort): boolean {
@@ -155,6 +164,10 @@ function record(context: ContainerContext, container: Container, ports: Publishe
     const networking = { ...noNetworkOptions, ...options.networking, ports };
     updateOptions(context.database, container.id, { ...options, networking });
     const helper = readHelper(context, container);
+    if (helper.networks !== undefined) {
+      refreshNetworks(context, getContainer(context, container.id));
+      return;
+    }
     if (helper.network === undefined) return;
     const next = { ...helper, network: { ...helper.network, ports } };
     writeContainerFile(context, container.id, "helper.json", JSON.stringify(next));

@@ -15,6 +15,9 @@ import {
 import { contains, formatIp, parseCidr, parseIp, type Subnet } from "./ip.ts";
 import { isHost } from "./subnets.ts";
 
+/** What a network's process has room for, beside the names that every container has. */
+const aliasesMax = 60;
+
 export interface Membership {
   network: NetworkRecord;
   member: MemberRecord;
@@ -41,6 +44,11 @@ export function chooseMember(
       { next: "give another one, or leave it away: a free one is found" },
     );
   };
+  if (use.aliases.length > aliasesMax) {
+    throw new TspodError("usage", `A container can have ${aliasesMax} aliases on a network`, {
+      next: "leave some of them away",
+    });
+  }
   const mac = use.mac ?? macOf(containerId, network.id);
   if (use.mac !== null) taken(mac, (other) => other.mac === mac);
   if (use.address4 !== null) taken(use.address4, (other) => other.address4 === use.address4);

@@ -104,8 +104,10 @@ const idLength = 12;
 /** docker's: its name, its aliases, the beginning of its id, its host name. */
 function namesOf({ hostname }: Asked, { id, name }: Place, { aliases }: PlacedNetwork): string[] {
   const all = [name, ...aliases, id.slice(0, idLength), ...(hostname === null ? [] : [hostname])];
-  return [...new Set(all)];
+  return [...new Set(all)].filter((one) => one.length <= nameBytesMax);
 }
+
+const nameBytesMax = 253; // RFC 1035
 
 /** What stands in /etc/hosts for the container itself, a line a network, and for the host. */
 export function networkHosts(
