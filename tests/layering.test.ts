@@ -69,8 +69,9 @@ const doors: Record<string, string[]> = {
     "ports.ts",
     "requires.ts",
     "connect.ts",
+    "network-faults.ts",
   ],
-  network: ["show.ts"], // what ps needs of it, and nothing else
+  network: ["show.ts", "records.ts"], // what ps needs of it, and nothing else; what is about those that are created
   host: ["subnets.ts"], // what only the making of a network asks
   helper: ["contract.ts"], // the types of the files that TypeScript and Zig exchange
 };

@@ -85,7 +85,7 @@ async function inspect(
       return inspectVolume(context, getVolume(context, name));
     },
     network: async () => {
-      const { getNetwork, inspectNetwork } = await import("../network/index.ts");
+      const { getNetwork, inspectNetwork } = await import("../network/records.ts");
       return inspectNetwork(context, getNetwork(context, name));
     },
   };

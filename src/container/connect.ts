@@ -5,7 +5,7 @@
  */
 import { control } from "../helper/index.ts";
 import { TspodError } from "../errors.ts";
-import { chooseMember, getNetwork, recordNetworkEvent } from "../network/index.ts";
+import { chooseMember, getNetwork, recordNetworkEvent } from "../network/records.ts";
 import {
   type CreateOptions,
   formatNetworkMode,

@@ -34,7 +34,7 @@ export async function settleNetwork(
 async function hasIpv6(context: ContainerContext, { network }: CreateOptions): Promise<boolean> {
   const uses = networkUses(network);
   if (uses === null) return true;
-  const { getNetwork } = await import("../network/index.ts");
+  const { getNetwork } = await import("../network/records.ts");
   return uses.some(({ name }) => {
     const { isInternal, subnet6 } = getNetwork(context, name);
     return !isInternal && subnet6 !== null;

@@ -4,7 +4,7 @@
  */
 import type { NetworkEntry } from "../helper/index.ts";
 import { TspodError } from "../errors.ts";
-import { chooseMember, getNetwork, type Membership, withLength } from "../network/index.ts";
+import { chooseMember, getNetwork, type Membership, withLength } from "../network/records.ts";
 import {
   type CreateOptions,
   type HelperSettings,

@@ -1,6 +1,6 @@
 /** Removes what nobody needs: containers that have ended, then networks, volumes and images that no container has. */
 import { type ImageRecord, loadPrune } from "../image/index.ts";
-import { networkPruneFilter, pruneNetworks } from "../network/index.ts";
+import { networkPruneFilter, pruneNetworks } from "../network/records.ts";
 import { listNetworkRecords } from "../store/networks.ts";
 import { type FilterKey, labelFilter, parseFilters } from "../lib/filters.ts";
 import { parseInstant } from "../lib/instant.ts";

@@ -19,6 +19,7 @@ import {
   refuseTaken,
   type TakenSubnet,
 } from "./subnets.ts";
+import { isNetworkName } from "./use.ts";
 
 export interface NewNetwork extends Omit<NetworkSettings, "subnet4" | "subnet6">, AskedSubnets {
   /** Null: the first free one of "tspod1", "tspod2", ... */
@@ -50,9 +51,6 @@ export function parseNetworkName(text: string): string {
     next: "use letters, digits, '_', '.' and '-', beginning with a letter or digit",
   });
 }
-
-export const isNetworkName = (text: string): boolean =>
-  /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/.test(text);
 
 /** Errors: network.exists unless `ignoresExisting`, network.no_subnet, store.*. */
 export function createNetwork(

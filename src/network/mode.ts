@@ -4,8 +4,7 @@ import { TspodError } from "../errors.ts";
 import { type NetworkMode, type NetworkOptions, networkUses } from "../spec/index.ts";
 import { toolWords } from "./tool.ts";
 import { parseAddress4, parseAddress6, parseMac, parseNetworkAlias } from "./addresses.ts";
-import { isNetworkName } from "./create.ts";
-import { parseUse } from "./use.ts";
+import { isNetworkName, parseUse } from "./use.ts";
 
 /** docker's and podman's names for a network of one's own. */
 const privateNames = ["private", "bridge", "default"];

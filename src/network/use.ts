@@ -8,6 +8,10 @@ import type { NetworkUse } from "../spec/index.ts";
 import { parseMac, parseNetworkAlias } from "./addresses.ts";
 import { formatIp, parseIp } from "./ip.ts";
 
+/** podman's rule. */
+export const isNetworkName = (text: string): boolean =>
+  /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/.test(text);
+
 export const plainUse = (name: string): NetworkUse => ({
   ...{ name, aliases: [], address4: null, address6: null, mac: null, interface: null },
 });

@@ -4,16 +4,16 @@ import type { Database } from "bun:sqlite";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { plainUse } from "../../src/network/index.ts";
 import {
   chooseMember,
   createNetwork,
   getNetwork,
   type NewNetwork,
   parseSubnets,
-  plainUse,
   pruneNetworks,
   removeNetwork,
-} from "../../src/network/index.ts";
+} from "../../src/network/records.ts";
 import { deleteContainer, insertContainer } from "../../src/store/containers.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { insertMember, listMembers, listNetworkRecords } from "../../src/store/networks.ts";

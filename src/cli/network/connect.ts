@@ -4,11 +4,11 @@ import { getContainer } from "../../container/index.ts";
 import {
   addressOfKind,
   anyAddress,
-  getNetwork,
   parseMac,
   parseNetworkAlias,
   plainUse,
 } from "../../network/index.ts";
+import { getNetwork } from "../../network/records.ts";
 import { defineCommand } from "../command.ts";
 import { list, value } from "../flags.ts";
 

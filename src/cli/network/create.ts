@@ -1,6 +1,6 @@
 /** `tspod network create`. */
 import { TspodError } from "../../errors.ts";
-import { createNetwork, parseNetworkName } from "../../network/index.ts";
+import { createNetwork, parseNetworkName } from "../../network/records.ts";
 import { defineCommand } from "../command.ts";
 import { boolean, list, value } from "../flags.ts";
 import { parseLabels } from "../options/labels.ts";

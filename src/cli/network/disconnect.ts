@@ -1,7 +1,7 @@
 /** `tspod network disconnect`. */
 import { disconnectContainer } from "../../container/connect.ts";
 import { getContainer } from "../../container/index.ts";
-import { getNetwork } from "../../network/index.ts";
+import { getNetwork } from "../../network/records.ts";
 import { defineCommand } from "../command.ts";
 import { boolean } from "../flags.ts";
 

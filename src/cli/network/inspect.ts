@@ -1,5 +1,5 @@
 /** `tspod network inspect`. */
-import { getNetwork, inspectNetwork } from "../../network/index.ts";
+import { getNetwork, inspectNetwork } from "../../network/records.ts";
 import { defineCommand } from "../command.ts";
 import { forEachArgument } from "../each.ts";
 import { boolean, value } from "../flags.ts";

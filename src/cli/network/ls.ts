@@ -1,5 +1,5 @@
 /** `tspod network ls`. */
-import { inspectNetwork, networkFilter } from "../../network/index.ts";
+import { inspectNetwork, networkFilter } from "../../network/records.ts";
 import { listNetworkRecords, type NetworkRecord } from "../../store/networks.ts";
 import { type CliContext, defineCommand } from "../command.ts";
 import { boolean, list, value } from "../flags.ts";

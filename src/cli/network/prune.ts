@@ -1,5 +1,5 @@
 /** `tspod network prune`. */
-import { networkPruneFilter, pruneNetworks } from "../../network/index.ts";
+import { networkPruneFilter, pruneNetworks } from "../../network/records.ts";
 import { listNetworkRecords } from "../../store/networks.ts";
 import { defineCommand } from "../command.ts";
 import { boolean, list } from "../flags.ts";

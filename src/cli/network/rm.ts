@@ -1,7 +1,7 @@
 /** `tspod network rm`. */
 import { getContainer, removeContainer } from "../../container/index.ts";
 import { TspodError } from "../../errors.ts";
-import { getNetwork, removeNetwork } from "../../network/index.ts";
+import { getNetwork, removeNetwork } from "../../network/records.ts";
 import { listNetworkUsers } from "../../store/networks.ts";
 import { type CliContext, defineCommand } from "../command.ts";
 import { forEachArgument } from "../each.ts";

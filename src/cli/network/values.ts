@@ -1,7 +1,7 @@
 /** The values of the flags of `network create`. */
 import { isIP } from "node:net";
 import { TspodError } from "../../errors.ts";
-import { type NewNetwork, parseSubnets } from "../../network/index.ts";
+import { type NewNetwork, parseSubnets } from "../../network/records.ts";
 
 export interface NetworkValues {
   subnet: readonly string[];

@@ -1,4 +1,9 @@
 /** `tspod system check`. */
+import {
+  findNetworkFaults,
+  mendNetworkFault,
+  type NetworkFault,
+} from "../../container/network-faults.ts";
 import { type CheckedContent, type Fault, loadCheck, loadRepair } from "../../image/index.ts";
 import { formatSize } from "../../lib/size.ts";
 import { defineCommand } from "../command.ts";
@@ -13,7 +18,7 @@ const old = "nothing is removed here because of its age";
 export default defineCommand({
   path: ["system", "check"],
   usage: "",
-  summary: "Verify what is kept of images: 0 all is well, 1 something is wrong",
+  summary: "Verify what is kept of images and networks: 0 all is well, 1 something is wrong",
   examples: [["And mend what can be mended", "tspod system check --repair"]],
   flags: {
     quick: boolean("-q,--quick", "Sizes and presence, without reading what is in blobs"),
@@ -30,10 +35,20 @@ export default defineCommand({
   async run(context, flags) {
     const { checkContent } = await loadCheck();
     const checked = checkContent(context, { isQuick: flags.quick });
-    await print(summary(checked));
+    const ofNetworks = findNetworkFaults(context);
+    const count = checked.faults.length + ofNetworks.length;
+    await print(summary(checked, count));
     if (!flags.repair) {
-      await print(checked.faults.map((fault) => `${describe(fault)}; ${remedy(fault)}\n`).join(""));
-      return checked.faults.length === 0 ? 0 : 1;
+      const lines = [
+        ...checked.faults.map((fault) => `${describe(fault)}; ${remedy(fault)}\n`),
+        ...ofNetworks.map((fault) => `${describeNetwork(fault)}; --repair mends it\n`),
+      ];
+      await print(lines.join(""));
+      return count === 0 ? 0 : 1;
+    }
+    for (const fault of ofNetworks) {
+      mendNetworkFault(context, fault);
+      await print(`${describeNetwork(fault)}: mended\n`);
     }
     showPullProgress(context, { quiet: true });
     const { repairFault } = await loadRepair();
@@ -50,8 +65,14 @@ export default defineCommand({
   },
 });
 
-function summary({ images, blobs, blobBytes, layers, faults }: CheckedContent): string {
-  const found = faults.length === 0 ? "all is well" : `${faults.length} found wrong`;
+function describeNetwork(fault: NetworkFault): string {
+  return fault.kind === "entries"
+    ? `Container "${fault.container.name}" is prepared for other networks than it is on`
+    : `${safe(fault.path)} belongs to no network`;
+}
+
+function summary({ images, blobs, blobBytes, layers }: CheckedContent, count: number): string {
+  const found = count === 0 ? "all is well" : `${count} found wrong`;
   const size = formatSize(blobBytes);
   return `${images} images, ${blobs} blobs (${size}), ${layers} layers: ${found}\n`;
 }
