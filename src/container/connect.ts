@@ -19,6 +19,7 @@ import {
   deleteMember,
   insertMember,
   listMemberships,
+  type MemberRecord,
   type NetworkRecord,
 } from "../store/networks.ts";
 import { claimContainer } from "./claim.ts";
@@ -72,16 +73,24 @@ export async function disconnectContainer(
   network: NetworkRecord,
   { force }: { force: boolean },
 ): Promise<void> {
+  const { network: mode } = container.options as CreateOptions; // create recorded it
+  if (networkUses(mode) === null) throw notConnected(container, network);
   using _lease = await claim(context, container);
   const before = namesOf(context, container);
-  const isRecorded = transact(context.database, () => forget(context, container, network), {
+  const forgotten = transact(context.database, () => forget(context, container, network), {
     durable: true,
   });
   try {
     const answer = await tell(context, container, { op: "disconnect", network: network.id });
-    if (!isRecorded && answer !== "done") throw notConnected(container, network);
+    if (forgotten === null && answer !== "done") throw notConnected(container, network);
   } catch (error) {
-    if (!(force && error instanceof TspodError && error.code === "network.failed")) throw error;
+    const isForced = force && error instanceof TspodError && error.code === "network.failed";
+    if (!isForced) {
+      if (forgotten !== null) {
+        transact(context.database, () => restore(context, container, forgotten), { durable: true });
+      }
+      throw error;
+    }
   }
   rewriteNames(context, container, before, namesOf(context, container));
   recordNetworkEvent(context, "disconnect", network, container.id);
@@ -115,12 +124,36 @@ async function claim(context: ContainerContext, container: Container): Promise<D
   });
 }
 
-/** Inside a transaction. False: it was not on it. */
-function forget(context: ContainerContext, container: Container, network: NetworkRecord): boolean {
-  if (!deleteMember(context.database, container.id, network.id)) return false;
+interface Forgotten {
+  member: MemberRecord;
+  /** All that it was on. */
+  uses: NetworkUse[];
+}
+
+/** Inside a transaction. Null: it was not on it. */
+function forget(
+  context: ContainerContext,
+  container: Container,
+  { id, name }: NetworkRecord,
+): Forgotten | null {
+  const known = listMemberships(context.database, container.id);
+  const member = known.find(({ networkId }) => networkId === id);
+  if (member === undefined) return null;
+  deleteMember(context.database, container.id, id);
   const current = getContainer(context, container.id);
-  recordUses(context, current, (uses) => uses.filter(({ name }) => name !== network.name));
-  return true;
+  const uses = networkUses((current.options as CreateOptions).network) ?? []; // create recorded it
+  recordUses(context, current, () => uses.filter((use) => use.name !== name));
+  return { member, uses };
+}
+
+/** Inside a transaction. */
+function restore(
+  context: ContainerContext,
+  container: Container,
+  { member, uses }: Forgotten,
+): void {
+  insertMember(context.database, member);
+  recordUses(context, getContainer(context, container.id), () => uses);
 }
 
 /** Inside a transaction, after the rows have changed. */
