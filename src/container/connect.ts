@@ -183,7 +183,7 @@ async function tell(
   if (isSame || (reply === null && getContainer(context, id).state.status !== "running")) {
     return "same";
   }
-  const why = reply === null ? "its monitor does not answer" : reply.errno;
+  const why = reply === null ? "its monitor does not answer" : (reply.detail ?? reply.errno);
   throw new TspodError("network.failed", `Cannot ${request.op} "${name}" while it runs: ${why}`, {
     next: `stop it first: tspod stop ${name}`,
   });
