@@ -25,7 +25,7 @@ export function requireNetworks(
 ): CreateOptions {
   const uses = networkUses(options.network) ?? [];
   requireRoom(uses.length);
-  const found = uses.map(({ name }) => getNetwork({ database }, name));
+  const found = uses.map(({ name }) => getNetwork({ database }, name, modes));
   const twice = found.find(({ id }, index) => found.findIndex((one) => one.id === id) < index);
   if (twice !== undefined) {
     throw new TspodError("usage", `Network "${twice.name}" is given twice`, {
@@ -40,6 +40,9 @@ export function requireNetworks(
     ...(isOpen ? {} : { networking: withoutPorts(options, networks[0]?.name ?? "") }),
   };
 }
+
+/** What else --network may say in one word. */
+const modes = ["private", "host", "none", "pasta", "slirp4netns"];
 
 /** What a monitor has room for. */
 const networksMax = 16;

@@ -15,12 +15,16 @@ import type { NetworkContext } from "./context.ts";
 
 type Store = Pick<NetworkContext, "database" | "paths">;
 
-/** Errors: network.not_found, network.ambiguous. */
-export function getNetwork({ database }: Pick<Store, "database">, wanted: string): NetworkRecord {
+/** `words`: what else may have been meant. Errors: network.not_found, network.ambiguous. */
+export function getNetwork(
+  { database }: Pick<Store, "database">,
+  wanted: string,
+  words: readonly string[] = [],
+): NetworkRecord {
   const [found, other] = findNetworkRecords(database, wanted);
   if (found === undefined) {
     const names = listNetworkRecords(database).map(({ name }) => name);
-    const near = nearest(wanted, names);
+    const near = nearest(wanted, [...names, ...words]);
     throw new TspodError("network.not_found", `Cannot find network "${wanted}"`, {
       next:
         near === undefined

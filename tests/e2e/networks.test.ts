@@ -145,6 +145,7 @@ describe("a container on networks", () => {
 
   test.each<[string[], string]>([
     [["--network", "nowhere"], 'Cannot find network "nowhere"'],
+    [["--network", "hots"], 'did you mean "host"?'],
     [["--network", "there", "--network", "there"], 'Network "there" is given twice'],
     [["--network", "there", "--network", "host"], "Cannot combine --network=there with"],
     [["--network", "there", "--ip", "10.203.0.1"], "it is the gateway's"],

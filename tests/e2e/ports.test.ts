@@ -111,7 +111,7 @@ describe("what is refused, in one sentence", () => {
     [125, ["-p", "80:x"], 'Invalid -p "80:x"'],
     [125, ["-p", "80/sctp"], "SCTP is not passed on"],
     [125, ["-p", "80:80", "-p", "80:81"], "Cannot publish 0.0.0.0:80/tcp twice"],
-    [125, ["--network", "moon"], 'Invalid --network "moon"'],
+    [125, ["--network", "moon"], 'Cannot find network "moon"'],
     [125, ["--network", "container:nobody"], 'Cannot find container "nobody"'],
     [125, ["--network", "host", "--ip", "10.0.2.9"], "Cannot combine --ip with --network=host"],
     [125, ["--ip", "192.0.2.1"], 'Invalid --ip "192.0.2.1"'],
