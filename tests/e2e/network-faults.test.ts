@@ -26,7 +26,11 @@ interface Command {
 
 const user = ["create", "--name=user", "--network=kept", "tiny", "true"];
 
+const running = ["run", "-d", "--name=user", "--network=kept", "tiny", "sleep", "1000"];
+
 const commands: Command[] = [
+  { words: ["network", "connect", "other", "user"], before: [running], isDone: /is on network/ },
+  { words: ["network", "disconnect", "kept", "user"], before: [running], isDone: /is not on netw/ },
   { words: ["network", "create", "--label=x", "it"], isDone: /There is a network "it" already/ },
   { words: ["network", "rm", "it"], before: [["network", "create", "it"]], isDone: /Cannot find/ },
   { words: user, isDone: /name "user" is in use|"user" already/ },
@@ -41,9 +45,11 @@ describe("kill -9 at any system call of", () => {
   const shared = sharedWorld({ images: ["tiny"], prefix: namespace.enter });
   afterAll(() => namespace[Symbol.dispose]());
 
-  test.each(commands.map((command) => [command.words.join(" "), command] as const))(
-    "tspod %s",
-    async (_, command) => {
+  test.each(
+    commands.map((command) => [command.words.join(" "), titleOf(command), command] as const),
+  )(
+    "tspod %s (%s)",
+    async (_, _before, command) => {
       const { world } = shared;
       const chance = random();
       await prepare(world, command);
@@ -60,6 +66,9 @@ describe("kill -9 at any system call of", () => {
     timeoutMs,
   );
 });
+
+const titleOf = ({ before = [] }: Command): string =>
+  before.includes(running) ? "while it runs" : "at rest";
 
 /** Two networks, one of which has somebody on it, and what the command needs. */
 async function prepare(world: World, { before = [] }: Command): Promise<void> {
@@ -85,19 +94,25 @@ async function expectEnded(world: World, { words, isDone }: Command, what: strin
 interface Inspected {
   Id: string;
   Name: string;
+  State: { Running: boolean };
   NetworkSettings: { Networks: object };
 }
 
 async function expectSound(world: World, what: string): Promise<void> {
   const ids = (await world.ok("ps", "-aq")).split("\n").filter(Boolean);
   const all = JSON.parse(await world.ok("inspect", ...ids)) as Inspected[];
-  for (const { Id, Name, NetworkSettings } of all) {
+  for (const { Id, Name, State, NetworkSettings } of all) {
     const file = join(world.root, "data/containers", Id, "helper.json");
     const { name, networks } = JSON.parse(readFileSync(file, "utf8"));
-    const said = (networks as { network: string; names: string[] }[]).map((one) => one.network);
+    const entries = networks as { network: string; interface: string }[];
+    const said = entries.map((one) => one.network);
     expect({ what, name, said }).toEqual({
       ...{ what, name: Name, said: Object.keys(NetworkSettings.Networks) },
     });
+    if (!State.Running) continue;
+    const links = await world.ok("exec", Id, "ls", "/sys/class/net");
+    const there = ["lo", ...entries.map((one) => one.interface)].sort();
+    expect({ what, links: links.split("\n").sort() }).toEqual({ what, links: there });
   }
   await world.ok("rm", "-f", "holder");
   await clear(world);
