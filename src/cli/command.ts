@@ -28,6 +28,8 @@ export interface Command<T extends FlagTable = FlagTable> {
     readonly max: number;
     /** What the first argument names; "first" when only that one does. */
     readonly completes: ArgumentSource;
+    /** What the others name; absent: the same. */
+    readonly then?: ArgumentSource;
     /** Everything after the first argument belongs to it. */
     readonly stopsAtFirst?: boolean;
   };

@@ -1,6 +1,6 @@
 /**
  * A container comes to a network, or leaves it, while it is there: at once when it runs, and from now on. First it is
- * recorded, in the row and in helper.json, then its monitor is told; a command that was killed in between is ended by the
+ * recorded, in the row and in its files, then its monitor is told; a command that was killed in between is ended by the
  * same command.
  */
 import { control } from "../helper/index.ts";
@@ -25,8 +25,7 @@ import {
 import { claimContainer } from "./claim.ts";
 import type { ContainerContext } from "./context.ts";
 import { type Container, getContainer } from "./find.ts";
-import { rewriteNames } from "./names-files.ts";
-import { entriesOf, refreshNetworks, requireRoom } from "./networks.ts";
+import { refreshNetworks, requireRoom } from "./networks.ts";
 
 /**
  * Errors: network.connected, network.unavailable (it has another kind of network), network.address_in_use,
@@ -40,7 +39,6 @@ export async function connectContainer(
 ): Promise<void> {
   requireKind(context, container);
   using _lease = await claim(context, container);
-  const before = namesOf(context, container);
   const change = (): boolean => {
     const current = getContainer(context, container.id);
     getNetwork(context, network.id); // it may have been removed meanwhile
@@ -62,7 +60,6 @@ export async function connectContainer(
       transact(context.database, () => forget(context, container, network), { durable: true });
     throw error;
   }
-  rewriteNames(context, container, before, namesOf(context, container));
   recordNetworkEvent(context, "connect", network, container.id);
 }
 
@@ -76,7 +73,6 @@ export async function disconnectContainer(
   const { network: mode } = container.options as CreateOptions; // create recorded it
   if (networkUses(mode) === null) throw notConnected(container, network);
   using _lease = await claim(context, container);
-  const before = namesOf(context, container);
   const forgotten = transact(context.database, () => forget(context, container, network), {
     durable: true,
   });
@@ -92,7 +88,6 @@ export async function disconnectContainer(
       throw error;
     }
   }
-  rewriteNames(context, container, before, namesOf(context, container));
   recordNetworkEvent(context, "disconnect", network, container.id);
 }
 
@@ -110,10 +105,6 @@ function requireKind({ host }: ContainerContext, { name, options }: Container): 
   if (lack === null) return;
   const why = `Cannot connect "${name}": ${lack.why}`;
   throw new TspodError("network.unavailable", why, { next: lack.next });
-}
-
-function namesOf(context: ContainerContext, container: Container) {
-  return { name: container.name, entries: entriesOf(context, container) ?? [] };
 }
 
 async function claim(context: ContainerContext, container: Container): Promise<Disposable> {

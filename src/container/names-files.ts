@@ -18,7 +18,6 @@ import { networkHosts } from "../spec/index.ts";
 import { containerDirectory } from "../store/containers.ts";
 import type { ContainerContext } from "./context.ts";
 import { readContainerFile } from "./files.ts";
-import type { Container } from "./find.ts";
 
 /** What a container has made larger is left to it. */
 const fileBytesMax = 1024 * 1024;
@@ -31,13 +30,13 @@ interface Named {
 /** `before` and `after`: what its networks were and are. */
 export function rewriteNames(
   context: ContainerContext,
-  container: Container,
+  id: string,
   before: Named,
   after: Named,
 ): void {
-  const config = readContainerFile<RuntimeSpec>(context, container.id, "config.json");
+  const config = readContainerFile<RuntimeSpec>(context, id, "config.json");
   const hostname = config.hostname ?? context.host.hostname;
-  const directory = containerDirectory(context.paths, container.id);
+  const directory = containerDirectory(context.paths, id);
   const linesOf = ({ name, entries }: Named): string[] => {
     const { own, outside } = networkHosts(entries, { hostname, name });
     return [...own, ...outside];
@@ -62,9 +61,11 @@ function replaceLines(path: string, old: readonly string[], now: readonly string
     const text = readText(descriptor);
     if (text === null) return;
     const lines = text.split("\n");
-    const found = lines.findIndex((line) => old.includes(line));
+    const found = lines.findIndex((line) => old.includes(line) || now.includes(line));
     const at = found < 0 ? lines.length - (lines.at(-1) === "" ? 1 : 0) : found;
-    const kept = (part: string[]): string[] => part.filter((line) => !old.includes(line));
+    // those that are there already are a killed command's
+    const ours = new Set([...old, ...now]);
+    const kept = (part: string[]): string[] => part.filter((line) => !ours.has(line));
     const next = [...kept(lines.slice(0, at)), ...now, ...kept(lines.slice(at))].join("\n");
     writeOver(descriptor, Buffer.from(next, "latin1"));
   } finally {

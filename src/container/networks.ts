@@ -17,6 +17,7 @@ import { containerDirectory, type ContainerRecord } from "../store/containers.ts
 import { insertMember, listMemberships, networkDirectory } from "../store/networks.ts";
 import type { ContainerContext } from "./context.ts";
 import { readContainerFile, writeContainerFile } from "./files.ts";
+import { rewriteNames } from "./names-files.ts";
 
 /** With their whole names. Errors: network.not_found, network.ambiguous, usage (one twice). */
 export function requireNetworks(
@@ -146,13 +147,21 @@ export function entriesOf(
   return networkEntries(asked, context.host, { id, name, containerDir, networks });
 }
 
-/** helper.json as the rows are: a command that was killed may have written one of the two only. True: it was not. */
-export function refreshNetworks(context: ContainerContext, record: ContainerRecord): boolean {
-  const helper = readContainerFile<HelperSettings>(context, record.id, "helper.json");
+/**
+ * The container's files as its rows are: a command that was killed may have changed some of them only. helper.json comes
+ * last, for what it says tells which lines in the others are ours.
+ */
+export function refreshNetworks(context: ContainerContext, record: ContainerRecord): void {
+  const { id, name } = record;
+  const { networks: before, ...helper } = readContainerFile<HelperSettings>(
+    context,
+    id,
+    "helper.json",
+  );
   const networks = entriesOf(context, record);
-  if (Bun.deepEquals(helper.networks, networks)) return false;
-  const { networks: _, ...rest } = helper;
-  const text = JSON.stringify(networks === undefined ? rest : { ...rest, networks });
-  writeContainerFile(context, record.id, "helper.json", text);
-  return true;
+  if (helper.name === name && Bun.deepEquals(before, networks)) return;
+  const old = { name: helper.name, entries: before ?? [] };
+  rewriteNames(context, id, old, { name, entries: networks ?? [] });
+  const next = { ...helper, name, ...(networks === undefined ? {} : { networks }) };
+  writeContainerFile(context, id, "helper.json", JSON.stringify(next));
 }

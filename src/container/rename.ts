@@ -31,23 +31,17 @@ export async function renameContainer(
     }
     renameRow(context.database, container.id, name);
     // what its next monitor tells goes by this; the row is what counts, should a kill come in between
-    const helper = readContainerFile<HelperConfig>(context, container.id, "helper.json");
-    const text = JSON.stringify({ ...helper, name });
-    writeContainerFile(context, container.id, "helper.json", text);
-    networks?.refreshNetworks(context, { ...current, name });
+    if (networks !== null) networks.refreshNetworks(context, { ...current, name });
+    else {
+      const helper = readContainerFile<HelperConfig>(context, container.id, "helper.json");
+      const text = JSON.stringify({ ...helper, name });
+      writeContainerFile(context, container.id, "helper.json", text);
+    }
     return current.name;
   };
   try {
     const oldName = transact(context.database, before, { durable: true });
     recordContainerEvent(context, "rename", { ...container, name }, { oldName });
-    if (networks !== null) {
-      const namesAs = (called: string) => ({
-        name: called,
-        entries: networks.entriesOf(context, { ...container, name: called }) ?? [],
-      });
-      const { rewriteNames } = await import("./names-files.ts");
-      rewriteNames(context, container, namesAs(oldName), namesAs(name));
-    }
     // its monitor tells of it by that name from now on; one that has just ended need not know
     if (isUp(container.state)) {
       await control(runtimeDirectory(context.paths, container.id), { op: "rename", name });

@@ -1,6 +1,6 @@
 /** Completion: what may stand at the cursor, decided from the commands' own tables. */
 import { describe, expect, test } from "bun:test";
-import { loadCommand } from "../../src/cli/commands.ts";
+import { loadCommand, splitCommand } from "../../src/cli/commands.ts";
 import { completeCommand, type Names } from "../../src/cli/completion/candidates.ts";
 import { random } from "../support/random.ts";
 
@@ -21,8 +21,9 @@ const names: Names = {
 
 /** The words offered at the end of the line, or what kind of path is. */
 async function offered(line: string): Promise<string[] | string> {
-  const [name = "", ...typed] = line.split(" ");
-  const command = await loadCommand(name);
+  const { path, rest: typed } = splitCommand(line.split(" "));
+  const [name = "", verb] = path;
+  const command = await loadCommand(name, verb);
   if (command === null) throw new Error(`no command ${name}`);
   const answer = completeCommand(command, typed, names);
   return answer.kind === "words" ? answer.words.map(([word]) => word) : answer.kind;
@@ -41,6 +42,9 @@ describe("completeCommand()", () => {
     ["run --entry", ["--entrypoint"]],
     ["run --pull n", ["never", "newer"]],
     ["run --network b", ["backend"]],
+    ["network rm ", ["backend"]],
+    ["network connect ", ["backend"]],
+    ["network connect backend w", ["web", "worker"]],
     ["run --net=no", ["--net=none"]],
     ["run --pull=n", ["--pull=never", "--pull=newer"]],
     ["run --env-file ", "files"],

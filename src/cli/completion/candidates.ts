@@ -1,5 +1,5 @@
 /** What may stand at the cursor of a half-typed command line. Pure: names of containers and images are given to it. */
-import type { Command } from "../command.ts";
+import type { ArgumentSource, Command } from "../command.ts";
 import type { Flag, ValueFlag } from "../flags.ts";
 
 /** A word, and what it is; or the shell's own completion of paths. */
@@ -36,7 +36,8 @@ export function completeCommand(
   if (place.isPassedOn) return { kind: "files" };
   if (current.startsWith("-") && !place.flagsEnded) return completeFlag(command, current, names);
   if (place.args.length >= command.args.max) return words([], current);
-  const found = completeArgument(command, names);
+  const { completes, then = completes } = command.args;
+  const found = completeArgument(place.args.length === 0 ? completes : then, names);
   return words(
     found.filter(([word]) => !place.args.includes(word)),
     current,
@@ -113,8 +114,8 @@ function completeValue({ completes }: ValueFlag, current: string, names: Names):
   );
 }
 
-function completeArgument(command: Command, names: Names): Candidate[] {
-  switch (command.args.completes) {
+function completeArgument(source: ArgumentSource, names: Names): Candidate[] {
+  switch (source) {
     case "container":
       return names.containers();
     case "running":

@@ -25,7 +25,7 @@ export default defineCommand({
     ip6: value("--ip6", "ADDRESS", "Its IPv6 address there"),
     macAddress: value("--mac-address", "ADDRESS", "Its hardware address there"),
   },
-  args: { min: 2, max: 2, completes: "network" },
+  args: { min: 2, max: 2, completes: "network", then: "container" },
   refused: {
     ...{ "--link": noLinks, "--link-local-ip": noLinks },
     "--driver-opt": "there is no driver to choose",

@@ -10,7 +10,7 @@ export default defineCommand({
   usage: "NETWORK CONTAINER",
   summary: "Take a container away from a network, at once when it runs",
   flags: { force: boolean("-f,--force", "Also when its monitor does not answer") },
-  args: { min: 2, max: 2, completes: "network" },
+  args: { min: 2, max: 2, completes: "network", then: "container" },
   async run(context, flags, [network = "", name = ""]) {
     const record = getNetwork(context, network);
     await disconnectContainer(context, getContainer(context, name), record, flags);
