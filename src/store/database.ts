@@ -185,7 +185,7 @@ function emptyLog(database: Database, paths: Paths): void {
 }
 
 function migrate(database: Database): void {
-  database.run("PRAGMA journal_mode = WAL");
+  switchToLog(database);
   database
     .transaction(() => {
       // read again under the lock: another first start may have been faster
@@ -196,6 +196,25 @@ function migrate(database: Database): void {
       database.run(`PRAGMA user_version = ${migrations.length}`);
     })
     .immediate();
+}
+
+/**
+ * To the write-ahead log. Of several first starts one does it, and the others are told SQLITE_BUSY at once: each reads the
+ * file before it wants to write, and of such SQLite's busy handler is not asked, for two of them would wait for each
+ * other. So wait as somebody who only writes, and look again.
+ */
+function switchToLog(database: Database): void {
+  const deadlineMs = performance.now() + busyTimeoutMs;
+  for (;;) {
+    try {
+      database.run("PRAGMA journal_mode = WAL");
+      return;
+    } catch (error) {
+      const { code = "" } = error as { code?: string };
+      if (!code.startsWith("SQLITE_BUSY") || performance.now() > deadlineMs) throw error;
+    }
+    database.transaction(() => undefined).immediate();
+  }
 }
 
 /**

@@ -1,6 +1,7 @@
 /** The database under short commands, which end without closing it. */
+import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openDatabase } from "../../src/store/database.ts";
@@ -27,3 +28,68 @@ test("the write-ahead log begins anew, however short the commands are", async ()
   });
   rmSync(root, { recursive: true });
 }, 60_000);
+
+test("a new store that somebody else makes just now is waited for", async () => {
+  const root = mkdtempSync(join(tmpdir(), "tspod-database-"));
+  const paths = storePaths({ TSPOD_ROOT: root }, 0);
+  mkdirSync(paths.data, { recursive: true });
+  const other = new Database(paths.database, { create: true, readwrite: true });
+  other.run("BEGIN IMMEDIATE");
+  const opener = startOpener();
+  opener.open(root);
+  await opener.says(/^tried PRAGMA journal_mode/);
+  other.run("COMMIT");
+  other.close();
+  expect(await opener.says(/opened|Cannot/)).toBe("opened");
+  await opener.end();
+  rmSync(root, { recursive: true });
+});
+
+test("a new store opened by many at once is opened by each of them", async () => {
+  const base = mkdtempSync(join(tmpdir(), "tspod-database-"));
+  const openers = Array.from({ length: 8 }, startOpener);
+  const answers = (pattern: RegExp) => Promise.all(openers.map(({ says }) => says(pattern)));
+  await answers(/^ready/);
+  for (let store = 0; store < 8; store += 1) {
+    for (const { open } of openers) open(join(base, String(store)));
+    expect(new Set(await answers(/opened|Cannot/))).toEqual(new Set(["opened"]));
+  }
+  await Promise.all(openers.map(({ end }) => end()));
+  rmSync(base, { recursive: true });
+}, 60_000);
+
+function startOpener() {
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, "database-opener.ts")], {
+    stdin: "pipe",
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  const lines = linesOf(child.stdout);
+  return {
+    open(root: string): void {
+      child.stdin.write(`${root}\n`);
+      child.stdin.flush();
+    },
+    /** The next line that is so; "" when it ends before. */
+    async says(pattern: RegExp): Promise<string> {
+      for (let next = await lines.next(); !next.done; next = await lines.next()) {
+        if (pattern.test(next.value)) return next.value;
+      }
+      return "";
+    },
+    async end(): Promise<void> {
+      child.stdin.end();
+      await child.exited;
+    },
+  };
+}
+
+async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<string, void> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const piece of stream) {
+    const lines = `${rest}${decoder.decode(piece, { stream: true })}`.split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
+  }
+}
