@@ -5,6 +5,7 @@ import { type CliContext, defineCommand } from "./command.ts";
 import { forEachArgument } from "./each.ts";
 import { boolean, type FlagValues, value } from "./flags.ts";
 import { parsePlatformFlags } from "./options/platform.ts";
+import { parseProgress, progressFlags } from "./options/progress.ts";
 import { accessFlags } from "./options/registry.ts";
 import { registryAccess } from "./options/registry-values.ts";
 import { showPullProgress } from "./output/pull-progress.ts";
@@ -25,6 +26,7 @@ const flags = {
     ...boolean("--disable-content-trust", "For docker's scripts: changes nothing"),
     isOnByDefault: true,
   },
+  ...progressFlags,
   ...accessFlags,
 } as const;
 
@@ -34,9 +36,13 @@ export default defineCommand({
   summary: "Fetch images from their registry",
   flags,
   args: { min: 1, max: Infinity, completes: "image" },
-  check: (given) => void (parsePolicy(given.policy), refuseMixtures(given)),
+  check(given) {
+    parsePolicy(given.policy);
+    parseProgress(given.progress);
+    refuseMixtures(given);
+  },
   async run(context, given, args) {
-    showPullProgress(context, { quiet: given.quiet });
+    showPullProgress(context, { quiet: given.quiet, kind: parseProgress(given.progress) });
     const access = await registryAccess(given);
     const platform = parsePlatformFlags(given);
     const policy = parsePolicy(given.policy);

@@ -6,6 +6,7 @@ import { parseReference, repositoryName } from "../oci/index.ts";
 import { type CliContext, defineCommand } from "./command.ts";
 import type { FlagValues } from "./flags.ts";
 import { boolean, value } from "./flags.ts";
+import { parseProgress, progressFlags } from "./options/progress.ts";
 import { accessFlags } from "./options/registry.ts";
 import { registryAccess } from "./options/registry-values.ts";
 import { print } from "./output/print.ts";
@@ -28,6 +29,7 @@ const flags = {
   forceCompression: boolean("--force-compression", "Also layers that are compressed so already"),
   quiet: boolean("-q,--quiet", "Say nothing"),
   removeSignatures: boolean("--remove-signatures", "Send none, as always"),
+  ...progressFlags,
   ...accessFlags,
 } as const;
 
@@ -52,9 +54,10 @@ export default defineCommand({
   check(given) {
     parseFormat(given.format);
     parseCompression(given);
+    parseProgress(given.progress);
   },
   async run(context, given, [image = "", destination]) {
-    showPullProgress(context, { quiet: given.quiet });
+    showPullProgress(context, { quiet: given.quiet, kind: parseProgress(given.progress) });
     const format = parseFormat(given.format);
     const compression = parseCompression(given);
     const options = {

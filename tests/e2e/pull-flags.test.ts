@@ -65,6 +65,28 @@ describe("pull", () => {
     expect((await own.ok("images", "-aq", "--no-trunc")).split("\n").length).toBe(2);
   });
 
+  test("--progress: a line of JSON for each change, for whoever reads it; plain lines; nothing", async () => {
+    await using own = await makeWorld();
+    const { stdout, stderr } = await own.tspod(["pull", "--progress=json", "layered"]);
+    const lines = stderr.trimEnd().split("\n");
+    const told = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(told[0]).toEqual({ status: "pulling", reference: "docker.io/library/layered:latest" });
+    const ofLast = told.filter(({ id }) => id === told.at(-1)?.id);
+    const { total } = ofLast[0] ?? {};
+    expect(ofLast.at(0)).toMatchObject({ status: "queued", current: 0 });
+    expect(ofLast.at(-1)).toMatchObject({ status: "done", current: total, total });
+    expect(stdout).toMatch(/^[0-9a-f]{64}\n$/);
+    const pushed = await own.tspod(["push", "--progress=json", "layered", `${address}/${mine}/p`]);
+    expect(pushed.stderr).toContain(
+      `{"status":"pushing","reference":"${address}/${mine}/p:latest"}`,
+    );
+    expect(pushed.stderr).toContain('"status":"done"');
+    const silent = await own.tspod(["pull", "--progress", "none", "tiny"]);
+    expect(silent).toMatchObject({ exitCode: 0, stderr: "" });
+    expectSentence(await own.tspod(["pull", "--progress", "fancy", "tiny"]), "fancy", /use one of/);
+    expectSentence(await own.tspod(["push", "--progress", "fancy", "tiny"]), "fancy");
+  });
+
   test("--policy: missing asks nobody, newer goes on with what is here, never says so", async () => {
     await using registry = await faultyRegistry(() => undefined);
     const conf = `[[registry]]\nlocation = "docker.io"\n[[registry.mirror]]\nlocation = "${registry.address}"\n`;

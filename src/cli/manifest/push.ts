@@ -4,6 +4,7 @@ import { TspodError } from "../../errors.ts";
 import { loadManifestList, loadPushList } from "../../image/index.ts";
 import { defineCommand } from "../command.ts";
 import { boolean, value } from "../flags.ts";
+import { parseProgress, progressFlags } from "../options/progress.ts";
 import { accessFlags } from "../options/registry.ts";
 import { registryAccess } from "../options/registry-values.ts";
 import { print } from "../output/print.ts";
@@ -26,11 +27,13 @@ export default defineCommand({
     quiet: boolean("-q,--quiet", "Only the digest"),
     rm: boolean("--rm,--purge", "Remove the list here afterwards"),
     removeSignatures: boolean("--remove-signatures", "Send none, as always"),
+    ...progressFlags,
     ...accessFlags,
   },
   args: { min: 1, max: 2, completes: "none" },
+  check: (given) => void parseProgress(given.progress),
   async run(context, flags, [name = "", destination]) {
-    showPullProgress(context, { quiet: flags.quiet });
+    showPullProgress(context, { quiet: flags.quiet, kind: parseProgress(flags.progress) });
     const format = [...formats].find(([word]) => word === (flags.format ?? "oci"))?.[1];
     if (format === undefined) {
       throw new TspodError("usage", `Invalid --format "${flags.format}"`, {

@@ -1,11 +1,12 @@
 /**
- * Shows a pull on standard error: a picture redrawn in place on a terminal, plain lines elsewhere (and with NO_COLOR or
- * TERM=dumb). What the pictures are is progress-model.ts's.
+ * Shows a pull or a push on standard error: a picture redrawn in place on a terminal, plain lines elsewhere (and with
+ * NO_COLOR or TERM=dumb), JSON lines for programs. What the pictures are is progress-model.ts's.
  */
 import { writeSync } from "node:fs";
 import { isTerminal } from "./terminal.ts";
 import type { PullEvent } from "../../image/index.ts";
 import { advance, emptyProgress, headlineOf, plainLine, pullLines } from "./progress-model.ts";
+import { jsonLines, type Told } from "./progress-json.ts";
 import { safe } from "./safe.ts";
 
 const redrawIntervalMs = 100;
@@ -14,7 +15,12 @@ const fallback = { columns: 80, rows: 24 };
 type Environment = Record<string, string | undefined>;
 
 /** A function for a pull's events. After "end" it has let go of everything and can begin again. */
-export function createProgress(environment: Environment): (event: PullEvent) => void {
+export function createProgress(
+  environment: Environment,
+  kind: "auto" | "plain" | "json",
+): (event: PullEvent) => void {
+  if (kind === "json") return json();
+  if (kind === "plain") return plain();
   const isDumb = environment.TERM === "dumb" || Boolean(environment.NO_COLOR);
   return isTerminal(2) && !isDumb ? drawing() : plain();
 }
@@ -26,6 +32,17 @@ function plain(): (event: PullEvent) => void {
     advance(progress, event, Date.now());
     if (line !== undefined) write(`${safe(line)}\n`);
     if (event.kind === "end") progress = emptyProgress();
+  };
+}
+
+function json(): (event: PullEvent) => void {
+  let progress = emptyProgress();
+  let told: Told = new Map();
+  return (event) => {
+    const nowMs = Date.now();
+    advance(progress, event, nowMs);
+    for (const line of jsonLines(progress, event, told, nowMs)) write(`${line}\n`);
+    if (event.kind === "end") [progress, told] = [emptyProgress(), new Map()];
   };
 }
 

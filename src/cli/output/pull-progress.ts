@@ -1,9 +1,13 @@
-/** Shows a pull on standard error; loaded with its first event, so that a run of a present image never pays for it. */
+/** Shows a pull or a push on standard error; loaded with its first event, so that a run of a present image never pays for it. */
 import type { PullEvent } from "../../image/index.ts";
 import type { CliContext } from "../command.ts";
+import type { ProgressKind } from "../options/progress.ts";
 
-export function showPullProgress(context: CliContext, options: { quiet?: boolean } = {}): void {
-  if (options.quiet === true) return;
+export function showPullProgress(
+  context: CliContext,
+  { quiet = false, kind = "auto" }: { quiet?: boolean; kind?: ProgressKind } = {},
+): void {
+  if (quiet || kind === "none") return;
   let report: ((event: PullEvent) => void) | undefined;
   const early: PullEvent[] = [];
   context.showProgress((event) => {
@@ -11,7 +15,7 @@ export function showPullProgress(context: CliContext, options: { quiet?: boolean
     early.push(event);
     if (early.length > 1) return;
     void import("./progress.ts").then(({ createProgress }) => {
-      const show = createProgress(context.environment);
+      const show = createProgress(context.environment, kind);
       for (const each of early) show(each);
       report = show;
     });
