@@ -2,7 +2,8 @@
 import { TspodError } from "../errors.ts";
 import type { Lease } from "../store/leases.ts";
 import { keepLease } from "../store/leases.ts";
-import { blobPath, hasBlob, IngestFile, ingestPath, putBlob } from "../store/content.ts";
+import { blobPath, hasBlob, ingestPath, putBlob } from "../store/content.ts";
+import { IngestFile } from "../store/ingest-file.ts";
 import { shareWork } from "../store/wait.ts";
 import { type Descriptor, type Digest, digestHex, digestOf } from "../oci/index.ts";
 import { fetchBlob } from "../registry/index.ts";
@@ -49,8 +50,8 @@ export async function ensureBlob(
         if (source === null) throw missing(digest, what);
         const { client, endpoint } = source;
         const incoming = ingestPath(paths, digest);
-        using ingest = new IngestFile(paths, descriptor, (size) => {
-          onProgress?.(size);
+        using ingest = new IngestFile(paths, descriptor, (size, here) => {
+          onProgress?.(here);
           feed.advance(incoming, size);
         });
         await fetchBlob(client, endpoint, descriptor, ingest, { what, signal });

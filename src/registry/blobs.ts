@@ -1,6 +1,6 @@
 /**
- * Fetching one blob whole: resumed where it broke off, counted and hashed to the last byte.
- * Where the bytes go is the caller's (`BlobSink`).
+ * Fetching one blob whole: resumed where it broke off, counted and hashed to the last byte. Where the bytes go is the
+ * caller's (`BlobSink`); when several connections fetch one blob is ranges.ts's.
  */
 import { setTimeout } from "node:timers/promises";
 import { TspodError } from "../errors.ts";
@@ -8,13 +8,15 @@ import type { Descriptor, Digest } from "../oci/index.ts";
 import { bodyChunks } from "./body.ts";
 import { digestMismatch, type RegistryClient } from "./client.ts";
 import type { Failing } from "./errors.ts";
+import { continues, NotThatRange } from "./range-answer.ts";
+import { fetchInRanges, type RangeSink } from "./ranges.ts";
 import type { Endpoint } from "./registries-conf.ts";
-import type { Transport } from "./transport.ts";
 
-/** Where a blob's bytes go, in order. It hashes what it is given. */
-export interface BlobSink {
-  /** Bytes it has: fetching begins there. */
+/** Where a blob's bytes go. It hashes what it is given. */
+export interface BlobSink extends Partial<RangeSink> {
+  /** Bytes it has from the beginning on: fetching goes on there. */
   readonly sizeBytes: number;
+  /** The next ones. */
   write(chunk: Uint8Array): void;
   /** Forget everything: the registry cannot resume, or what is here is wrong. */
   restart(): void;
@@ -28,14 +30,29 @@ export interface FetchBlobOptions {
   readonly signal?: AbortSignal;
 }
 
+/** One blob that is being fetched. */
+export interface BlobWork<Sink extends BlobSink = BlobSink> {
+  readonly client: RegistryClient;
+  readonly endpoint: Endpoint;
+  readonly descriptor: Descriptor;
+  readonly sink: Sink;
+  readonly failing: Failing;
+  readonly signal: AbortSignal;
+}
+
+/** How far the stream that begins at the beginning goes; made shorter when others fetch what is beyond. */
+export interface FrontLimit {
+  end: number;
+}
+
 /** Broken connections in a row that brought nothing. */
 const barrenAttemptsMax = 4;
 /** Broken connections at all: a server that drops every few bytes is given up some time. */
 const attemptsMax = 200;
 
 /**
- * Bring `descriptor`'s blob into `sink`, which may hold its beginning already (checked with the rest).
- * Throws registry.digest_mismatch (after one fresh start when something was resumed), registry.failed, unreachable...
+ * Bring `descriptor`'s blob into `sink`, which may hold parts of it already (checked with the rest).
+ * Throws registry.digest_mismatch (after one fresh start when it came in several parts), registry.failed, unreachable...
  */
 export async function fetchBlob(
   client: RegistryClient,
@@ -45,14 +62,17 @@ export async function fetchBlob(
   { what, signal = client.transport.signal }: FetchBlobOptions,
 ): Promise<void> {
   const failing: Failing = { what, registry: endpoint.registry };
-  const hadBeginning = sink.sizeBytes > 0;
+  const work = { client, endpoint, descriptor, sink, failing, signal };
+  let isPatchwork = sink.sizeBytes > 0 || sink.hasIslands === true;
   if (sink.sizeBytes > descriptor.sizeBytes) sink.restart();
-  await fetchRest(client, endpoint, descriptor, sink, { failing, signal });
+  if (canHaveIslands(sink)) {
+    if (await fetchInRanges({ ...work, sink })) isPatchwork = true;
+  } else await fetchFront(work);
   if (sink.digest() === descriptor.digest) return;
-  if (hadBeginning) {
-    // what an earlier process left may have been damaged by a power cut
+  if (isPatchwork) {
+    // what an earlier process left may have been damaged by a power cut, and a registry may lie about ranges
     sink.restart();
-    await fetchRest(client, endpoint, descriptor, sink, { failing, signal });
+    await fetchFront(work);
   }
   const got = sink.digest();
   if (got === descriptor.digest) return;
@@ -60,28 +80,44 @@ export async function fetchBlob(
   throw digestMismatch(failing, descriptor.digest, got);
 }
 
-async function fetchRest(
-  client: RegistryClient,
-  endpoint: Endpoint,
-  descriptor: Descriptor,
-  sink: BlobSink,
-  { failing, signal }: { failing: Failing; signal: AbortSignal },
+function canHaveIslands(sink: BlobSink): sink is BlobSink & RangeSink {
+  return sink.writeAt !== undefined;
+}
+
+/** From what is here to the limit, in one stream. */
+export async function fetchFront(
+  work: BlobWork,
+  limit: FrontLimit = { end: work.descriptor.sizeBytes },
+): Promise<void> {
+  const { client, endpoint, descriptor, sink, failing, signal } = work;
+  const step = async (): Promise<void> => {
+    if (sink.sizeBytes >= limit.end) return;
+    const response = await client.openBlob(endpoint, descriptor.digest, {
+      ...{ offset: sink.sizeBytes, what: failing.what, signal },
+    });
+    await readInto(work, response, limit);
+  };
+  await persist(work, () => sink.sizeBytes, step);
+}
+
+/** Again and again until it succeeds: while it brings something, and a few times when it does not. */
+export async function persist(
+  { client, signal }: Pick<BlobWork, "client" | "signal">,
+  position: () => number,
+  attempt: () => Promise<void>,
 ): Promise<void> {
   const { limits, onRetry } = client.transport;
   let barren = 0;
-  for (let attempt = 1; sink.sizeBytes < descriptor.sizeBytes; attempt++) {
-    const before = sink.sizeBytes;
-    const response = await client.openBlob(endpoint, descriptor.digest, {
-      ...{ offset: before, what: failing.what, signal },
-    });
+  for (let count = 1; ; count++) {
+    const before = position();
     try {
-      await readInto(sink, response, { limits, signal }, descriptor, failing);
+      return await attempt();
     } catch (error) {
       signal.throwIfAborted();
-      barren = sink.sizeBytes > before ? 0 : barren + 1;
+      barren = position() > before ? 0 : barren + 1;
       const isBroken = error instanceof TspodError && brokenCodes.has(error.code);
-      if (!isBroken || barren >= barrenAttemptsMax || attempt >= attemptsMax) throw error;
-      onRetry(`${error.message}: going on at byte ${sink.sizeBytes}`);
+      if (!isBroken || barren >= barrenAttemptsMax || count >= attemptsMax) throw error;
+      onRetry(`${error.message}: going on at byte ${position()}`);
       const delayMs = barren === 0 ? 0 : limits.retryDelayMs * 2 ** (barren - 1);
       await setTimeout(Math.min(delayMs, limits.retryDelayMsMax), undefined, { signal });
     }
@@ -91,16 +127,19 @@ async function fetchRest(
 /** Errors of a body that began well; a request has had its retries in the transport. */
 const brokenCodes: ReadonlySet<string> = new Set(["registry.unreachable", "registry.failed"]);
 
-/** One body, to its end or to where it breaks. */
+/** One body, to its end, to the limit or to where it breaks. Throws NotThatRange when others are at what is beyond it. */
 async function readInto(
-  sink: BlobSink,
+  { client, descriptor, sink, failing, signal }: BlobWork,
   response: Response,
-  reading: Pick<Transport, "limits" | "signal">,
-  { digest, sizeBytes }: Descriptor,
-  failing: Failing,
+  limit: FrontLimit,
 ): Promise<void> {
+  const { digest, sizeBytes } = descriptor;
   const { what, registry } = failing;
   if (!continues(response, sink.sizeBytes)) {
+    if (limit.end < sizeBytes) {
+      await response.body?.cancel();
+      throw new NotThatRange();
+    }
     sink.restart();
     if (response.status !== 200) {
       await response.body?.cancel();
@@ -110,8 +149,10 @@ async function readInto(
       );
     }
   }
-  for await (const chunk of bodyChunks(response, reading, failing)) {
-    if (chunk.length > sizeBytes - sink.sizeBytes) {
+  const { limits } = client.transport;
+  for await (const chunk of bodyChunks(response, { limits, signal }, failing)) {
+    const room = limit.end - sink.sizeBytes;
+    if (chunk.length > room && limit.end === sizeBytes) {
       sink.restart();
       throw new TspodError(
         "registry.digest_mismatch",
@@ -119,19 +160,14 @@ async function readInto(
         { next: "the registry or a proxy before it is broken" },
       );
     }
-    sink.write(chunk);
+    sink.write(chunk.length > room ? chunk.subarray(0, room) : chunk);
+    // with the last byte an end is waited for, which shows a blob that is longer than it says
+    if (sink.sizeBytes >= limit.end && limit.end < sizeBytes) return;
   }
-  if (sink.sizeBytes === sizeBytes) return;
+  if (sink.sizeBytes >= limit.end) return;
   throw new TspodError(
     "registry.failed",
     `Cannot pull "${what}": ${registry} sent only ${sink.sizeBytes} of ${sizeBytes} bytes of ${digest}`,
     { next: "try again; what is here already is kept" },
   );
-}
-
-/** Whether a body begins at `offset`: RFC 9110 section 14.4, "bytes 100-199/200". */
-function continues(response: Response, offset: number): boolean {
-  if (response.status !== 206) return offset === 0;
-  const range = response.headers.get("content-range") ?? "";
-  return /^bytes (\d{1,15})-/.exec(range)?.[1] === String(offset);
 }

@@ -41,12 +41,16 @@ export interface PushedManifest {
 
 export interface OpenBlobOptions {
   readonly offset: number;
+  /** Before this byte it ends: one of several requests, which is not repeated here when it fails. */
+  readonly end?: number;
   readonly what: string;
   readonly signal: AbortSignal;
 }
 
 export interface RegistryClient {
   readonly transport: Transport;
+  /** Connections that may be open beyond one a blob. */
+  readonly spare: { count: number };
   /** A request as who we are to the endpoint. Statuses and errors are the transport's; 401 when nothing more can be tried. */
   send(endpoint: Endpoint, request: Omit<HttpRequest, "endpoint">): Promise<Response>;
   /** Same, for bytes to an address that the endpoint has named; who we are is told to the endpoint only. */
@@ -64,7 +68,7 @@ export interface RegistryClient {
    */
   pushManifest(endpoint: Endpoint, tagOrDigest: string, manifest: PushedManifest): Promise<void>;
   /**
-   * A request for a blob's bytes from `offset`; the answer is 206, or 200 when the registry cannot resume.
+   * A request for a blob's bytes from `offset` (to before `end`); the answer is 206, or 200 when the registry cannot resume.
    * Throws as above. The body is neither read nor checked.
    */
   openBlob(endpoint: Endpoint, digest: Digest, options: OpenBlobOptions): Promise<Response>;
@@ -161,12 +165,15 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
   async function openBlob(
     endpoint: Endpoint,
     digest: Digest,
-    { offset, what, signal }: OpenBlobOptions,
+    { offset, end, what, signal }: OpenBlobOptions,
   ): Promise<Response> {
     const failing = { what, registry: endpoint.registry };
     const path = `/v2/${endpoint.repository}/blobs/${digest}`;
-    const range: Record<string, string> = offset > 0 ? { range: `bytes=${offset}-` } : {};
-    const response = await send(endpoint, { path, headers: range, failing, signal });
+    const last = end === undefined ? "" : String(end - 1);
+    const isPart = offset > 0 || end !== undefined;
+    const headers: Record<string, string> = isPart ? { range: `bytes=${offset}-${last}` } : {};
+    const isOnce = end !== undefined;
+    const response = await send(endpoint, { path, headers, failing, signal, isOnce });
     if (response.ok || response.status === 416) return response;
     if (response.status !== 404) throw await refusal(response, failing);
     await response.body?.cancel();
@@ -177,7 +184,8 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
     );
   }
 
-  return { transport, send, upload, refusal, fetchManifest, pushManifest, openBlob };
+  const spare = { count: transport.limits.rangeConnectionsMax };
+  return { transport, spare, send, upload, refusal, fetchManifest, pushManifest, openBlob };
 }
 
 const errorBodySizeBytesMax = 64 * 1024;

@@ -49,6 +49,12 @@ export interface TransportLimits {
   retryAfterMsMax: number;
   /** What is larger is sent in chunks of this size: so much is lost when a connection breaks. */
   uploadChunkSizeBytes: number;
+  /** A blob of which much is missing after so long is fetched over several connections, */
+  rangePatienceMs: number;
+  /** in pieces of this size, */
+  rangeSizeBytes: number;
+  /** over so many more at most, for all blobs together. */
+  rangeConnectionsMax: number;
 }
 
 export const defaultLimits: TransportLimits = {
@@ -60,6 +66,9 @@ export const defaultLimits: TransportLimits = {
   retryDelayMsMax: 10_000,
   retryAfterMsMax: 60_000,
   uploadChunkSizeBytes: 64 * 1024 * 1024,
+  rangePatienceMs: 1_000,
+  rangeSizeBytes: 16 * 1024 * 1024,
+  rangeConnectionsMax: 4,
 };
 
 export interface HttpRequest {
@@ -72,6 +81,8 @@ export interface HttpRequest {
   readonly failing: Failing;
   /** Gives up this exchange, its body included. */
   readonly signal?: AbortSignal;
+  /** Not tried again here. */
+  readonly isOnce?: boolean;
 }
 
 /** Bytes on their way up. */
@@ -128,7 +139,7 @@ export function createTransport(options: TransportOptions): Transport {
         ...(request.body === undefined ? {} : { body: request.body }),
         ...bunOptions(endpoint, url, certificates),
         // whoever drops a TLS greeting will do so again
-        ...(isProbe ? { retry: { shouldRetry: () => false } } : {}),
+        ...(isProbe || request.isOnce === true ? { retry: { shouldRetry: () => false } } : {}),
         hooks: {
           beforeRetry: [
             ({ error, retryCount }) => onRetry(retryMessage(failing, error, retryCount)),

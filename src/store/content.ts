@@ -4,12 +4,9 @@
  */
 import {
   closeSync,
-  fstatSync,
   fsyncSync,
-  ftruncateSync,
   mkdirSync,
   openSync,
-  readSync,
   renameSync,
   rmSync,
   statSync,
@@ -62,89 +59,6 @@ export function putBlob(paths: Paths, bytes: string | Uint8Array): Digest {
   }
   publish(temporary, blobPath(paths, digest));
   return digest;
-}
-
-const chunkSizeBytes = 1024 * 1024;
-
-/**
- * A blob on its way in. It goes on where an earlier process stopped, whose bytes are hashed again here.
- * The caller holds the lease "make:blob:<hex>".
- */
-export class IngestFile implements Disposable {
-  sizeBytes = 0;
-  readonly #path: string;
-  readonly #paths: Paths;
-  readonly #fd: number;
-  readonly #onWrite: (sizeBytes: number) => void;
-  readonly #total: number;
-  #hash = new Bun.CryptoHasher("sha256");
-  #isOpen = true;
-
-  constructor(
-    paths: Paths,
-    { digest, sizeBytes }: { digest: Digest; sizeBytes: number },
-    onWrite: (sizeBytes: number) => void,
-  ) {
-    this.#paths = paths;
-    this.#path = ingestPath(paths, digest);
-    this.#total = sizeBytes;
-    this.#onWrite = onWrite;
-    this.#fd = openSync(this.#path, "a+", 0o600);
-    const { size } = fstatSync(this.#fd);
-    if (size > sizeBytes) ftruncateSync(this.#fd, 0);
-    else this.#readBack(size);
-    if (this.sizeBytes > 0) onWrite(this.sizeBytes);
-  }
-
-  #readBack(sizeBytes: number): void {
-    const buffer = Buffer.allocUnsafe(Math.min(chunkSizeBytes, sizeBytes));
-    while (this.sizeBytes < sizeBytes) {
-      const read = readSync(this.#fd, buffer, 0, buffer.length, this.sizeBytes);
-      if (read === 0) return;
-      this.#hash.update(buffer.subarray(0, read));
-      this.sizeBytes += read;
-    }
-  }
-
-  write(chunk: Uint8Array): void {
-    try {
-      for (let done = 0; done < chunk.length;) done += writeSync(this.#fd, chunk, done);
-    } catch (error) {
-      throw explainWrite(error, this.#paths, this.#total - this.sizeBytes);
-    }
-    this.#hash.update(chunk);
-    this.sizeBytes += chunk.length;
-    this.#onWrite(this.sizeBytes);
-  }
-
-  restart(): void {
-    ftruncateSync(this.#fd, 0);
-    this.#hash = new Bun.CryptoHasher("sha256");
-    this.sizeBytes = 0;
-    this.#onWrite(0);
-  }
-
-  digest(): Digest {
-    return `sha256:${this.#hash.copy().digest("hex")}` as Digest; // a sha256 in hex by construction
-  }
-
-  /** The bytes are the right ones: make them a blob. */
-  commit(digest: Digest): void {
-    try {
-      fsyncSync(this.#fd);
-    } catch (error) {
-      throw explainWrite(error, this.#paths, this.#total);
-    }
-    publish(this.#path, blobPath(this.#paths, digest));
-  }
-
-  /** Without `commit`, what came in stays for the next attempt; when nothing did, nothing stays. */
-  [Symbol.dispose](): void {
-    if (!this.#isOpen) return;
-    this.#isOpen = false;
-    closeSync(this.#fd);
-    if (this.sizeBytes === 0) rmSync(this.#path, { force: true });
-  }
 }
 
 /**
@@ -227,7 +141,7 @@ export class NewBlob implements Disposable {
 }
 
 /** Rename, and make the rename itself durable. */
-function publish(temporary: string, path: string): void {
+export function publish(temporary: string, path: string): void {
   renameSync(temporary, path);
   syncDirectory(dirname(path));
 }

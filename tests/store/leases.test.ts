@@ -3,13 +3,8 @@ import { describe, expect } from "bun:test";
 import { existsSync, readFileSync, symlinkSync } from "node:fs";
 import { TspodError } from "../../src/errors.ts";
 import { digestOf } from "../../src/oci/index.ts";
-import {
-  blobPath,
-  IngestFile,
-  ingestPath,
-  prepareContent,
-  putBlob,
-} from "../../src/store/content.ts";
+import { blobPath, ingestPath, prepareContent, putBlob } from "../../src/store/content.ts";
+import { IngestFile } from "../../src/store/ingest-file.ts";
 import { hasLivingOwner, keepLease, listDeadLeases, tryLease } from "../../src/store/leases.ts";
 import { shareWork } from "../../src/store/wait.ts";
 import { makeStore } from "../support/image-store.ts";

@@ -2,7 +2,7 @@
 import { pullImage } from "../../src/image/index.ts";
 import { makeStore } from "./image-store.ts";
 
-const [root = "", name = ""] = process.argv.slice(2);
-const { context } = makeStore({ root });
+const [root = "", name = "", limits = "{}"] = process.argv.slice(2);
+const { context } = makeStore({ root, limits: JSON.parse(limits) as object });
 const image = await pullImage(context, name);
 console.log(image.id);

@@ -107,10 +107,11 @@ export function honest(image: ScriptedImage, { path, headers }: ScriptedRequest)
       ? Buffer.from(image.config)
       : image.blobs[image.digests.layers.indexOf(digest)];
   if (bytes === undefined) return notFound;
-  const from = Number(/^bytes=(\d+)-$/.exec(headers.range ?? "")?.[1] ?? 0);
-  if (from === 0) return { body: bytes };
-  const range = `bytes ${from}-${bytes.length - 1}/${bytes.length}`;
-  return { status: 206, headers: { "content-range": range }, body: bytes.subarray(from) };
+  const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(headers.range ?? "") ?? [];
+  if (first === undefined) return { body: bytes };
+  const [from, end] = [Number(first), last ? Number(last) + 1 : bytes.length];
+  const range = `bytes ${from}-${end - 1}/${bytes.length}`;
+  return { status: 206, headers: { "content-range": range }, body: bytes.subarray(from, end) };
 }
 
 const notFound: Reply = {
