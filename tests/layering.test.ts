@@ -39,6 +39,7 @@ const doors: Record<string, string[]> = {
     "secrets.ts",
     "layers.ts",
     "content.ts",
+    "ingest-file.ts",
     "leases.ts",
     "wait.ts",
     "image-writes.ts",
