@@ -85,6 +85,9 @@ const groups: Readonly<Record<string, Group>> = {
       inspect: () => import("./image/inspect.ts"),
       prune: () => import("./image/prune.ts"),
       tree: () => import("./image/tree.ts"),
+      mount: () => import("./image/mount.ts"),
+      unmount: () => import("./image/unmount.ts"),
+      umount: () => import("./image/unmount.ts"),
     },
   },
   manifest: {
@@ -140,6 +143,8 @@ const groups: Readonly<Record<string, Group>> = {
       prune: () => import("./volume/prune.ts"),
       export: () => import("./volume/export.ts"),
       import: () => import("./volume/import.ts"),
+      mount: () => import("./volume/mount.ts"),
+      unmount: () => import("./volume/unmount.ts"),
     },
   },
   healthcheck: {

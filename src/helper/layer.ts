@@ -131,8 +131,8 @@ export function mapOptions({ uid, gid, tools }: LayerMapping): string[] {
   ];
 }
 
-async function runVerb(
-  { command, signal }: LayerVerb,
+export async function runVerb(
+  { command, signal }: Pick<LayerVerb, "command" | "signal">,
   args: readonly string[],
   intention: string,
   input?: AsyncIterable<Uint8Array>,

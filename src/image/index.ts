@@ -86,6 +86,8 @@ export const loadSelect = () => import("./select.ts");
 export const loadSaver = () => import("./archive/save.ts");
 export const loadLoader = () => import("./archive/load.ts");
 export const loadOpener = () => import("./archive/open.ts");
+export type { MountedImage } from "./mount.ts";
+export const loadMount = () => import("./mount.ts");
 export const loadDiff = () => import("./diff.ts");
 export const loadCheck = () => import("./check.ts");
 export const loadRepair = () => import("./repair.ts");

@@ -3,7 +3,7 @@
  * layers and blobs without a row, dead leases, old beginnings of downloads. Bounded and idempotent; safe beside running
  * pulls, for it takes a lease on what it touches.
  */
-import { readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { removeTrees } from "../helper/index.ts";
 import { processStart } from "../lib/process-identity.ts";
@@ -15,8 +15,8 @@ import {
   listDeadLeases,
   tryLeaseInside,
 } from "../store/leases.ts";
-import { hasLayer, stagePrefix, trashName } from "../store/layers.ts";
-import { claimStrayBlobs, type Orphans } from "../store/image-writes.ts";
+import { hasLayer, layerPath, stagePrefix, trashName } from "../store/layers.ts";
+import { claimStrayBlobs, claimStrayLayers, type Orphans } from "../store/image-writes.ts";
 import { writeIndexFile } from "../store/index-file.ts";
 import { listTrash } from "../store/trash.ts";
 import { discardUnborn } from "../store/volumes.ts";
@@ -49,6 +49,7 @@ export async function recoverContent(context: ImageContext): Promise<void> {
   }
   removeOldDownloads(paths.ingest);
   removeStrayBlobs(context, dead);
+  removeUnmounted(context, dead);
   if (deadResources(database, dead, "keep:index:").length > 0) writeIndexFile(database);
   discardUnborn(database, paths, deadResources(database, dead, "keep:volume:"));
   const doomed = listTrash(paths);
@@ -75,6 +76,18 @@ function removeStrayBlobs({ paths, database }: ImageContext, dead: readonly numb
   const work = (): Orphans => claimStrayBlobs(database, hexes);
   using claimed = transact(database, work, { durable: false });
   for (const hex of claimed.blobs) rmSync(join(paths.blobs, hex), { force: true });
+}
+
+/** Of images that were removed while a session had them mounted, which has ended. */
+function removeUnmounted({ paths, database }: ImageContext, dead: readonly number[]): void {
+  const chains = deadResources(database, dead, "keep:mount:").map((name) => name.slice(65));
+  if (chains.length === 0) return;
+  const work = (): Orphans => claimStrayLayers(database, chains);
+  using claimed = transact(database, work, { durable: false });
+  for (const chain of claimed.layers) {
+    if (existsSync(layerPath(paths, chain)))
+      renameSync(layerPath(paths, chain), trashName(paths, chain));
+  }
 }
 
 /** "<hex>" is a download, good to be resumed; "<hex>.<pid>" was being written in one go. */

@@ -32,7 +32,12 @@ export function bootId(): string {
 }
 
 export function ownIdentity(): ProcessIdentity {
-  return `${process.pid}:${processStart("self") ?? 0}:${bootId()}`;
+  return processIdentity(process.pid);
+}
+
+/** Of a process that is there. */
+export function processIdentity(pid: number): ProcessIdentity {
+  return `${pid}:${processStart(pid === process.pid ? "self" : pid) ?? 0}:${bootId()}`;
 }
 
 /** Whether exactly that process still runs. */

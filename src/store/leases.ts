@@ -11,11 +11,12 @@ import { transact } from "./database.ts";
  * "make:blob:<hex>", "make:layer:<chain>": one owner. "keep:layer:<chain>", "keep:blob:<hex>": any number.
  * "keep:ids:<offset>+<size>": subordinate ids of a container that is being made. "keep:volume:<name>": one that it is to
  * have. "make:container:<id>": whoever starts or removes it. "keep:index:names": who changes names of images.
- * "keep:ingest:<name>": who has files there that no lease of a blob is about.
+ * "keep:ingest:<name>": who has files there that no lease of a blob is about. "keep:mount:<image>:<chain>": a session in
+ * which the image is mounted, beside "keep:layer".
  */
 export type Resource =
   | `${"make" | "keep"}:${"blob" | "layer"}:${string}`
-  | `keep:${"ids" | "volume" | "index" | "ingest"}:${string}`
+  | `keep:${"ids" | "volume" | "index" | "ingest" | "mount"}:${string}`
   | `make:container:${string}`;
 
 /** Ends with `using`, with `release`, or with the process. */
@@ -37,6 +38,34 @@ export function tryLeaseInside(database: Database, resource: Resource): Lease | 
 /** Protect `resource` from removal, beside others who do. Call it inside the transaction that saw it exist. */
 export function keepLease(database: Database, resource: Resource): Lease {
   return lease(database, resource, insert(database, resource));
+}
+
+/** The same in the name of another process, for as long as that lives. Call it inside the transaction that saw it exist. */
+export function keepLeaseFor(database: Database, owner: string, resource: Resource): void {
+  const sql = "INSERT INTO lease (owner, resource) VALUES (?, ?)";
+  database.query(sql).run(owner, resource);
+}
+
+/** One of each that were kept so. Call it inside a transaction. */
+export function dropLeasesOf(
+  database: Database,
+  owner: string,
+  resources: readonly Resource[],
+): void {
+  const drop = database.query(
+    "DELETE FROM lease WHERE id = (SELECT min(id) FROM lease WHERE owner = ? AND resource = ?)",
+  );
+  for (const resource of resources) drop.run(owner, resource);
+}
+
+/** What that process keeps, of what begins so: the rest of each. */
+export function leasesOf(database: Database, owner: string, prefix: `${string}:`): string[] {
+  return database
+    .query<{ resource: string }, [string, string]>(
+      "SELECT resource FROM lease WHERE owner = ? AND resource GLOB ? || '*'",
+    )
+    .all(owner, prefix)
+    .map(({ resource }) => resource.slice(prefix.length));
 }
 
 /** Whether a living process has a lease on it. */

@@ -63,3 +63,12 @@ export function mountpoint(paths: Store["paths"], { name, options }: VolumeRecor
   if (kind.kind === "tmpfs") return "";
   return kind.kind === "bind" ? kind.device : volumeDirectory(paths, name);
 }
+
+/** The same, of one that has such a place. Throws usage. */
+export function requireMountpoint(paths: Store["paths"], volume: VolumeRecord): string {
+  const path = mountpoint(paths, volume);
+  if (path !== "") return path;
+  throw new TspodError("usage", `Cannot mount volume "${volume.name}": it is in memory`, {
+    next: "each container has one of its own: tspod exec or tspod cp reach it",
+  });
+}

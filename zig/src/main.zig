@@ -36,6 +36,8 @@ const verbs = [_]Verb{
     .{ .name = "net", .run = @import("net.zig").run },
     .{ .name = "network", .run = @import("network.zig").run },
     .{ .name = "unshare", .run = @import("unshare.zig").run },
+    .{ .name = "mount", .run = @import("mount.zig").run },
+    .{ .name = "unmount", .run = @import("mount.zig").runUnmount },
     .{ .name = "init", .run = @import("process/init.zig").run },
 };
 
