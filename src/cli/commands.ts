@@ -118,6 +118,16 @@ const groups: Readonly<Record<string, Group>> = {
       prune: () => import("./network/prune.ts"),
     },
   },
+  registry: {
+    summary: "What registries have: tags, what refers to an image, deletion",
+    commands: {
+      "list-tags": () => import("./registry/list-tags.ts"),
+      tags: () => import("./registry/list-tags.ts"),
+      referrers: () => import("./registry/referrers.ts"),
+      discover: () => import("./registry/referrers.ts"),
+      delete: () => import("./registry/delete.ts"),
+    },
+  },
   secret: {
     summary: "Secrets",
     commands: {

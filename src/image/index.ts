@@ -78,6 +78,8 @@ export const loadManifestList = () => import("./manifest-list.ts");
 export const loadPushList = () => import("./push-list.ts");
 export type { FoundImage } from "./search.ts";
 export const loadSearch = () => import("./search.ts");
+export type { Referrer } from "./registry-content.ts";
+export const loadRegistryContent = () => import("./registry-content.ts");
 export const loadLogin = () => import("./login.ts");
 export const loadImport = () => import("./import.ts");
 export const loadTag = () => import("./tag.ts");

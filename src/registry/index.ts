@@ -31,5 +31,7 @@ export {
 } from "./short-names.ts";
 export { checkPolicy, parsePolicy } from "./policy.ts";
 export { listTags } from "./tags.ts";
+export { deleteManifest } from "./deletion.ts";
+export { listReferrers, type Referrer } from "./referrers.ts";
 export { bodyChunks as bodyPieces } from "./body.ts";
 export { type SearchResult, searchRegistry } from "./search.ts";

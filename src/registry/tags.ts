@@ -3,6 +3,7 @@ import { TspodError } from "../errors.ts";
 import { limitedText } from "./body.ts";
 import type { RegistryClient } from "./client.ts";
 import { responseError } from "./errors.ts";
+import { nextPage } from "./pages.ts";
 import type { Endpoint } from "./registries-conf.ts";
 
 const pageSize = 1_000;
@@ -31,7 +32,7 @@ export async function listTags(
         next: "pull those that you need by their names",
       });
     }
-    path = nextPage(response, endpoint);
+    path = nextPage(response, endpoint, path);
   }
   return [...tags];
 }
@@ -44,13 +45,4 @@ function parseTags(body: string): string[] {
   } catch {
     return []; // no tags: said by the caller
   }
-}
-
-/** Link: </v2/x/tags/list?last=b&n=2>; rel="next" (RFC 8288), followed at the same registry only. */
-function nextPage(response: Response, { host, repository }: Endpoint): string | undefined {
-  const link = /<([^<>]+)>\s*;[^,]*rel="?next"?/i.exec(response.headers.get("link") ?? "")?.[1];
-  const base = `https://${host}/v2/${repository}/tags/list`;
-  if (link === undefined || !URL.canParse(link, base)) return undefined;
-  const url = new URL(link, base);
-  return url.host === new URL(base).host ? `${url.pathname}${url.search}` : undefined;
 }
