@@ -44,6 +44,7 @@ const doors: Record<string, string[]> = {
     "wait.ts",
     "image-writes.ts",
     "manifest-lists.ts",
+    "artifacts.ts",
     "index-file.ts",
     "trash.ts",
   ],

@@ -118,6 +118,19 @@ const groups: Readonly<Record<string, Group>> = {
       prune: () => import("./network/prune.ts"),
     },
   },
+  artifact: {
+    summary: "Artifacts: files in registries that are no images",
+    commands: {
+      add: () => import("./artifact/add.ts"),
+      pull: () => import("./artifact/pull.ts"),
+      push: () => import("./artifact/push.ts"),
+      ls: () => import("./artifact/ls.ts"),
+      list: () => import("./artifact/ls.ts"),
+      inspect: () => import("./artifact/inspect.ts"),
+      extract: () => import("./artifact/extract.ts"),
+      rm: () => import("./artifact/rm.ts"),
+    },
+  },
   registry: {
     summary: "What registries have: tags, what refers to an image, deletion",
     commands: {

@@ -1,5 +1,5 @@
 /** What the store takes of the disk, and what of that nobody needs: docker's four rows. */
-import { listImages } from "../image/index.ts";
+import { listImages, loadImageUsage } from "../image/index.ts";
 import { listVolumes, volumeUsage } from "../volume/index.ts";
 import type { ContainerContext } from "./context.ts";
 import { type Container, listContainers } from "./find.ts";
@@ -28,17 +28,20 @@ export interface VolumeUsage {
 
 export interface DiskUsage {
   images: ImageUsage[];
-  /** Layers are counted once, whoever shares them. */
+  /** Layers and blobs once each, whoever shares them. */
   imageBytes: number;
+  /** What `image prune --all` would free. */
   reclaimableImageBytes: number;
   containers: ContainerUsage[];
   volumes: VolumeUsage[];
 }
 
 /** Every file of containers and volumes is looked at: this takes as long as that. */
-export function diskUsage(
+export async function diskUsage(
   context: Pick<ContainerContext, "paths" | "database" | "helper" | "mapping">,
-): DiskUsage {
+): Promise<DiskUsage> {
+  const { imageUsage } = await loadImageUsage();
+  const { totalBytes, reclaimableBytes } = imageUsage(context);
   const containers = listContainers(context).map((container) => ({
     container,
     writableBytes: containerSize(context, container).writableBytes,
@@ -54,10 +57,8 @@ export function diskUsage(
       sharedBytes: sum(all.filter(({ images }) => images.has(id) && images.size > 1)),
       containers: users.get(id)?.length ?? 0,
     })),
-    imageBytes: sum(all),
-    reclaimableImageBytes: sum(
-      all.filter(({ images }) => [...images].every((id) => !users.has(id))),
-    ),
+    imageBytes: totalBytes,
+    reclaimableImageBytes: reclaimableBytes,
     containers,
     volumes: listVolumes(context).map(({ name, useCount }) => ({
       ...{ name, links: useCount },

@@ -13,7 +13,15 @@ import {
   statSync,
 } from "node:fs";
 import { join } from "node:path";
-import { type Digest, digestFromHex, parseManifest } from "../oci/index.ts";
+import {
+  blobsOfArtifact,
+  type Digest,
+  digestFromHex,
+  parseArtifact,
+  parseManifest,
+} from "../oci/index.ts";
+import { listArtifactRecords } from "../store/artifacts.ts";
+import { listManifestLists } from "../store/manifest-lists.ts";
 import { hasLivingOwner } from "../store/leases.ts";
 import { formatIndexOf, indexPath } from "../store/index-file.ts";
 import { isBlobUsed } from "../store/image-writes.ts";
@@ -28,6 +36,12 @@ export type Fault =
   | { kind: "layer"; chainId: string; image: ImageRecord }
   /** With the owners of some --userns; unpacked again when it is asked for. */
   | { kind: "mapped"; chainId: string; owners: string }
+  /** A file of an artifact, its config or its manifest. */
+  | { kind: "artifact"; digest: Digest; state: "damaged" | "missing"; name: string }
+  /** A manifest list: its file cannot be read. */
+  | { kind: "list"; path: string }
+  /** A manifest list has an image of this store that is not here any more. */
+  | { kind: "entry"; list: string; image: string }
   | { kind: "stray"; what: "blob" | "layer"; name: string }
   | { kind: "index" };
 
@@ -51,8 +65,9 @@ export function checkContent(
       if (!blobs.has(digest)) blobs.set(digest, { sizeBytes, image });
     }
   }
-  const faults: Fault[] = [];
-  let blobBytes = 0;
+  const artifacts = artifactFaults(context, blobs, isQuick);
+  const faults: Fault[] = [...artifacts.faults];
+  let blobBytes = artifacts.bytes;
   for (const [digest, { sizeBytes, image }] of blobs) {
     context.signal.throwIfAborted();
     blobBytes += sizeBytes;
@@ -66,8 +81,45 @@ export function checkContent(
     if (!isDirectory(layerTree(context.paths, chainId)))
       faults.push({ kind: "layer", chainId, image });
   }
-  faults.push(...mappedFaults(context), ...strays(context, layers), ...indexFaults(context));
-  return { faults, images: images.length, blobs: blobs.size, blobBytes, layers: layers.size };
+  faults.push(...mappedFaults(context), ...strays(context, layers));
+  faults.push(...indexFaults(context), ...listFaults(context, images));
+  const count = blobs.size + artifacts.count;
+  return { faults, images: images.length, blobs: count, blobBytes, layers: layers.size };
+}
+
+/** Of blobs that no image has too. */
+function artifactFaults(
+  context: ImageContext,
+  known: ReadonlyMap<Digest, unknown>,
+  isQuick: boolean,
+): { faults: Fault[]; count: number; bytes: number } {
+  const faults: Fault[] = [];
+  const seen = new Map<Digest, number>();
+  for (const { name, digest, manifest } of listArtifactRecords(context.database)) {
+    const whole = { digest, sizeBytes: Buffer.byteLength(manifest) };
+    for (const blob of [whole, ...blobsOfArtifact(parseArtifact(manifest, name))]) {
+      if (known.has(blob.digest) || seen.has(blob.digest)) continue;
+      context.signal.throwIfAborted();
+      seen.set(blob.digest, blob.sizeBytes);
+      const state = blobState(context, blob.digest, blob.sizeBytes, isQuick);
+      if (state !== "whole") faults.push({ kind: "artifact", digest: blob.digest, state, name });
+    }
+  }
+  const bytes = [...seen.values()].reduce((sum, size) => sum + size, 0);
+  return { faults, count: seen.size, bytes };
+}
+
+function listFaults({ paths }: ImageContext, images: readonly ImageRecord[]): Fault[] {
+  const ids = new Set<string>(images.map(({ id }) => id));
+  const { lists, damaged } = listManifestLists(paths);
+  const lost = lists.flatMap(({ name, entries }) =>
+    entries.flatMap(({ source }): Fault[] =>
+      "image" in source && !ids.has(source.image)
+        ? [{ kind: "entry", list: name, image: source.image }]
+        : [],
+    ),
+  );
+  return [...damaged.map((path): Fault => ({ kind: "list", path })), ...lost];
 }
 
 function blobsOf(image: ImageRecord): [Digest, number][] {

@@ -5,17 +5,12 @@ import { TspodError } from "../errors.ts";
 import type { Digest } from "../oci/index.ts";
 import { transact } from "../store/database.ts";
 import { recordEvent } from "../store/events.ts";
-import {
-  claimStrayBlobs,
-  claimStrayLayers,
-  containersOfImage,
-  type Orphans,
-} from "../store/image-writes.ts";
+import { claimStrayBlobs, claimStrayLayers, type Orphans } from "../store/image-writes.ts";
 import type { ImageRecord } from "../store/images.ts";
 import type { ImageContext } from "./context.ts";
-import { listImages } from "./find.ts";
 import { removeFiles, removeImage } from "./remove.ts";
 import { namedImages, type NamedImage } from "./select.ts";
+import { bytesOnlyOf, contentBytes, unusedImages } from "./usage.ts";
 
 export interface PrunedImages {
   /** Canonical names that are gone. */
@@ -39,11 +34,9 @@ export async function pruneImages(
   context: ImageContext,
   { all, matches, isDry }: PruneOptions,
 ): Promise<PrunedImages> {
-  const doomed = listImages(context).filter(
-    (image) =>
-      (all || image.names.length === 0) &&
-      containersOfImage(context.database, image.id).length === 0 &&
-      namedImages(image).some(matches),
+  const unused = unusedImages(context);
+  const doomed = unused.filter(
+    (image) => (all || image.names.length === 0) && namedImages(image).some(matches),
   );
   if (isDry) return foresee(context, doomed);
   const before = contentBytes(context);
@@ -81,57 +74,12 @@ async function removeAll(
 }
 
 function foresee(context: ImageContext, doomed: readonly ImageRecord[]): PrunedImages {
-  const { users, total } = contentBytes(context);
-  const ids = new Set<string>(doomed.map(({ id }) => id));
-  const kept = [...users.values()].filter(({ images }) => [...images].some((id) => !ids.has(id)));
   return {
     untagged: doomed.flatMap(({ names }) => names.map(({ reference }) => reference)),
     deleted: doomed.map(({ id }) => id),
     // without what a killed pull has left: it is of use to the next one, until something is removed in earnest
-    freedBytes: total - kept.reduce((sum, { bytes }) => sum + bytes, 0),
+    freedBytes: bytesOnlyOf(contentBytes(context), doomed),
   };
-}
-
-interface Content {
-  bytes: number;
-  images: Set<string>;
-}
-
-/** Layers by chain id, once for each mapping they are unpacked for, and blobs by digest: what each takes, and whose it is. */
-function contentBytes({ database, paths }: ImageContext): {
-  users: Map<string, Content>;
-  total: number;
-} {
-  const users = new Map<string, Content>();
-  const add = (key: string, image: string, sizeOf: () => number): void => {
-    const known = users.get(key) ?? { bytes: sizeOf(), images: new Set() };
-    known.images.add(image);
-    users.set(key, known);
-  };
-  const blobBytes = (digest: string): number =>
-    statSync(join(paths.blobs, digest.slice("sha256:".length)), { throwIfNoEntry: false })?.size ??
-    0;
-  const layers = database
-    .query<{ image: string; chain: string; blob: string; bytes: number }, []>(
-      `SELECT il.image_id AS image, il.chain_id AS chain, il.blob_digest AS blob, l.size_bytes *
-         (1 + (SELECT count(*) FROM mapped_layer m WHERE m.chain_id = l.chain_id)) AS bytes
-       FROM image_layer il JOIN layer l ON l.chain_id = il.chain_id`,
-    )
-    .all();
-  for (const { image, chain, blob, bytes } of layers) {
-    add(`layer ${chain}`, image, () => bytes);
-    add(blob, image, () => blobBytes(blob));
-  }
-  const texts = database
-    .query<{ id: string; manifest: string }, []>(
-      "SELECT id, manifest_digest AS manifest FROM image",
-    )
-    .all();
-  for (const { id, manifest } of texts) {
-    add(id, id, () => blobBytes(id));
-    add(manifest, id, () => blobBytes(manifest));
-  }
-  return { users, total: [...users.values()].reduce((sum, { bytes }) => sum + bytes, 0) };
 }
 
 /** What pulls that were given up have left: layers and blobs of no image. The bytes. */

@@ -335,7 +335,7 @@ async function pushManifest(
 
 const pieceSizeBytes = 256 * 1024;
 
-function readerOf(path: string): BlobSource["read"] {
+export function readerOf(path: string): BlobSource["read"] {
   return async function* (start, end) {
     const descriptor = openSync(path, "r");
     try {

@@ -6,13 +6,16 @@ import { rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { TspodError } from "../errors.ts";
 import {
+  blobsOfArtifact,
   chainIds,
   type Descriptor,
   type Digest,
   digestHex,
+  parseArtifact,
   parseManifest,
   parseReference,
 } from "../oci/index.ts";
+import { findArtifactRecord } from "../store/artifacts.ts";
 import { blobPath, hasBlob, prepareContent } from "../store/content.ts";
 import { transact } from "../store/database.ts";
 import { claimStrayBlobs, claimStrayLayers, type Orphans } from "../store/image-writes.ts";
@@ -57,12 +60,44 @@ async function mend(context: ImageContext, fault: Fault): Promise<void> {
         .query("DELETE FROM mapped_layer WHERE chain_id = ? AND owners = ?")
         .run(fault.chainId, fault.owners);
       return;
+    case "artifact":
+      return mendArtifact(context, fault.name, fault.digest);
+    case "list":
+    case "entry":
+      throw new TspodError("store.corrupt", "Cannot mend a manifest list: nobody else has it", {
+        next: "tspod manifest rm takes it away, tspod manifest create makes it again",
+      });
     case "stray":
       return removeStray(context, fault.what, fault.name);
     case "index":
       writeIndexFile(database);
       return;
   }
+}
+
+/** Its manifest from its row, its files from the registry that it is named after. */
+async function mendArtifact(context: ImageContext, name: string, digest: Digest): Promise<void> {
+  const record = findArtifactRecord(context.database, name);
+  if (record === null) return; // it was removed meanwhile
+  const isManifest = digest === record.digest;
+  const blobs = blobsOfArtifact(parseArtifact(record.manifest, name));
+  const descriptor = blobs.find((blob) => blob.digest === digest);
+  const sizeBytes = isManifest ? Buffer.byteLength(record.manifest) : (descriptor?.sizeBytes ?? 0);
+  const { registry, repository } = parseReference(name);
+  if (!isManifest && registry === "localhost") {
+    throw new TspodError("store.corrupt", `Cannot mend "${name}": nobody else has blob ${digest}`, {
+      next: "tspod artifact add --replace makes it again",
+    });
+  }
+  await discardDamaged(context, digest, sizeBytes);
+  if (isManifest) {
+    using _kept = await keepBytes(context, record.manifest);
+    return;
+  }
+  if (descriptor === undefined) return; // it has another manifest by now
+  const reference = { registry, repository, digest: record.digest };
+  const source = await findSource(context, reference, name);
+  using _lease = await ensureBlob(context, source, { descriptor, what: name });
 }
 
 async function mendBlob(context: ImageContext, image: ImageRecord, digest: Digest): Promise<void> {

@@ -7,3 +7,4 @@ export * from "./media-types.ts";
 export * from "./descriptor.ts";
 export * from "./manifest.ts";
 export * from "./image-config.ts";
+export * from "./artifact.ts";

@@ -130,6 +130,20 @@ const migrations = [
     UNIQUE (network_id, address6)
   ) STRICT;
   `,
+  `
+  CREATE TABLE artifact (
+    name TEXT PRIMARY KEY,             -- canonical: "quay.io/team/files:1"
+    digest TEXT NOT NULL,              -- of its manifest
+    manifest TEXT NOT NULL,            -- its bytes
+    added_at TEXT NOT NULL             -- RFC 3339
+  ) STRICT;
+  CREATE TABLE artifact_blob (         -- its manifest, its config and its files: those are needed
+    name TEXT NOT NULL REFERENCES artifact(name) ON DELETE CASCADE,
+    digest TEXT NOT NULL,
+    PRIMARY KEY (name, digest)
+  ) STRICT;
+  CREATE INDEX artifact_blob_digest ON artifact_blob(digest);
+  `,
 ];
 
 /** Open (creating it when needed) the store's database. Throws store.unwritable, store.full or store.corrupt. */

@@ -153,12 +153,13 @@ function isLayerUsed(database: Database, chainId: string): boolean {
   return database.query("SELECT 1 FROM image_layer WHERE chain_id = ?").get(chainId) !== null;
 }
 
-/** Whether a row of an image names it. */
+/** Whether a row of an image or an artifact names it. */
 export function isBlobUsed(database: Database, digest: string): boolean {
   const row = database
     .query(
       `SELECT 1 WHERE EXISTS (SELECT 1 FROM image WHERE id = ?1 OR manifest_digest = ?1)
-         OR EXISTS (SELECT 1 FROM image_layer WHERE blob_digest = ?1)`,
+         OR EXISTS (SELECT 1 FROM image_layer WHERE blob_digest = ?1)
+         OR EXISTS (SELECT 1 FROM artifact_blob WHERE digest = ?1)`,
     )
     .get(digest);
   return row !== null;

@@ -3,7 +3,7 @@
  * one, so they are no table. Decides nothing.
  */
 import type { Database } from "bun:sqlite";
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { TspodError } from "../errors.ts";
 import { writeFileAtomic } from "../lib/atomic-file.ts";
@@ -50,6 +50,44 @@ export function findManifestList(paths: Paths, name: string): ManifestList | und
       },
     );
   }
+}
+
+/** Every one that can be read, and the files of those that cannot. */
+export function listManifestLists(paths: Paths): { lists: ManifestList[]; damaged: string[] } {
+  const lists: ManifestList[] = [];
+  const damaged: string[] = [];
+  for (const name of list(directoryOf(paths)).filter((one) => /^[0-9a-f]{64}\.json$/.test(one))) {
+    const path = join(directoryOf(paths), name);
+    const read = readList(path);
+    // a list is found by its name: under another file's name it is nobody's
+    if (read !== undefined && pathOf(paths, read.name) === path) lists.push(read);
+    else damaged.push(path);
+  }
+  return { lists: lists.sort((a, b) => (a.name < b.name ? -1 : 1)), damaged: damaged.sort() };
+}
+
+function readList(path: string): ManifestList | undefined {
+  try {
+    const list = JSON.parse(readFileSync(path, "utf8")) as Partial<ManifestList>;
+    const isList = typeof list.name === "string" && Array.isArray(list.entries);
+    return isList ? (list as ManifestList) : undefined; // written below, and by nobody else
+  } catch {
+    return undefined; // told by who asks
+  }
+}
+
+function list(directory: string): string[] {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return []; // nobody has made one
+  }
+}
+
+/** Images of this store that a list holds, by id. */
+export function listedImages(paths: Paths): Set<string> {
+  const entries = listManifestLists(paths).lists.flatMap((one) => one.entries);
+  return new Set(entries.flatMap(({ source }) => ("image" in source ? [source.image] : [])));
 }
 
 /** What `change` makes of it; of two who change it at a time each sees the other's. */

@@ -85,6 +85,12 @@ function describe(fault: Fault): string {
       return `Layer ${fault.chainId} of ${nameOf(fault)} is missing`;
     case "mapped":
       return `Layer ${fault.chainId} for other ids (${fault.owners}) is missing`;
+    case "artifact":
+      return `Blob ${fault.digest} of artifact ${fault.name} is ${fault.state}`;
+    case "list":
+      return `Manifest list "${safe(fault.path)}" is damaged`;
+    case "entry":
+      return `Manifest list ${safe(fault.list)} has image ${fault.image}, which is not here`;
     case "stray":
       return `${fault.what === "blob" ? "Blob" : "Layer"} ${safe(fault.name)} belongs to no image`;
     case "index":
@@ -106,6 +112,14 @@ function remedy(fault: Fault): string {
       return "--repair unpacks it again";
     case "mapped":
       return "it is unpacked again when a container wants it";
+    case "artifact":
+      return fault.name.startsWith("localhost/")
+        ? "no registry has it: tspod artifact add --replace makes it again"
+        : "--repair fetches it again";
+    case "list":
+      return "remove the file: tspod manifest create makes it again";
+    case "entry":
+      return "pull or build the image again, or tspod manifest remove takes it out";
     case "stray":
       return "--repair removes it";
     case "index":
@@ -113,5 +127,5 @@ function remedy(fault: Fault): string {
   }
 }
 
-const nameOf = ({ image }: Extract<Fault, { image: unknown }>): string =>
+const nameOf = ({ image }: Extract<Fault, { kind: "blob" | "layer" }>): string =>
   image.reference === "" ? image.id : image.reference;

@@ -40,7 +40,7 @@ export default defineCommand({
   },
   args: { min: 0, max: 0, completes: "none" },
   async run(context, flags) {
-    const usage = diskUsage(context);
+    const usage = await diskUsage(context);
     if (flags.format !== null) await print(await formatRows(flags.format, rows(usage), columns));
     else if (flags.verbose) await print(verbose(usage));
     else await print(formatTable(columns, rows(usage)));
