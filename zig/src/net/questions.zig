@@ -39,7 +39,13 @@ pub var count: usize = 0;
 pub fn note(flow: u16, generation: u32, query: []const u8, server: usize) ?*Question {
     if (query.len < 12 or query.len > query_bytes_max) return null;
     const place = find(flow, generation, query[0..2]) orelse take() orelse return null;
-    place.* = .{ .flow = flow, .generation = generation, .length = @intCast(query.len), .server = server, .tries = place.tries + 1 };
+    place.* = .{
+        .flow = flow,
+        .generation = generation,
+        .length = @intCast(query.len),
+        .server = server,
+        .tries = place.tries + 1,
+    };
     @memcpy(place.bytes[0..query.len], query);
     wait(place);
     return place;
