@@ -137,6 +137,7 @@ test("image diff tells what the topmost layer changes", async () => {
   expect(told.split("\n")).toEqual([
     ...["C /data", "D /data/gone", "C /data/kept", "C /hidden", "A /hidden/new"],
   ]);
+  expect(await ok("diff", "layered")).toBe(told);
   const json = JSON.parse(await ok("image", "diff", "--format", "json", "layered"));
   expect(json.added).toEqual(["/hidden/new"]);
   expect(await ok("image", "diff", "tiny")).toContain("A /bin/busybox");
