@@ -159,8 +159,14 @@ function withoutSections(bytes: Uint8Array, offset: number): Uint8Array {
 /**
  * An executable made of these pieces, with nothing else in it: no interpreter, sections or symbols. Each is laid out
  * in the file as its place in memory demands, and the header is mapped below them. Errors: pieces that share a page.
+ * `withLargePages`: what is large is laid out so that 2 MiB of the file can be one page in memory, at the price of a hole.
  */
-export function assemble(machine: number, entry: number, pieces: Piece[]): Uint8Array {
+export function assemble(
+  machine: number,
+  entry: number,
+  pieces: Piece[],
+  { withLargePages = false } = {},
+): Uint8Array {
   const pageSize = machine === machineNumber.aarch64 ? 0x10000 : 0x1000; // the largest page Linux may use
   const sorted = pieces.toSorted((a, b) => a.address - b.address);
   const lowest = sorted[0]?.address ?? 0;
@@ -170,14 +176,17 @@ export function assemble(machine: number, entry: number, pieces: Piece[]): Uint8
     bytes: new Uint8Array(headerSize + (pieces.length + 2) * programHeaderSize),
     memorySize: headerSize + (pieces.length + 2) * programHeaderSize,
   };
-  const segments = layOut([header, ...sorted], pageSize);
+  const segments = layOut([header, ...sorted], pageSize, withLargePages ? largePageSize : pageSize);
   const bytes = new Uint8Array(Math.max(...segments.map((s) => s.offset + s.fileSize)));
   sorted.forEach((piece, i) => bytes.set(piece.bytes, segments[i + 1]?.offset));
   writeHeader(new DataView(bytes.buffer), machine, entry, [...segments, stackSegment]);
   return bytes;
 }
 
-function layOut(sorted: Piece[], pageSize: number): Segment[] {
+/** What a processor can map at once, of both machines with 4 KiB pages. */
+const largePageSize = 2 << 20;
+
+function layOut(sorted: Piece[], pageSize: number, largeSize: number): Segment[] {
   let end = 0;
   return sorted.map((piece, i) => {
     const { address, flags, memorySize, bytes } = piece;
@@ -185,7 +194,9 @@ function layOut(sorted: Piece[], pageSize: number): Segment[] {
     if (roundUp(address + memorySize, pageSize) > next - (next % pageSize)) {
       throw new Error(`The segment at 0x${address.toString(16)} overlaps the next one`);
     }
-    const offset = roundUp(end, pageSize) + (address % pageSize);
+    const size = bytes.length < largeSize ? pageSize : largeSize;
+    const start = roundUp(end, pageSize);
+    const offset = start + ((((address - start) % size) + size) % size);
     end = offset + bytes.length;
     const fileSize = bytes.length;
     return {

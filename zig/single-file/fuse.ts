@@ -95,7 +95,8 @@ export function fuse(bun: BunExecutable, stub: Elf): Uint8Array {
   const defined = readSymbolTable(stub);
   for (const relocation of bun.relocations) apply(bun, stub, defined, relocation);
   writeThreadLocalBlock(bun);
-  return assemble(bun.elf.machine, stub.entry, [...loadedPieces(bun.elf), ...loadedPieces(stub)]);
+  const pieces = [...loadedPieces(bun.elf), ...loadedPieces(stub)];
+  return assemble(bun.elf.machine, stub.entry, pieces, { withLargePages: true });
 }
 
 function apply(
