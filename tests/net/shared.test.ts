@@ -164,6 +164,10 @@ describe("several networks", () => {
     expect(await say(a, "nslookup -type=a c 10.89.1.1")).not.toContain("10.89.2.2");
     expect(await say(c, "nslookup -type=a b 10.89.2.1")).toContain("10.89.2.3");
     expect(await say(c, "nslookup -type=a b 10.89.2.1")).not.toContain("10.89.1.3");
+    process.kill(left.pid() ?? 0, "SIGKILL");
+    await until("the one that was lost knows the other's names again", async () =>
+      (await say(b, "nslookup -type=a c 10.89.1.1")).includes("10.89.2.2"),
+    );
   });
 
   networkTest("one is connected and disconnected while it runs", async () => {

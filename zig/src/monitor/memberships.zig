@@ -23,6 +23,12 @@ var all: [networks_max]Membership = @splat(.{});
 /// The host's resolv.conf(5).
 var resolv: record.Path = .{};
 
+/// Lives shorter than `life_least_ms`, and joins that failed, one after the other.
+pub var failures: u8 = 0;
+const life_least_ms = 10_000;
+const pause_ms = 100;
+const pause_ms_max = 30_000;
+
 /// How long what the container has sent may take to leave.
 const farewell_ms = 1_000;
 
@@ -236,11 +242,16 @@ pub fn isLost() bool {
     return false;
 }
 
-/// Whether the last loss was of a process that had only just begun.
-pub fn isRestless(least_ms: u64) bool {
+/// When those that were lost are to be joined again: as network.zig has it, at once, and then later and later.
+pub fn pauseMs() u64 {
     const now = clock.monotonicMs();
-    for (&all) |*m| if (isUsed(m) and m.connection < 0 and now -| m.joined_ms < least_ms) return true;
-    return false;
+    const is_old = for (&all) |*m| {
+        if (isUsed(m) and m.connection < 0 and now -| m.joined_ms < life_least_ms) break false;
+    } else true;
+    if (is_old) failures = 0;
+    defer failures +|= 1;
+    if (failures == 0) return 0;
+    return @min(pause_ms_max, @as(u64, pause_ms) << @min(failures - 1, 10));
 }
 
 /// The container has ended: its ports are free when this returns, and what it has sent is on its way.

@@ -162,10 +162,6 @@ pub const Monitor = struct {
     failure: ?event.Line = null,
     gives_up: bool = false,
 
-    /// A network's process that ends sooner than that is given a pause before the next.
-    const network_life_least_ms = 100;
-    const network_pause_ms = 1_000;
-
     /// After the container's end, how long a slow client may take for the rest. The primary takes what it needs.
     const farewell_ms = 2_000;
 
@@ -768,8 +764,9 @@ pub const Monitor = struct {
     /// The process of a network with others has ended.
     fn loseNetwork(m: *Monitor) void {
         if (m.phase != .running) return;
-        if (!memberships.isRestless(network_life_least_ms)) return m.rejoinNetworks();
-        m.arm(.networks, network_pause_ms);
+        const pause_ms = memberships.pauseMs();
+        if (pause_ms > 0 and m.timers.set(m.epoll, .networks, pause_ms)) return;
+        m.rejoinNetworks();
     }
 
     fn changeNetworks(m: *Monitor, index: usize, request: *const control.Request) void {
@@ -778,7 +775,7 @@ pub const Monitor = struct {
         if (m.keeper != null) return control.refuse(m.epoll, index, .OPNOTSUPP);
         const change = if (request.op == .connect) &memberships.connect else &memberships.disconnect;
         change(m.epoll, m.config.container_dir.get(), request.network, m.pidfd) catch {
-            if (request.op == .disconnect) m.arm(.network, network_pause_ms); // what is there is to be whole again
+            if (request.op == .disconnect) _ = m.timers.set(m.epoll, .networks, 0); // what is there is to be whole again
             return control.refuseFailed(m.epoll, index);
         };
         control.answerOk(m.epoll, index, m.pid);
@@ -787,9 +784,12 @@ pub const Monitor = struct {
 
     fn rejoinNetworks(m: *Monitor) void {
         if (m.phase != .running or !memberships.isLost()) return;
-        const is_back = memberships.revive(m.epoll, m.config.container_dir.get());
-        m.events.write(m.config.id(), if (is_back) "network_restart" else "network_lost", &.{});
-        if (!is_back) m.arm(.networks, network_pause_ms);
+        if (memberships.revive(m.epoll, m.config.container_dir.get())) {
+            return m.events.write(m.config.id(), "network_restart", &.{});
+        }
+        // As with the private one.
+        if (memberships.failures <= 2) m.events.write(m.config.id(), "network_lost", &.{});
+        _ = m.timers.set(m.epoll, .networks, memberships.pauseMs());
     }
 
     // Signals --------------------------------------------------------------------------------------------------
