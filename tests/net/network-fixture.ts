@@ -103,3 +103,9 @@ export function freePort(): number {
   server.stop(true);
   return port;
 }
+
+/** /proc/PID/status; empty of a process that is not there. */
+export function statusOf(pid: number): Record<string, string> {
+  const lines = readFileSync(`/proc/${pid}/status`, "utf8").trim().split("\n");
+  return Object.fromEntries(lines.map((line) => line.split(/:\s+/) as [string, string]));
+}

@@ -11,6 +11,7 @@ import {
   networkTest,
   pattern,
   sha256,
+  statusOf,
 } from "./network-fixture.ts";
 
 const megabytes = 1 << 20;
@@ -277,8 +278,3 @@ describe("the process", () => {
     );
   });
 });
-
-function statusOf(pid: number): Record<string, string> {
-  const lines = readFileSync(`/proc/${pid}/status`, "utf8").trim().split("\n");
-  return Object.fromEntries(lines.map((line) => line.split(/:\s+/) as [string, string]));
-}

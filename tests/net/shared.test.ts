@@ -4,7 +4,7 @@ import { rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { until } from "../support/wait.ts";
 import type { Container } from "../helper/runtime-fixture.ts";
-import { freePort, networkTest } from "./network-fixture.ts";
+import { freePort, networkTest, statusOf } from "./network-fixture.ts";
 import { member, resident, SharedNetwork } from "./shared-fixture.ts";
 
 /** What `sh -c script` says inside of a container that runs. */
@@ -40,7 +40,7 @@ describe("members", () => {
     expect(stdout).toMatch(/2\.0\.89\.10\.in-addr\.arpa\s+name = db/);
   });
 
-  networkTest("a stream between two is whole, and its frames are not cut", async () => {
+  networkTest("a stream between two is whole", async () => {
     await using network = new SharedNetwork();
     await using server = await resident([network.entry(2)], "sleep 1000 | nc -l -p 80 >/tmp/got");
     const script = "head -c 20000000 /dev/zero | nc -w 20 10.89.0.2 80";
@@ -50,6 +50,23 @@ describe("members", () => {
     const isWhole = async (): Promise<boolean> =>
       (await say(server, "wc -c </tmp/got")) === "20000000";
     expect(await until("all of it", isWhole)).toBe(true);
+  });
+
+  networkTest("a stream between two outlives the network's process", async () => {
+    await using network = new SharedNetwork();
+    await using server = await resident([network.entry(2)], "sleep 1000 | nc -l -p 80 >/tmp/got");
+    await using client = await resident([network.entry(3)]);
+    await until("it listens", async () => (await say(server, "netstat -ltn")).includes(":80"));
+    const slowly = "for i in 1 2 3 4 5 6 7 8; do head -c 100000 /dev/zero; usleep 100000; done";
+    const sent = client.exec(["sh", "-c", `(${slowly}) | nc -w 20 10.89.0.2 80`]);
+    const received = async (): Promise<number> => Number(await say(server, "wc -c </tmp/got"));
+    await until("something of it", async () => (await received()) > 0);
+    const pid = network.pid() ?? 0;
+    process.kill(pid, "SIGKILL");
+    await until("all of it", async () => (await received()) === 800_000);
+    expect(network.pid()).not.toBe(pid);
+    await say(client, "killall nc");
+    await sent;
   });
 
   networkTest("what is taken is refused in a sentence, and nothing is left", async () => {
@@ -113,6 +130,36 @@ describe("outside", () => {
     expect(await until("an answer", () => answerOf(hostPort))).toBe("inside\n");
     server.close();
   });
+
+  networkTest(
+    "who ends has said all it has said, and its port is free, though others stay",
+    async () => {
+      let received = 0;
+      const server = createServer((client) => {
+        client.on("data", ({ length }) => (received += length));
+        client.on("end", () => client.end());
+      });
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      const address = server.address();
+      const port = typeof address === "object" && address !== null ? address.port : 0;
+      await using network = new SharedNetwork();
+      await using _other = await resident([network.entry(2)]);
+      const hostPort = freePort();
+      const one = {
+        protocol: "tcp" as const,
+        hostAddress: "127.0.0.1",
+        containerPort: 80,
+        count: 1,
+      };
+      const script = `head -c 5000000 /dev/zero | nc -w 10 10.89.0.1 ${port}`;
+      await using talker = member(script, [network.entry(3, { ports: [{ ...one, hostPort }] })]);
+      expect((await talker.run()).status).toBe(0);
+      using again = Bun.listen({ hostname: "127.0.0.1", port: hostPort, socket: { data() {} } });
+      expect(again.port).toBe(hostPort);
+      await until("all of it", () => received === 5_000_000);
+      server.close();
+    },
+  );
 
   networkTest("of an internal network nothing is reached but its members", async () => {
     const server = createServer((client) => void client.end("outside\n"));
@@ -206,6 +253,18 @@ describe("several networks", () => {
 });
 
 describe("the process", () => {
+  networkTest("it has no privilege, a filter, and little memory", async () => {
+    await using network = new SharedNetwork();
+    await using _one = await resident([network.entry(2)]);
+    const pid = await until("it is in its cage", () =>
+      statusOf(network.pid() ?? 0).Seccomp === "2" ? network.pid() : undefined,
+    );
+    expect(statusOf(pid)).toMatchObject({
+      ...{ CapEff: "0000000000000000", CapPrm: "0000000000000000", NoNewPrivs: "1" },
+    });
+    expect(Number.parseInt(statusOf(pid).RssAnon ?? "", 10)).toBeLessThan(1024); // KiB
+  });
+
   networkTest("it ends with the last, and another begins with the next", async () => {
     await using network = new SharedNetwork();
     let first: number | undefined;

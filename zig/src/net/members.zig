@@ -30,8 +30,12 @@ const Rights = @import("rights.zig").Rights;
 const Tap = @import("tap.zig").Tap;
 const linux = std.os.linux;
 
+const version = 1;
+
 /// What a container brings; its ports follow in packets of their own.
 pub const Join = struct {
+    /// Of this file's protocol: the process may be of an older tspod than the monitor, or of a newer one.
+    version: u32 = version,
     entry: config.Entry,
     /// Descriptors beside the TAP, in this order.
     hasMaker: bool = false,
@@ -216,6 +220,8 @@ fn join(index: usize, bytes: []const u8, rights: *Rights) sys.Error!void {
     const asked = std.json.parseFromSliceLeaky(Join, fixed.allocator(), bytes, options) catch {
         return sys.fail("network", "a request makes no sense");
     };
+    if (asked.version != version) return sys.failFormat("network", "{s} was begun by another version of tspod: stop the " ++
+        "containers that are on it first", .{asked.entry.network});
     makeRoom(&try config.tapOfEntry(&asked.entry));
     try admit(&asked.entry);
     try settle(index, &asked, rights);

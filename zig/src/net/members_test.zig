@@ -214,6 +214,9 @@ test "what makes no sense is refused and closed, and disturbs nobody" {
     }
     try testing.expectEqual(before, countOpen());
     try testing.expectEqual(1, countAddresses("c2"));
+    const stranger = try world.join(8, ",\"version\":2");
+    try testing.expect(std.mem.indexOf(u8, stranger.answer(&buffer), "another version of tspod") != null);
+    stranger.leave();
     good.leave();
     world.settle();
 }

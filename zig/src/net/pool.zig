@@ -2,6 +2,7 @@
 //! used, and a hash table over them. Containers choose ports and addresses, so the hash has a secret.
 const std = @import("std");
 const linux = std.os.linux;
+const taps = @import("taps.zig");
 const Endpoint = @import("address.zig").Endpoint;
 
 /// Who talks to whom: a port of the container (or an echo's id), and the far end as the container sees it.
@@ -88,16 +89,25 @@ pub fn Pool(comptime Flow: type, comptime capacity: u16) type {
         /// Slots that were ever used.
         used_to: u16 = 0,
         count: u16 = 0,
+        of_tap: [256]u16 = @splat(0),
 
         /// Null: all are in use. The new flow has its key, a new generation, and otherwise what `Flow` begins with.
         pub fn insert(pool: *Self, key: Key) ?*Flow {
+            if (taps.count > 1 and !pool.isFair(key.tap)) return null;
             const slot = pool.takeSlot() orelse return null;
             const flow = &pool.flows[slot];
             const generation = flow.generation +% 1;
             flow.* = .{ .key = key, .hash = hashOf(&key), .generation = generation, .is_used = true };
             link(&pool.table, slot, flow.hash);
             pool.count += 1;
+            pool.of_tap[key.tap] += 1;
             return flow;
+        }
+
+        /// Of several containers each may have as much as is left for the others: one alone half of all, two that are
+        /// greedy a third each, and whoever comes then finds a place.
+        fn isFair(pool: *const Self, tap: u8) bool {
+            return pool.of_tap[tap] < capacity - pool.count;
         }
 
         fn takeSlot(pool: *Self) ?u16 {
@@ -128,6 +138,7 @@ pub fn Pool(comptime Flow: type, comptime capacity: u16) type {
             pool.free[pool.free_count] = pool.indexOf(flow);
             pool.free_count += 1;
             pool.count -= 1;
+            pool.of_tap[flow.key.tap] -= 1;
         }
 
         pub fn indexOf(pool: *const Self, flow: *const Flow) u16 {
@@ -203,6 +214,26 @@ test "a pool agrees with a list, whatever is put in and taken out" {
         } else try std.testing.expectEqual(64, count);
         try std.testing.expectEqual(count, pool.count);
     }
+}
+
+test "containers that take all they can leave something for the others" {
+    const static = struct {
+        var pool: Pool(TestFlow, 60) = .{};
+    };
+    taps.count = 4;
+    defer taps.count = 0;
+    const take = struct {
+        fn all(tap: u8) usize {
+            var count: u16 = 0;
+            while (static.pool.insert(.{ .peer = .{ .port = count }, .port = 1, .tap = tap, .protocol = 6 })) |_| count += 1;
+            return count;
+        }
+    }.all;
+    try std.testing.expectEqual(30, take(0));
+    try std.testing.expectEqual(15, take(1));
+    try std.testing.expect(take(2) >= 7);
+    for (static.pool.all()) |*flow| if (flow.key.tap == 0) static.pool.remove(flow);
+    try std.testing.expect(take(3) >= 15);
 }
 
 test "an event for what was there before is known" {
