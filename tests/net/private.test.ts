@@ -1,7 +1,6 @@
 /** The private network seen from inside and outside: streams, datagrams, names, published ports, and the process itself. */
 import { describe, expect } from "bun:test";
 import { createServer, connect, type Socket } from "node:net";
-import { readFileSync } from "node:fs";
 import { askNetwork, helperCommand } from "../../src/helper/index.ts";
 import { until } from "../support/wait.ts";
 import {
