@@ -27,7 +27,8 @@ var resolv: record.Path = .{};
 pub var failures: u8 = 0;
 const life_least_ms = 10_000;
 const pause_ms = 100;
-const pause_ms_max = 30_000;
+/// Not longer: others may have brought it back long ago.
+const pause_ms_max = 2_000;
 
 /// How long what the container has sent may take to leave.
 const farewell_ms = 1_000;

@@ -76,6 +76,24 @@ fn unlink(table: []Place, slot: u16, hash: u32) void {
     table[hole] = .{};
 }
 
+/// Of several containers each may have as much as is left for the others: one alone half of all, two that are greedy a
+/// third each, and whoever comes then finds a place.
+fn isFair(count: u16, left: u16) bool {
+    return taps.count <= 1 or count < left;
+}
+
+/// One that was used before, or the next.
+fn takeSlot(pool: anytype) ?u16 {
+    if (pool.free_count > 0) {
+        pool.free_count -= 1;
+        return pool.free[pool.free_count];
+    }
+    if (pool.used_to == pool.flows.len) return null;
+    pool.flows[pool.used_to].generation = 0;
+    pool.used_to += 1;
+    return pool.used_to - 1;
+}
+
 /// `Flow` has the fields `key: Key`, `hash: u32`, `generation: u32` and `is_used: bool`.
 pub fn Pool(comptime Flow: type, comptime capacity: u16) type {
     return struct {
@@ -93,8 +111,8 @@ pub fn Pool(comptime Flow: type, comptime capacity: u16) type {
 
         /// Null: all are in use. The new flow has its key, a new generation, and otherwise what `Flow` begins with.
         pub fn insert(pool: *Self, key: Key) ?*Flow {
-            if (taps.count > 1 and !pool.isFair(key.tap)) return null;
-            const slot = pool.takeSlot() orelse return null;
+            if (!isFair(pool.of_tap[key.tap], capacity - pool.count)) return null;
+            const slot = takeSlot(pool) orelse return null;
             const flow = &pool.flows[slot];
             const generation = flow.generation +% 1;
             flow.* = .{ .key = key, .hash = hashOf(&key), .generation = generation, .is_used = true };
@@ -102,23 +120,6 @@ pub fn Pool(comptime Flow: type, comptime capacity: u16) type {
             pool.count += 1;
             pool.of_tap[key.tap] += 1;
             return flow;
-        }
-
-        /// Of several containers each may have as much as is left for the others: one alone half of all, two that are
-        /// greedy a third each, and whoever comes then finds a place.
-        fn isFair(pool: *const Self, tap: u8) bool {
-            return pool.of_tap[tap] < capacity - pool.count;
-        }
-
-        fn takeSlot(pool: *Self) ?u16 {
-            if (pool.free_count > 0) {
-                pool.free_count -= 1;
-                return pool.free[pool.free_count];
-            }
-            if (pool.used_to == capacity) return null;
-            pool.flows[pool.used_to].generation = 0;
-            pool.used_to += 1;
-            return pool.used_to - 1;
         }
 
         pub fn find(pool: *Self, key: *const Key) ?*Flow {
