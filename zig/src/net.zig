@@ -80,6 +80,7 @@ fn raiseLimit() void {
     if (linux.errno(linux.prlimit(0, .NOFILE, null, &limit)) != .SUCCESS) return;
     limit.cur = limit.max;
     _ = linux.prlimit(0, .NOFILE, &limit, null);
+    pool.census.descriptors_max = limit.max;
 }
 
 /// What is open and is none of the others was bound for a port.

@@ -77,10 +77,28 @@ fn unlink(table: []Place, slot: u16, hash: u32) void {
 }
 
 /// Of several containers each may have as much as is left for the others: one alone half of all, two that are greedy a
-/// third each, and whoever comes then finds a place.
-fn isFair(count: u16, left: u16) bool {
-    return taps.count <= 1 or count < left;
+/// third each, and whoever comes then finds a place. So with the places of a pool, and with descriptors.
+fn isFair(tap: u8, count: u16, left: u16) bool {
+    return taps.count <= 1 or (count < left and census.of_tap[tap] < census.descriptors_max -| census.total);
 }
+
+/// Of all pools together, for flows have a descriptor each.
+pub var census: struct {
+    /// What the host lets us have.
+    descriptors_max: u64 = std.math.maxInt(u64),
+    total: u32 = 0,
+    of_tap: [256]u32 = @splat(0),
+
+    fn add(all: *@This(), tap: u8) void {
+        all.total += 1;
+        all.of_tap[tap] += 1;
+    }
+
+    fn remove(all: *@This(), tap: u8) void {
+        all.total -= 1;
+        all.of_tap[tap] -= 1;
+    }
+} = .{};
 
 /// One that was used before, or the next.
 fn takeSlot(pool: anytype) ?u16 {
@@ -111,7 +129,7 @@ pub fn Pool(comptime Flow: type, comptime capacity: u16) type {
 
         /// Null: all are in use. The new flow has its key, a new generation, and otherwise what `Flow` begins with.
         pub fn insert(pool: *Self, key: Key) ?*Flow {
-            if (!isFair(pool.of_tap[key.tap], capacity - pool.count)) return null;
+            if (!isFair(key.tap, pool.of_tap[key.tap], capacity - pool.count)) return null;
             const slot = takeSlot(pool) orelse return null;
             const flow = &pool.flows[slot];
             const generation = flow.generation +% 1;
@@ -119,6 +137,7 @@ pub fn Pool(comptime Flow: type, comptime capacity: u16) type {
             link(&pool.table, slot, flow.hash);
             pool.count += 1;
             pool.of_tap[key.tap] += 1;
+            census.add(key.tap);
             return flow;
         }
 
@@ -140,6 +159,7 @@ pub fn Pool(comptime Flow: type, comptime capacity: u16) type {
             pool.free_count += 1;
             pool.count -= 1;
             pool.of_tap[flow.key.tap] -= 1;
+            census.remove(flow.key.tap);
         }
 
         pub fn indexOf(pool: *const Self, flow: *const Flow) u16 {
@@ -235,6 +255,12 @@ test "containers that take all they can leave something for the others" {
     try std.testing.expect(take(2) >= 7);
     for (static.pool.all()) |*flow| if (flow.key.tap == 0) static.pool.remove(flow);
     try std.testing.expect(take(3) >= 15);
+    for (static.pool.all()) |*flow| if (flow.is_used) static.pool.remove(flow);
+    const before = census.descriptors_max;
+    census.descriptors_max = census.total + 20; // fewer than there are places
+    defer census.descriptors_max = before;
+    try std.testing.expectEqual(10, take(9));
+    for (static.pool.all()) |*flow| if (flow.is_used) static.pool.remove(flow);
 }
 
 test "an event for what was there before is known" {
