@@ -6,15 +6,18 @@
  * other; processor time of the network's process for all of it. A machine that does other things as well makes all but
  * comparisons within one run worth little.
  */
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { helperCommand } from "../../src/helper/index.ts";
-import { bundleConfig } from "../helper/runtime-bundle.ts";
+import {
+  bareContainer,
+  hostScript,
+  outside,
+  outside6,
+  unshareWords,
+} from "../net/bare-container.ts";
 import { measureInside, serveEcho } from "./net-echo.ts";
 
-const outside = "192.0.2.1";
-const outside6 = "2001:db8::1";
 const echoPort = 7007;
 
 const [role = "outer", argument = "2", directory = ""] = process.argv.slice(2);
@@ -27,14 +30,8 @@ function outer(seconds: number): void {
   const base = mkdtempSync(join(tmpdir(), "tspod-bench-net-"));
   const bun = join(base, "bun");
   copyFileSync(process.execPath, bun);
-  const setUp = [
-    "ip link set lo up; ip tuntap add dev ext0 mode tap",
-    `ip addr add ${outside}/24 dev ext0; ip -6 addr add ${outside6}/64 dev ext0 nodad; ip link set ext0 up`,
-    "ip route add default via 192.0.2.254; ip -6 route add default via 2001:db8::fe dev ext0",
-    `exec ${process.execPath} ${import.meta.path} host ${seconds} ${base}`,
-  ].join("\n");
-  const flags = ["-Urnm", "--pid", "--fork", "--kill-child", "--mount-proc"];
-  const { exitCode } = Bun.spawnSync(["unshare", ...flags, "bash", "-ec", setUp], {
+  const setUp = `${hostScript}\nexec ${process.execPath} ${import.meta.path} host ${seconds} ${base}`;
+  const { exitCode } = Bun.spawnSync([...unshareWords, "bash", "-ec", setUp], {
     stdio: ["ignore", "inherit", "inherit"],
   });
   Bun.spawnSync(["chmod", "-R", "u+rwX", base]); // overlayfs leaves a directory that nobody may enter
@@ -58,7 +55,7 @@ async function host(base: string, seconds: number): Promise<void> {
   const away = ["-a", "10.0.2.100", "-n", "24", "-g", "10.0.2.2"];
   const rows: [string, string[]][] = [
     ["this machine itself", ["bash", script]],
-    ["tspod", ours(base, script)],
+    ["tspod", bareContainer(base, ["bash", script], { shared: [base] })],
     [
       "pasta",
       ["pasta", "--config-net", ...away, "-f", "-q", "-t", "none", "-u", "none", "bash", script],
@@ -104,43 +101,4 @@ function slirp(script: string): string {
     `for i in $(seq 200); do nsenter -t $child -n ip route 2>/dev/null | grep -q default && break; sleep 0.05; done`,
     `echo >${script}.go; wait $child; kill $slirp`,
   ].join("\n");
-}
-
-/** A container by hand, whose files are this machine's. */
-function ours(base: string, script: string): string[] {
-  const container = join(base, "container");
-  for (const name of ["merged", "upper", "work"])
-    mkdirSync(join(container, name), { recursive: true });
-  for (const name of ["dev", "proc", "sys"])
-    mkdirSync(join(base, "lower", name), { recursive: true });
-  const one = [{ containerID: 0, hostID: 0, size: 1 }];
-  const bind = (
-    path: string,
-  ): { destination: string; type: string; source: string; options: string[] } => ({
-    ...{ destination: path, type: "bind", source: path },
-    options: ["rbind"],
-  });
-  const config = bundleConfig(["bash", script], join(container, "merged"), {
-    mapping: { uid: one, gid: one, tools: null } as never, // of one id
-    env: ["PATH=/usr/bin:/bin", "HOME=/"],
-    mounts: ["/usr", "/bin", "/lib", "/lib64", "/etc", base].map(bind),
-  }) as { mounts: { type?: string }[] };
-  // A namespace of one id has no group for terminals, and nobody to make a cgroup for.
-  config.mounts = config.mounts.filter(({ type }) => type !== "devpts" && type !== "cgroup");
-  writeFileSync(join(container, "config.json"), JSON.stringify(config));
-  const helper = {
-    ...{ contract: 1, id: "bench", name: "bench", runtimeDir: join(base, "run") },
-    ...{ containerDir: container, trashDir: join(base, "trash"), createCwd: true },
-    rootfs: {
-      ...{ kind: "overlay", lower: [join(base, "lower")] },
-      ...{ upper: join(container, "upper"), work: join(container, "work") },
-    },
-    attach: { stdin: false, detachKeys: [], sigProxy: true, passthrough: false },
-    network: {
-      ...{ address4: "10.0.2.100/24", gateway4: "10.0.2.2", dns4: "10.0.2.3" },
-      ...{ address6: "fd00::100/64", gateway6: "fd00::2", dns6: "fd00::3" },
-    },
-  };
-  writeFileSync(join(container, "helper.json"), JSON.stringify(helper));
-  return [...helperCommand(), "run", container];
 }
