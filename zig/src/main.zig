@@ -161,6 +161,7 @@ test {
     _ = @import("net/resolver.zig");
     _ = @import("net/questions.zig");
     _ = @import("net/pace.zig");
+    _ = @import("net/fragments.zig");
     _ = @import("net/cage.zig");
     _ = @import("net/live.zig");
     _ = @import("net/splice.zig");

@@ -20,6 +20,7 @@ const members = @import("members.zig");
 const splice = @import("splice.zig");
 const switching = @import("switch.zig");
 const frame = @import("frame.zig");
+const fragments = @import("fragments.zig");
 const ports = @import("ports.zig");
 const packet = @import("packet.zig");
 const resolver = @import("resolver.zig");
@@ -157,18 +158,26 @@ fn takeFrame(tap: *const Tap, index: u8, bytes: []const u8) packet.Error!void {
     }
     const ip = try packet.parseIp(ethernet.payload);
     if (ip.isV4() != (ethernet.type == packet.Ethernet.ipv4)) return error.Malformed;
-    if (ip.protocol == packet.protocol.icmp6 and !ip.isV4() and isNeighbourly(&ip)) return neighbours.takeNdp(tap, &ip);
+    if (ip.protocol == packet.protocol.icmp6 and !ip.isV4() and isNeighbourly(&ip)) {
+        if (ip.fragment == null) neighbours.takeNdp(tap, &ip); // RFC 6980
+        return;
+    }
     if (neighbours.takeDhcp(tap, &ip)) return;
-    if (!tap.isOwn(ip.source) or ip.is_fragment) return;
+    if (!tap.isOwn(ip.source)) return;
+    if (ip.fragment == null) return takePacket(tap, index, &ip);
+    if (fragments.take(index, &ip)) |whole| try takePacket(tap, index, &whole);
+}
+
+fn takePacket(tap: *const Tap, index: u8, ip: *const packet.Ip) packet.Error!void {
     if (ip.hops <= 1 and !tap.isGateway(ip.destination) and !tap.isDns(ip.destination)) {
         if (!ip.destination.isMulticast()) icmp.tell(tap, .hops_exceeded, ip.whole);
         return;
     }
     switch (ip.protocol) {
-        packet.protocol.tcp => try tcp_in.take(tap, index, &ip),
-        packet.protocol.udp => try udp.take(tap, index, &ip),
-        packet.protocol.icmp => if (ip.isV4()) try echo.take(tap, index, &ip),
-        packet.protocol.icmp6 => if (!ip.isV4()) try echo.take(tap, index, &ip),
+        packet.protocol.tcp => try tcp_in.take(tap, index, ip),
+        packet.protocol.udp => try udp.take(tap, index, ip),
+        packet.protocol.icmp => if (ip.isV4()) try echo.take(tap, index, ip),
+        packet.protocol.icmp6 => if (!ip.isV4()) try echo.take(tap, index, ip),
         else => {},
     }
 }

@@ -77,6 +77,56 @@ pub fn sendUdp(tap: *const Tap, from: Endpoint, to: u16, data_bytes: usize) bool
     return send(tap, from.address, packet.protocol.udp, 8, data_bytes, 6);
 }
 
+/// The same in as many frames as it takes: somebody's MTU is smaller than what the world sends.
+pub fn sendUdpCut(tap: *const Tap, from: Endpoint, to: u16, data_bytes: usize) bool {
+    const start = room - 8;
+    const total = 8 + data_bytes;
+    const own = tap.addressLike(from.address) orelse return false;
+    const header = buffer[start..room];
+    write16(header, 0, from.port);
+    write16(header, 2, to);
+    write16(header, 4, @intCast(total));
+    write16(header, 6, 0);
+    const of_pseudo = checksum.pseudo(from.address, own, packet.protocol.udp, total);
+    const whole_sum = ~checksum.fold(of_pseudo + checksum.sum(buffer[start..][0..total]));
+    write16(header, 6, if (whole_sum == 0) 0xffff else whole_sum);
+    const ip_bytes: usize = if (from.address.isV4()) 20 else 48;
+    const part_bytes_max = (tap.mtu - ip_bytes) / 8 * 8;
+    cut_id +%= 1;
+    var offset: usize = 0;
+    while (offset < total) : (offset += part_bytes_max) {
+        // The headers go where what was sent before has been.
+        const part_bytes = @min(part_bytes_max, total - offset);
+        const ip = buffer[start + offset - ip_bytes .. start + offset];
+        const part: Part = .{ .bytes = part_bytes, .offset = @intCast(offset), .more = offset + part_bytes < total };
+        if (from.address.isV4()) writePartV4(ip[0..20], from.address, own, part) else writePartV6(ip[0..48], from.address, own, part);
+        const type_: u16 = if (from.address.isV4()) packet.Ethernet.ipv4 else packet.Ethernet.ipv6;
+        writeEthernet(tap, type_, start + offset - ip_bytes);
+        if (!writeUpTo(tap, .{}, start + offset - ip_bytes - packet.ethernet_bytes, start + offset + part_bytes)) return false;
+    }
+    return true;
+}
+
+/// Of what is cut: others with the same number would be taken for parts of it.
+var cut_id: u32 = 0;
+const Part = struct { bytes: usize, offset: u16, more: bool };
+
+fn writePartV4(ip: *[20]u8, from: Address, to: Address, part: Part) void {
+    writeV4(ip, from, to, packet.protocol.udp, part.bytes);
+    write16(ip, 4, @truncate(cut_id));
+    write16(ip, 6, part.offset / 8 | @as(u16, if (part.more) 0x2000 else 0));
+    write16(ip, 10, 0);
+    write16(ip, 10, checksum.of(ip));
+}
+
+fn writePartV6(ip: *[48]u8, from: Address, to: Address, part: Part) void {
+    const fragment_header = 44;
+    writeV6(ip[0..40], from, to, fragment_header, 8 + part.bytes);
+    ip[40..44].* = .{ packet.protocol.udp, 0, 0, 0 };
+    write16(ip, 42, part.offset | @intFromBool(part.more));
+    std.mem.writeInt(u32, ip[44..48], cut_id, .big);
+}
+
 /// The same to somebody who may not have an address yet.
 pub fn sendUdpTo(tap: *const Tap, from: Endpoint, to: Endpoint, data_bytes: usize) bool {
     const head = buffer[room - 28 .. room];
@@ -147,9 +197,13 @@ fn writeEthernet(tap: *const Tap, ethernet_type: u16, end: usize) void {
 }
 
 fn write(tap: *const Tap, offload: Offload, start: usize, data_bytes: usize) bool {
+    return writeUpTo(tap, offload, start, room + data_bytes);
+}
+
+fn writeUpTo(tap: *const Tap, offload: Offload, start: usize, end: usize) bool {
     const first = start - @sizeOf(Offload);
     buffer[first..][0..@sizeOf(Offload)].* = @bitCast(offload);
-    const rc = linux.write(tap.fd, buffer[first..].ptr, room + data_bytes - first);
+    const rc = linux.write(tap.fd, buffer[first..].ptr, end - first);
     return linux.errno(rc) == .SUCCESS;
 }
 

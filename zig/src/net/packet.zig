@@ -39,14 +39,22 @@ pub const protocol = struct {
     pub const icmp6 = 58;
 };
 
+pub const Fragment = struct {
+    id: u32,
+    /// In bytes, always a multiple of eight.
+    offset: u16,
+    more: bool,
+};
+
 pub const Ip = struct {
     source: Address,
     destination: Address,
     protocol: u8,
     /// Time to live, hop limit.
     hops: u8,
-    /// Part of a larger one: only the first part has ports, and nobody here puts them together.
+    /// Part of a larger one: only the first part has ports (fragments.zig).
     is_fragment: bool,
+    fragment: ?Fragment = null,
     /// The header and all it announces.
     whole: []const u8,
     payload: []const u8,
@@ -71,13 +79,19 @@ fn parseV4(bytes: []const u8) Error!Ip {
     const header = @as(usize, bytes[0] & 0xf) * 4;
     const total = read16(bytes, 2);
     if (header < 20 or total < header or total > bytes.len) return error.Malformed;
-    const more_and_offset = 0x3fff;
+    const flags = read16(bytes, 6);
+    const fragment: ?Fragment = if (flags & 0x3fff == 0) null else .{
+        .id = read16(bytes, 4),
+        .offset = (flags & 0x1fff) << 3,
+        .more = flags & 0x2000 != 0,
+    };
     return .{
         .source = .ofV4(bytes[12..16].*),
         .destination = .ofV4(bytes[16..20].*),
         .protocol = bytes[9],
         .hops = bytes[8],
-        .is_fragment = read16(bytes, 6) & more_and_offset != 0,
+        .is_fragment = fragment != null,
+        .fragment = fragment,
         .whole = bytes[0..total],
         .payload = bytes[header..total],
     };
@@ -109,10 +123,13 @@ fn parseV6(bytes: []const u8) Error!Ip {
             else => return ip,
         };
         if (rest.len < length) return error.Malformed;
-        const more_and_offset = 0xfff9;
-        if (ip.protocol == 44 and read16(rest, 2) & more_and_offset != 0) ip.is_fragment = true;
+        const is_fragment = ip.protocol == 44 and read16(rest, 2) & 0xfff9 != 0;
         ip.protocol = rest[0];
         ip.payload = rest[length..];
+        if (!is_fragment) continue;
+        ip.is_fragment = true;
+        ip.fragment = .{ .id = read32(rest, 4), .offset = read16(rest, 2) & 0xfff8, .more = rest[3] & 1 != 0 };
+        return ip; // what follows is the middle of something
     }
     return error.Malformed;
 }
@@ -250,6 +267,7 @@ test "version 6: extension headers are passed over, fragments are known" {
     try std.testing.expect(ip.is_fragment);
     try std.testing.expectEqual(protocol.udp, ip.protocol);
     try std.testing.expectEqual(8, ip.payload.len);
+    try std.testing.expectEqual(Fragment{ .id = 0, .offset = 8, .more = false }, ip.fragment.?);
     bytes[41] = 200;
     try std.testing.expectError(error.Malformed, parseIp(&bytes));
 }

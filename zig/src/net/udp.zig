@@ -1,8 +1,8 @@
 //! UDP: a connected socket of the host's for each pair of ends a container's datagrams name, so that answers and errors
 //! find their way back by themselves; kept while it is used. Published ports have one socket for all their clients.
 //!
-//! A datagram that does not fit into one frame of the container's is dropped, as are fragments: at an MTU of 65520 that
-//! is the last fifteen sizes there are.
+//! A datagram that does not fit into one frame is cut into several, as a router would; what the container's kernel has cut
+//! was put together before it comes here (fragments.zig).
 const std = @import("std");
 const linux = std.os.linux;
 const loop = @import("loop.zig");
@@ -224,7 +224,7 @@ pub fn handle(flow: *Flow) void {
         count += 1;
         flow.is_answered = true;
         if (flow.is_dns and !hearAnswer(flow, frame.space()[0..n])) continue;
-        if (fits(tap, flow.key.peer, n)) _ = frame.sendUdp(tap, flow.key.peer, flow.key.port, n);
+        deliver(tap, flow.key.peer, flow.key.port, n);
     }
     flow.pace.note(count);
     touch(flow);
@@ -249,8 +249,13 @@ fn hearAnswer(flow: *Flow, answer: []const u8) bool {
     return true;
 }
 
-fn fits(tap: *const Tap, peer: Endpoint, bytes: usize) bool {
-    return bytes + 8 + @as(usize, if (peer.address.isV4()) 20 else 40) <= tap.mtu;
+/// `bytes` that lie where payloads do. What finds no room is lost, as datagrams are.
+fn deliver(tap: *const Tap, peer: Endpoint, port: u16, bytes: usize) void {
+    const headers_bytes: usize = if (peer.address.isV4()) 28 else 48;
+    _ = if (bytes + headers_bytes <= tap.mtu)
+        frame.sendUdp(tap, peer, port, bytes)
+    else
+        frame.sendUdpCut(tap, peer, port, bytes);
 }
 
 /// Datagrams for a published port, each from whoever sent it.
@@ -267,7 +272,7 @@ pub fn handlePublished(port: *const ports.Port) void {
         }
         const flow = flowOf(port, from.endpoint()) orelse continue;
         touch(flow);
-        if (fits(tap, flow.key.peer, n)) _ = frame.sendUdp(tap, flow.key.peer, port.inner, n);
+        deliver(tap, flow.key.peer, port.inner, n);
     }
 }
 
