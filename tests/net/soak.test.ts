@@ -4,18 +4,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { random } from "../support/random.ts";
-import { program, testWith, tunDevice } from "../support/requirements.ts";
 import { hostScript, unshareWords } from "./bare-container.ts";
+import { namespaceTest } from "./namespace-test.ts";
 import type { Report } from "./soak/party.ts";
 
 /** TSPOD_SOAK=600 is ten minutes. */
 const seconds = Number(process.env.TSPOD_SOAK ?? 3);
 
-const soakTest = testWith(tunDevice, program("ip", "iproute2"), () =>
-  Bun.spawnSync([...unshareWords, "true"]).exitCode === 0
-    ? undefined
-    : "no user namespace of one's own (unshare -Urnm)",
-);
+const soakTest = namespaceTest();
 
 soakTest(
   `${seconds} seconds of everything at once`,

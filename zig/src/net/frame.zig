@@ -99,7 +99,10 @@ pub fn sendUdpCut(tap: *const Tap, from: Endpoint, to: u16, data_bytes: usize) b
         const part_bytes = @min(part_bytes_max, total - offset);
         const ip = buffer[start + offset - ip_bytes .. start + offset];
         const part: Part = .{ .bytes = part_bytes, .offset = @intCast(offset), .more = offset + part_bytes < total };
-        if (from.address.isV4()) writePartV4(ip[0..20], from.address, own, part) else writePartV6(ip[0..48], from.address, own, part);
+        if (from.address.isV4())
+            writePartV4(ip[0..20], from.address, own, part)
+        else
+            writePartV6(ip[0..48], from.address, own, part);
         const type_: u16 = if (from.address.isV4()) packet.Ethernet.ipv4 else packet.Ethernet.ipv6;
         writeEthernet(tap, type_, start + offset - ip_bytes);
         if (!writeUpTo(tap, .{}, start + offset - ip_bytes - packet.ethernet_bytes, start + offset + part_bytes)) return false;
