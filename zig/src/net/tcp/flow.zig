@@ -147,6 +147,7 @@ pub fn open(flow: *Flow, fd: linux.fd_t) void {
 
 /// It is over. What of it is still in a queue finds a flow that is not used, or another generation.
 pub fn close(flow: *Flow) void {
+    if (!flow.is_used) return; // its descriptor, and soon its place, are another's
     if (flow.fd >= 0) _ = linux.close(flow.fd);
     pool.remove(flow);
 }
@@ -164,6 +165,7 @@ pub fn countOf(tap_index: u8) usize {
 
 /// The far end gets a RST instead of a FIN.
 pub fn abort(flow: *Flow) void {
+    if (!flow.is_used) return;
     host.resetOnClose(flow.fd);
     close(flow);
 }

@@ -102,7 +102,10 @@ pub fn takeOpen(flow: *Flow, segment: *const Segment) void {
     if (segment.flags.syn) return answerNow(flow); // "challenge ACK"
     if (!segment.flags.ack) return;
     if (!takeAcknowledgement(flow, segment)) return;
-    if (segment.data.len > 0 or segment.flags.fin) takeData(flow, segment);
+    if (segment.data.len > 0 or segment.flags.fin) {
+        takeData(flow, segment);
+        if (!flow.is_used) return; // the far end has gone
+    }
     if (flow.is.fin_from and flow.is.fin_acknowledged) {
         if (flow.acknowledged != flow.seq_from) _ = flows.sendSegment(flow, flow.seq_to, .{}, 0);
         return flows.close(flow);
@@ -130,7 +133,7 @@ fn takeAcknowledgement(flow: *Flow, segment: *const Segment) bool {
     if (segment.seq != flow.seq_from) return true; // an answer to a probe of ours, or a probe
     flow.duplicates +|= 1;
     if (flow.duplicates == 3) to_container.rewind(flow);
-    return true;
+    return flow.is_used;
 }
 
 fn discard(flow: *Flow, taken: u32) bool {

@@ -139,3 +139,35 @@ test "whatever a container sends, the streams stay what they are" {
     }
     try std.testing.expect(world.received > 100_000 and world.sent > 100_000);
 }
+
+test "a far end that is gone ends a flow once, wherever that is found out" {
+    const Way = enum { by_data, by_data_after_the_end, by_duplicates };
+    for (std.enums.values(Way)) |way| {
+        var world: World = try .make();
+        defer world.close();
+        const flow = world.flow;
+        var data: [100]u8 = @splat('x');
+        _ = linux.write(world.far, &data, data.len);
+        socket.handle(flow, loop.in); // now something is on its way to the container
+        flow.is.eof = way == .by_data_after_the_end;
+        host.resetOnClose(world.far);
+        _ = linux.close(world.far);
+        world.far = @intCast(linux.dup(world.frames));
+        const before = flows.pool.count;
+        const acknowledgement: packet.Segment = .{
+            .source = 4000,
+            .destination = 80,
+            .seq = flow.seq_from,
+            .ack = flow.seq_taken,
+            .flags = .{ .ack = true },
+            .window = @intCast(flow.window_from >> flow.scale_from),
+            .urgent = 0,
+            .options = "",
+            .data = if (way == .by_duplicates) "" else &data,
+        };
+        for (0..5) |_| if (flow.is_used) from_container.takeOpen(flow, &acknowledgement);
+        if (flow.is_used) socket.handle(flow, loop.wrong | loop.closed);
+        try std.testing.expect(!flow.is_used);
+        try std.testing.expectEqual(before - 1, flows.pool.count);
+    }
+}
