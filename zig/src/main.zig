@@ -166,6 +166,7 @@ test {
     _ = @import("net/live.zig");
     _ = @import("net/splice.zig");
     _ = @import("net/tcp/hostile_test.zig");
+    _ = @import("net/tcp/crowd_test.zig");
     _ = @import("net/neighbours.zig");
     _ = @import("net/switch.zig");
     _ = @import("net/names.zig");
