@@ -20,13 +20,13 @@ const debianTree = (): string | undefined =>
 const test = testWith(program("curl"), program("ssh", "openssh-client"), debianTree);
 
 const serve = [
-  "mkdir -p /run/sshd /root/.ssh",
+  "mkdir -p /run/sshd ~root/.ssh",
   "sed -i 's/^user .*/user root;/' /etc/nginx/nginx.conf",
   "head -c 3000000 /dev/urandom > /var/www/html/big",
   "nginx; iperf3 -s -D",
-  "ssh-keygen -A >/dev/null; ssh-keygen -q -t ed25519 -N '' -f /root/key",
-  "cp /root/key.pub /root/.ssh/authorized_keys; chmod 700 /root /root/.ssh",
-  "/usr/sbin/sshd -o StrictModes=no; sha256sum < /var/www/html/big; cat /root/key; echo up; exec sleep 1000",
+  "ssh-keygen -A >/dev/null; ssh-keygen -q -t ed25519 -N '' -f ~root/key",
+  "cp ~root/key.pub ~root/.ssh/authorized_keys; chmod 700 ~root ~root/.ssh",
+  "/usr/sbin/sshd -o StrictModes=no; sha256sum < /var/www/html/big; cat ~root/key; echo up; exec sleep 1000",
 ].join("\n");
 
 const visit = (gateway: string, http: number, iperf: number): string =>
@@ -79,4 +79,4 @@ test("real programs talk to each other over published ports", async () => {
   expect(inside).toMatch(/Requests\/sec: +[1-9]/);
   expect(inside).toMatch(/receiver/);
   await world.ok("rm", "-f", "-t", "0", "srv");
-});
+}, 120_000);
