@@ -6,6 +6,7 @@ import {
   type CreateOptions,
   formatNetworkMode,
   type HelperSettings,
+  networkUses,
   noNetworkOptions,
   type PublishedPort,
 } from "../spec/index.ts";
@@ -105,9 +106,13 @@ async function claim(context: ContainerContext, container: Container): Promise<D
     helper.networks?.every(({ internal }) => internal) !== false
   ) {
     const { network } = container.options as CreateOptions; // create recorded it
+    const why =
+      networkUses(network) === null
+        ? `has no network of its own to publish from (--network=${formatNetworkMode(network)})`
+        : "is on no network that leads out";
     throw new TspodError(
       "network.unavailable",
-      `Container "${container.name}" has no network of its own to publish from (--network=${formatNetworkMode(network)})`,
+      `Cannot publish: container "${container.name}" ${why}`,
       { next: "create it with --network=private, or on a network that is not internal" },
     );
   }

@@ -39,13 +39,12 @@ export function getNetwork(
 }
 
 /** podman's shape, and docker's words beside it. Those who are on it are the ones that run. */
-export function inspectNetwork(context: Store, network: NetworkRecord) {
-  const { database, paths } = context;
+export function inspectNetwork({ database, paths }: Store, network: NetworkRecord) {
   const names = new Map(listNetworkUsers(database, network.id).map(({ id, name }) => [id, name]));
   const members = listMembers(database, network.id).filter(
     ({ containerId }) => readState(paths, containerId).status === "running",
   );
-  const subnets = [network.subnet4, network.subnet6].filter((one) => one !== null);
+  const subnets = subnetsOf(network);
   const each = <T>(of: (member: MemberRecord, name: string) => T): Record<string, T> =>
     Object.fromEntries(
       members.map((one) => [one.containerId, of(one, names.get(one.containerId) ?? "")]),
@@ -65,7 +64,7 @@ export function inspectNetwork(context: Store, network: NetworkRecord) {
     options: network.options,
     ipam_options: { driver: "host-local" },
     containers: each((member, name) => podmanMember(network, member, name)),
-    ...goNames(network, subnets),
+    ...describeNetwork(network),
     Containers: each((member, name) => ({
       Name: name,
       EndpointID: member.containerId,
@@ -76,8 +75,13 @@ export function inspectNetwork(context: Store, network: NetworkRecord) {
   };
 }
 
-/** docker's, of which podman's templates know some as well. */
-function goNames(network: NetworkRecord, subnets: readonly SubnetRecord[]) {
+function subnetsOf({ subnet4, subnet6 }: NetworkRecord): SubnetRecord[] {
+  return [subnet4, subnet6].filter((one) => one !== null);
+}
+
+/** What docker says of it, of which podman's templates know some as well: all but who is on it. */
+export function describeNetwork(network: NetworkRecord) {
+  const subnets = subnetsOf(network);
   return {
     Name: network.name,
     Id: network.id,

@@ -1,7 +1,7 @@
 /** The other door of network: those that somebody has created, and who is on them. Only who has to do with them loads it. */
 export { createNetwork, type NewNetwork, parseNetworkName, recordNetworkEvent } from "./create.ts";
 export { networkFilter, networkPruneFilter } from "./filters.ts";
-export { getNetwork, inspectNetwork, withLength } from "./find.ts";
+export { describeNetwork, getNetwork, inspectNetwork, withLength } from "./find.ts";
 export { chooseMember, type Membership } from "./members.ts";
 export { pruneNetworks, removeNetwork } from "./remove.ts";
 export { parseSubnets } from "./subnets.ts";

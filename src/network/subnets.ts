@@ -165,27 +165,42 @@ export function refuseTaken({ subnet: text }: SubnetRecord, taken: readonly Take
   );
 }
 
-/** podman's default_subnet_pools, all /24: 10.89.0.0 to 10.255.255.255. */
-const pool = { first: "10.89.0.0/24", last: "10.255.255.0/24" };
+/**
+ * All are /24. The first is podman's default_subnet_pools; a host that has all of 10.0.0.0/8 (companies route it) is not
+ * without networks for that.
+ */
+const pools = [
+  ["10.89.0.0/24", "10.255.255.0/24"],
+  ["172.20.0.0/24", "172.31.255.0/24"],
+  ["192.168.128.0/24", "192.168.255.0/24"],
+] as const;
 const poolStep = 256n;
 
 /** The first that nobody has. Errors: network.no_subnet. */
 export function freeSubnet4(taken: readonly TakenSubnet[]): SubnetRecord {
-  const first = (parseCidr(pool.first) as Subnet).base;
-  const last = (parseCidr(pool.last) as Subnet).base;
+  for (const [first, last] of pools) {
+    const found = freeBetween(first, last, taken);
+    if (found !== null) return withDefaults(found);
+  }
+  throw new TspodError(
+    "network.no_subnet",
+    `There is no free subnet from ${pools.map((ends) => ends.join(" to ")).join(", ")}`,
+    { next: "give one: --subnet, or remove networks that nobody needs: tspod network prune" },
+  );
+}
+
+function freeBetween(from: string, to: string, taken: readonly TakenSubnet[]): Subnet | null {
+  const first = (parseCidr(from) as Subnet).base;
+  const last = (parseCidr(to) as Subnet).base;
   const bits = 24;
   for (let base = first; base <= last; base += poolStep) {
     const subnet: Subnet = { family: 4, base, bits };
     const rival = taken.find((one) => overlap(one.subnet, subnet));
-    if (rival === undefined) return withDefaults(subnet);
+    if (rival === undefined) return subnet;
     // what is large is passed over at once
     if (rival.subnet.bits < bits) base = lastOf(rival.subnet) + 1n - poolStep;
   }
-  throw new TspodError(
-    "network.no_subnet",
-    `There is no free subnet from ${pool.first} to ${pool.last}`,
-    { next: "give one: --subnet, or remove networks that nobody needs: tspod network prune" },
-  );
+  return null;
 }
 
 /** A unique local prefix (RFC 4193): 40 random bits and a random subnet. */

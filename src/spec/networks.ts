@@ -114,6 +114,7 @@ export function networkHosts(
   entries: readonly NetworkEntry[],
   { hostname, name }: { hostname: string; name: string },
 ): { own: string[]; outside: string[] } {
+  if (entries.length === 0) return { own: [`127.0.0.1\t${hostname} ${name}`], outside: [] };
   const own = entries.map(({ address4, names }) => {
     const all = new Set([hostname, name, ...names]);
     return `${bare(address4)}\t${[...all].join(" ")}`;

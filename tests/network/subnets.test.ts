@@ -115,7 +115,10 @@ describe("a free subnet", () => {
     expect(freeSubnet4([]).subnet).toBe("10.89.0.0/24");
     expect(freeSubnet4(taken("10.89.0.0/24", "10.89.1.128/25")).subnet).toBe("10.89.2.0/24");
     expect(freeSubnet4(taken("10.0.0.0/9", "10.128.0.0/10")).subnet).toBe("10.192.0.0/24");
-    expect(() => freeSubnet4(taken("10.0.0.0/8"))).toThrow("There is no free subnet");
+    expect(freeSubnet4(taken("10.0.0.0/8", "172.16.0.0/14")).subnet).toBe("172.20.0.0/24");
+    expect(() => freeSubnet4(taken("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))).toThrow(
+      "There is no free subnet",
+    );
   });
 
   test("of IPv6 is a unique local one", () => {

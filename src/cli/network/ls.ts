@@ -1,7 +1,7 @@
 /** `tspod network ls`. */
-import { inspectNetwork, networkFilter } from "../../network/records.ts";
+import { describeNetwork, networkFilter } from "../../network/records.ts";
 import { listNetworkRecords, type NetworkRecord } from "../../store/networks.ts";
-import { type CliContext, defineCommand } from "../command.ts";
+import { defineCommand } from "../command.ts";
 import { boolean, list, value } from "../flags.ts";
 import { formatRows } from "../output/format.ts";
 import { print } from "../output/print.ts";
@@ -33,7 +33,7 @@ export default defineCommand({
     const matches = networkFilter(context, flags.filter);
     const rows = listNetworkRecords(context.database)
       .filter(matches)
-      .map((network) => networkRow(context, network, { isTruncated: !flags.noTrunc }));
+      .map((network) => networkRow(network, { isTruncated: !flags.noTrunc }));
     if (flags.quiet) await print(rows.map(({ Name }) => `${Name}\n`).join(""));
     else if (flags.format !== null) await print(await formatRows(flags.format, rows, columns));
     else await print(formatTable(columns, rows, { isHeaderless: flags.noheading }));
@@ -44,16 +44,9 @@ export default defineCommand({
 const shortIdLength = 12;
 
 /** Docker's fields, and podman's where docker has none. */
-function networkRow(
-  { paths, database }: CliContext,
-  network: NetworkRecord,
-  { isTruncated }: { isTruncated: boolean },
-) {
+function networkRow(network: NetworkRecord, { isTruncated }: { isTruncated: boolean }) {
   const { id, labels } = network;
-  const { Name, Driver, Scope, Subnets, NetworkInterface, Created } = inspectNetwork(
-    { paths, database },
-    network,
-  );
+  const { Name, Driver, Scope, Subnets, NetworkInterface, Created } = describeNetwork(network);
   return {
     ID: isTruncated ? id.slice(0, shortIdLength) : id,
     ...{ Name, Driver, Scope, Subnets, NetworkInterface, Created },

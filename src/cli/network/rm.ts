@@ -23,7 +23,7 @@ export default defineCommand({
         next: "leave it away, or add -f",
       });
     }
-    return forEachArgument(context, args, async (wanted) => {
+    const remove = async (wanted: string): Promise<string | null> => {
       try {
         const network = getNetwork(context, wanted);
         if (flags.force) await removeUsers(context, network.id, timeoutMs);
@@ -34,9 +34,13 @@ export default defineCommand({
         if (!(flags.force && isGone)) throw error;
         return null;
       }
-    });
+    };
+    return forEachArgument(context, args, remove, exitCodes);
   },
 });
+
+/** podman-network-rm(1). */
+const exitCodes = { "network.not_found": 1, "network.in_use": 2 } as const;
 
 async function removeUsers(
   context: CliContext,
