@@ -154,13 +154,13 @@ function number(name: string, of: (container: Container) => number | null): Key 
 }
 
 /**
- * By what --network says; "bridge" and "default" are docker's names for a private one. A network that was created may be
+ * By what --network says; "bridge", "default" and "podman" are other names for a private one. A network that was created may be
  * named by its id, too.
  */
 function byNetwork({ database }: Store): Key {
   return {
     parse: (wanted) => {
-      const isPrivate = wanted === "bridge" || wanted === "default";
+      const isPrivate = ["bridge", "default", "podman"].includes(wanted);
       const mode = isPrivate ? "private" : wanted;
       const [found] = findNetworkRecords(database, wanted);
       return (container) => {

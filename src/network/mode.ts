@@ -6,8 +6,8 @@ import { toolWords } from "./tool.ts";
 import { parseAddress4, parseAddress6, parseMac, parseNetworkAlias } from "./addresses.ts";
 import { isNetworkName, parseUse } from "./use.ts";
 
-/** docker's and podman's names for a network of one's own. */
-const privateNames = ["private", "bridge", "default"];
+/** docker's and podman's names for a network of one's own; "podman" is what podman's is called. */
+const privateNames = ["private", "bridge", "default", "podman"];
 
 export interface AskedMode {
   network: NetworkMode;

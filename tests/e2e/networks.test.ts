@@ -1,6 +1,6 @@
 /** Networks as records: made, shown, used, left and removed, as podman's and docker's users know it. */
 import { describe, expect } from "bun:test";
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createBox, inspectOne } from "../support/boxes.ts";
 import { registryPrograms, testWith } from "../support/requirements.ts";
@@ -203,6 +203,28 @@ describe("a container on networks", () => {
     expect(entries()).toMatchObject([{ network: "home", interface: "eth0" }]);
     await using other = await createBox(shared.world, "tiny", "true");
     expect(await refused("network", "connect", "home", other.id)).toContain("--network=private");
+  });
+
+  test("is prepared as the store says: system check sees to it", async () => {
+    await ok("network", "create", "checked");
+    await using box = await createBox(shared.world, "--name=odd", "--network=checked", "tiny");
+    expect(await ok("system", "check")).toEndWith("all is well");
+    const file = join(shared.world.root, "data/containers", box.id, "helper.json");
+    const before = readFileSync(file, "utf8");
+    writeFileSync(file, before.replace(/"10\.[0-9.]+\/24"/, '"10.9.9.9/24"'));
+    mkdirSync(join(shared.world.root, "run/networks/gone"), { recursive: true });
+    const { exitCode, stdout } = await shared.world.tspod(["system", "check"]);
+    expect({ exitCode, found: lines(stdout).slice(1) }).toEqual({
+      exitCode: 1,
+      found: [
+        'Container "odd" is prepared for other networks than it is on; --repair mends it',
+        `${shared.world.root}/run/networks/gone belongs to no network; --repair mends it`,
+      ],
+    });
+    await ok("system", "check", "--repair");
+    expect(readFileSync(file, "utf8")).toBe(before);
+    expect(await ok("system", "check")).toEndWith("all is well");
+    await ok("network", "rm", "-f", "checked");
   });
 
   test("without a way out has no ports, and is told so", async () => {

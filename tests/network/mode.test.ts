@@ -15,6 +15,7 @@ describe("parseNetworkMode()", () => {
     ["private", "private"],
     ["bridge", "private"],
     ["default", "private"],
+    ["podman", "private"],
     ["host", "host"],
     ["none", "none"],
     ["container:web", { container: "web" }],
