@@ -109,15 +109,16 @@ function namesOf({ hostname }: Asked, { id, name }: Place, { aliases }: PlacedNe
 
 const nameBytesMax = 253; // RFC 1035
 
-/** What stands in /etc/hosts for the container itself, a line a network, and for the host. */
+/** What stands in /etc/hosts for the container itself, a line an address, and for the host. */
 export function networkHosts(
   entries: readonly NetworkEntry[],
   { hostname, name }: { hostname: string; name: string },
 ): { own: string[]; outside: string[] } {
   if (entries.length === 0) return { own: [`127.0.0.1\t${hostname} ${name}`], outside: [] };
-  const own = entries.map(({ address4, names }) => {
-    const all = new Set([hostname, name, ...names]);
-    return `${bare(address4)}\t${[...all].join(" ")}`;
+  const own = entries.flatMap(({ address4, address6, names }) => {
+    const all = [...new Set([hostname, name, ...names])].join(" ");
+    const addresses = [address4, ...(address6 === null ? [] : [address6])];
+    return addresses.map((address) => `${bare(address)}\t${all}`);
   });
   const out = entries.find(({ internal }) => !internal);
   return { own, outside: out === undefined ? [] : [`${out.gateway4}\t${hostNames.join(" ")}`] };

@@ -1,6 +1,6 @@
 /** Networks as records: made, shown, used, left and removed, as podman's and docker's users know it. */
 import { describe, expect } from "bun:test";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createBox, inspectOne } from "../support/boxes.ts";
 import { registryPrograms, testWith } from "../support/requirements.ts";
@@ -178,7 +178,9 @@ describe("a container on networks", () => {
 
   test("comes to another one and leaves, and is called otherwise", async () => {
     for (const name of ["home", "work"]) await ok("network", "create", name);
+    const mine = "192.0.2.1\tmine\n"; // written by somebody inside
     await using box = await createBox(shared.world, "--name=it", "--network=home", "tiny", "true");
+    appendFileSync(join(shared.world.root, "data/containers", box.id, "hosts"), mine);
     await ok("network", "connect", "--alias", "boss", "work", "it");
     expect(await refused("network", "connect", "work", "it")).toContain('is on network "work" al');
     expect(await ok("ps", "-a", "--format", "{{.Networks}}")).toBe("home,work");
@@ -192,10 +194,10 @@ describe("a container on networks", () => {
     await ok("network", "disconnect", "home", "he");
     expect(entries()).toMatchObject([{ network: "work", interface: "eth1", isDefaultRoute: true }]);
     expect(containerFile(box.id, "hosts")).toMatch(RegExp(`\\n10[.0-9]+\\t${short} he boss\\n10`));
-    expect(lines(containerFile(box.id, "hosts"))).toHaveLength(4);
+    expect(lines(containerFile(box.id, "hosts"))).toHaveLength(5);
     await ok("network", "disconnect", "work", "he");
     expect(entries()).toEqual([]);
-    expect(containerFile(box.id, "hosts")).toEndWith(`\n127.0.0.1\t${short} he\n`);
+    expect(containerFile(box.id, "hosts")).toEndWith(`\n127.0.0.1\t${short} he\n${mine}`);
     expect(await refused("network", "disconnect", "work", "he")).toContain('is not on network "wo');
     const events = ["events", "--stream=false", "-f", "type=network", "--format", "{{.Status}}"];
     expect(lines(await ok(...events, "-f", "network=home"))).toEqual(["create", "disconnect"]);

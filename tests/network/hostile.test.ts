@@ -8,7 +8,7 @@ import { networkPruneFilter } from "../../src/network/records.ts";
 import { chance, mutate } from "../support/fuzz.ts";
 import { random } from "../support/random.ts";
 
-const countEach = 2000;
+const countEach = 500;
 
 const none = {
   ...{ subnet: [], gateway: [], ipRange: [], ipv6: false, internal: false, disableDns: false },

@@ -104,6 +104,12 @@ describe("of several networks", () => {
       outside: ["10.89.0.1\thost.containers.internal host.docker.internal"],
     });
     expect(networkHosts(entries([inside]) ?? [], named).outside).toEqual([]);
+    const both = placed("both", { address6: "fd12::2/64", gateway6: "fd12::1" });
+    expect(networkHosts(entries([both]) ?? [], named).own).toEqual([
+      "10.89.0.2\th web abababababab",
+      "fd12::2\th web abababababab",
+    ]);
+    expect(networkHosts([], named)).toEqual({ own: ["127.0.0.1\th web"], outside: [] });
   });
 
   test("without a default route none has it", () => {

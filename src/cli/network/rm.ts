@@ -2,7 +2,7 @@
 import { getContainer, removeContainer } from "../../container/index.ts";
 import { TspodError } from "../../errors.ts";
 import { getNetwork, removeNetwork } from "../../network/records.ts";
-import { listNetworkUsers } from "../../store/networks.ts";
+import { listNetworkUsers, type NetworkRecord } from "../../store/networks.ts";
 import { type CliContext, defineCommand } from "../command.ts";
 import { forEachArgument } from "../each.ts";
 import { boolean, value } from "../flags.ts";
@@ -26,8 +26,8 @@ export default defineCommand({
     const remove = async (wanted: string): Promise<string | null> => {
       try {
         const network = getNetwork(context, wanted);
-        if (flags.force) await removeUsers(context, network.id, timeoutMs);
-        removeNetwork(context, network);
+        if (flags.force) await removeWithUsers(context, network, timeoutMs);
+        else removeNetwork(context, network);
         return network.name;
       } catch (error) {
         const isGone = error instanceof TspodError && error.code === "network.not_found";
@@ -41,6 +41,25 @@ export default defineCommand({
 
 /** podman-network-rm(1). */
 const exitCodes = { "network.not_found": 1, "network.in_use": 2 } as const;
+
+/** Containers that come meanwhile are some of them, too; a crowd that never ends is told of. */
+const roundsMax = 8;
+
+async function removeWithUsers(
+  context: CliContext,
+  network: NetworkRecord,
+  timeoutMs: number | null,
+): Promise<void> {
+  for (let round = 1; ; round++) {
+    await removeUsers(context, network.id, timeoutMs);
+    try {
+      return removeNetwork(context, network);
+    } catch (error) {
+      const isInUse = error instanceof TspodError && error.code === "network.in_use";
+      if (!isInUse || round === roundsMax) throw error;
+    }
+  }
+}
 
 async function removeUsers(
   context: CliContext,
