@@ -34,9 +34,8 @@ export function rewriteNames(
   before: Named,
   after: Named,
 ): void {
-  const config = readContainerFile<RuntimeSpec>(context, id, "config.json");
-  const hostname = config.hostname ?? context.host.hostname;
   const directory = containerDirectory(context.paths, id);
+  const hostname = hostnameOf(context, id, directory);
   const linesOf = ({ name, entries }: Named): string[] => {
     const { own, outside } = networkHosts(entries, { hostname, name });
     return [...own, ...outside];
@@ -45,6 +44,32 @@ export function rewriteNames(
   const server = ({ entries }: Named): string[] =>
     entries.slice(0, 1).map(({ dns4 }) => `nameserver ${dns4}`);
   replaceLines(join(directory, "resolv.conf"), server(before), server(after));
+}
+
+/** The one that its files were made with: of the file that says so, if it has one. */
+function hostnameOf(context: ContainerContext, id: string, directory: string): string {
+  const [line = ""] = beginningOf(`${directory}/hostname`).split("\n", 1);
+  if (/^[\w.-]{1,255}$/.test(line)) return line; // somebody inside may have written there
+  const { hostname } = readContainerFile<RuntimeSpec>(context, id, "config.json");
+  return hostname ?? context.host.hostname;
+}
+
+const hostnameBytesMax = 256;
+
+/** "": it is not there (--no-hostname). */
+function beginningOf(path: string): string {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+  } catch {
+    return "";
+  }
+  try {
+    const bytes = Buffer.alloc(hostnameBytesMax);
+    return bytes.toString("latin1", 0, readSync(descriptor, bytes));
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /** Where the first of the old ones stood, the new ones stand; a file that is not ours any more is left as it is. */

@@ -80,10 +80,14 @@ export function planNetworks(
   options: CreateOptions,
 ): NetworkPlan {
   const choose = (): Membership[] => {
+    const uses = networkUses(options.network) ?? [];
+    const asked = uses.flatMap((use) => use.interface ?? []);
     const interfaces: string[] = [];
-    return (networkUses(options.network) ?? []).map((use) => {
+    return uses.map((use) => {
       const network = getNetwork(context, use.name);
-      const known = { containerId: id, interfaces };
+      // what is numbered keeps out of the way of what has been called by name
+      const reserved = use.interface === null ? asked : [];
+      const known = { containerId: id, interfaces: [...interfaces, ...reserved] };
       const member = chooseMember(context.database, network, use, known);
       interfaces.push(member.interface);
       return { network, member };

@@ -159,6 +159,21 @@ describe("a container on networks", () => {
     expect(await ok("ps", "-aq")).toBe("");
   });
 
+  test("has interfaces called as it was asked, and numbers for the others", async () => {
+    for (const name of ["lan", "wan"]) await ok("network", "create", name);
+    const flags = ["--network=lan", "--network=wan:interface_name=eth0"];
+    await using box = await createBox(shared.world, ...flags, "tiny");
+    const { networks } = JSON.parse(containerFile(box.id, "helper.json"));
+    expect(networks).toMatchObject([
+      { network: "lan", interface: "eth1" },
+      { network: "wan", interface: "eth0" },
+    ]);
+    expect(
+      await refused("create", flags[1] ?? "", "--network=lan:interface_name=eth0", "tiny"),
+    ).toContain('It has an interface "eth0" already');
+    await ok("network", "rm", "-f", "lan", "wan");
+  });
+
   test("many at once have addresses of their own", async () => {
     await ok("network", "create", "crowd");
     const count = 8;
