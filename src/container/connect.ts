@@ -1,7 +1,7 @@
 /**
- * A container comes to a network, or leaves it, while it is there: at once when it runs, and from now on. First it is
- * recorded, in the row and in its files, then its monitor is told; a command that was killed in between is ended by the
- * same command.
+ * A container comes to a network, or leaves it, while it is there: at once when it runs, and from now on. First its files
+ * say so, then its monitor is told; its row comes before both, and goes after them, for it holds the address. A command that
+ * was killed in between is ended by the same command.
  */
 import { control } from "../helper/index.ts";
 import { TspodError } from "../errors.ts";
@@ -19,7 +19,6 @@ import {
   deleteMember,
   insertMember,
   listMemberships,
-  type MemberRecord,
   type NetworkRecord,
 } from "../store/networks.ts";
 import { claimContainer } from "./claim.ts";
@@ -73,21 +72,22 @@ export async function disconnectContainer(
   const { network: mode } = container.options as CreateOptions; // create recorded it
   if (networkUses(mode) === null) throw notConnected(container, network);
   using _lease = await claim(context, container);
-  const forgotten = transact(context.database, () => forget(context, container, network), {
-    durable: true,
-  });
+  const isRecorded = listMemberships(context.database, container.id).some(
+    ({ networkId }) => networkId === network.id,
+  );
+  // the row goes last: nobody else is to have its address before it has left
+  if (isRecorded) refreshNetworks(context, getContainer(context, container.id), network.id);
   try {
     const answer = await tell(context, container, { op: "disconnect", network: network.id });
-    if (forgotten === null && answer !== "done") throw notConnected(container, network);
+    if (!isRecorded && answer !== "done") throw notConnected(container, network);
   } catch (error) {
     const isForced = force && error instanceof TspodError && error.code === "network.failed";
     if (!isForced) {
-      if (forgotten !== null) {
-        transact(context.database, () => restore(context, container, forgotten), { durable: true });
-      }
+      if (isRecorded) refreshNetworks(context, getContainer(context, container.id));
       throw error;
     }
   }
+  transact(context.database, () => forget(context, container, network), { durable: true });
   recordNetworkEvent(context, "disconnect", network, container.id);
 }
 
@@ -115,36 +115,11 @@ async function claim(context: ContainerContext, container: Container): Promise<D
   });
 }
 
-interface Forgotten {
-  member: MemberRecord;
-  /** All that it was on. */
-  uses: NetworkUse[];
-}
-
-/** Inside a transaction. Null: it was not on it. */
-function forget(
-  context: ContainerContext,
-  container: Container,
-  { id, name }: NetworkRecord,
-): Forgotten | null {
-  const known = listMemberships(context.database, container.id);
-  const member = known.find(({ networkId }) => networkId === id);
-  if (member === undefined) return null;
-  deleteMember(context.database, container.id, id);
+/** Inside a transaction. Once more is no error. */
+function forget(context: ContainerContext, container: Container, network: NetworkRecord): void {
+  if (!deleteMember(context.database, container.id, network.id)) return;
   const current = getContainer(context, container.id);
-  const uses = networkUses((current.options as CreateOptions).network) ?? []; // create recorded it
-  recordUses(context, current, () => uses.filter((use) => use.name !== name));
-  return { member, uses };
-}
-
-/** Inside a transaction. */
-function restore(
-  context: ContainerContext,
-  container: Container,
-  { member, uses }: Forgotten,
-): void {
-  insertMember(context.database, member);
-  recordUses(context, getContainer(context, container.id), () => uses);
+  recordUses(context, current, (uses) => uses.filter(({ name }) => name !== network.name));
 }
 
 /** Inside a transaction, after the rows have changed. */

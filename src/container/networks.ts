@@ -140,12 +140,15 @@ export function listContainerNetworks(
   }));
 }
 
-/** What its monitor is to be told. Undefined: there is nothing to be made. Errors: network.unavailable. */
+/** What its monitor is to be told; `without` a network that it is about to leave. Undefined: there is nothing to be made. */
 export function entriesOf(
   context: ContainerContext,
   { id, name, options }: Pick<ContainerRecord, "id" | "name" | "options">,
+  without?: string,
 ): NetworkEntry[] | undefined {
-  const networks = listContainerNetworks(context, id).map((one) => placed(context, one));
+  const networks = listContainerNetworks(context, id)
+    .filter(({ network }) => network.id !== without)
+    .map((one) => placed(context, one));
   const containerDir = containerDirectory(context.paths, id);
   const asked = options as CreateOptions; // create recorded it
   return networkEntries(asked, context.host, { id, name, containerDir, networks });
@@ -155,14 +158,18 @@ export function entriesOf(
  * The container's files as its rows are: a command that was killed may have changed some of them only. helper.json comes
  * last, for what it says tells which lines in the others are ours.
  */
-export function refreshNetworks(context: ContainerContext, record: ContainerRecord): void {
+export function refreshNetworks(
+  context: ContainerContext,
+  record: ContainerRecord,
+  without?: string,
+): void {
   const { id, name } = record;
   const { networks: before, ...helper } = readContainerFile<HelperSettings>(
     context,
     id,
     "helper.json",
   );
-  const networks = entriesOf(context, record);
+  const networks = entriesOf(context, record, without);
   if (helper.name === name && Bun.deepEquals(before, networks)) return;
   const old = { name: helper.name, entries: before ?? [] };
   rewriteNames(context, id, old, { name, entries: networks ?? [] });
