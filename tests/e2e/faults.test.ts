@@ -4,25 +4,17 @@
  * next command works, everything there is can be inspected, what was there before still is, and all of it can be removed.
  * TSPOD_FAULTS=all tries every call of every command, which takes an hour or more; otherwise some of each, by a seed.
  */
-import { afterAll, describe, expect } from "bun:test";
-import { faultPoints, runWithFault, sample, userNamespace } from "../support/faults.ts";
+import { describe, expect } from "bun:test";
+import { type FaultCommand, killAtAnyCall } from "../support/faults.ts";
 import { leftovers, processesOf } from "../support/leaks.ts";
-import { random } from "../support/random.ts";
 import { reboot } from "../support/reboot.ts";
 import { program, registryPrograms, testWith } from "../support/requirements.ts";
-import { sharedWorld } from "../support/shared-world.ts";
 import { until } from "../support/wait.ts";
 import type { World } from "../support/world.ts";
 
 const test = testWith(...registryPrograms, program("strace"));
-const triesAll = process.env.TSPOD_FAULTS === "all";
-const trialsEach = 4;
-const timeoutMs = triesAll ? 7_200_000 : 120_000;
 
-interface Command {
-  words: string[];
-  /** What makes its world. */
-  before?: string[][];
+interface Command extends FaultCommand {
   /** What takes away whatever it may have made besides containers, or not. */
   after?: string[][];
 }
@@ -101,48 +93,29 @@ let trials = 0;
 let hits = 0;
 
 describe("kill -9 at any system call of", () => {
-  const namespace = userNamespace();
-  const shared = sharedWorld({ images: ["tiny"], prefix: namespace.enter });
-  afterAll(() => namespace[Symbol.dispose]()); // after the world, which is removed from within
-
-  test.each(commands.map((command) => [command.words.join(" "), command] as const))(
-    "tspod %s",
-    async (_, command) => {
-      const { world } = shared;
-      const chance = random();
-      await world.tspod([
-        "create",
-        "--name",
-        "kept",
-        "-l",
-        "keep",
-        "-v",
-        "kept:/data",
-        "tiny",
-        "true",
-      ]);
-      await world.ok("run", "--rm", "-v", "kept:/data", "tiny", "sh", "-c", "echo sound >/data/it");
-      await prepare(world, command);
-      const points = await faultPoints(world, command.words, () => clear(world, command));
-      const chosen = triesAll ? points : sample(chance, points, trialsEach);
-      for (const [trial, point] of chosen.entries()) {
-        await prepare(world, command);
-        const { exitCode } = await runWithFault(world, command.words, point);
-        trials += 1;
-        if (exitCode !== 0) hits += 1;
-        const isRebooted = trial % 2 === 1;
-        if (isRebooted) await reboot(world);
-        const after = isRebooted ? ", and a reboot" : "";
-        await expectSound(world, `seed ${chance.seed}: ${point.call} number ${point.nth}${after}`);
-      }
+  killAtAnyCall<Command>({
+    ...{ images: ["tiny"], commands, trialsEach: 4 },
+    ...{ setUp, prepare, clear, expectSound },
+    async afterKill(world, trial, { exitCode }) {
+      trials += 1;
+      if (exitCode !== 0) hits += 1;
+      if (trial % 2 === 0) return "";
+      await reboot(world);
+      return ", and a reboot";
     },
-    timeoutMs,
-  );
+  });
 });
 
 test("most kills have hit the command itself", () => {
   expect(hits * 2).toBeGreaterThanOrEqual(trials);
 });
+
+/** A container that must outlive everything, with data in its volume. */
+async function setUp(world: World): Promise<void> {
+  const kept = ["--name", "kept", "-l", "keep", "-v", "kept:/data", "tiny", "true"];
+  await world.tspod(["create", ...kept]);
+  await world.ok("run", "--rm", "-v", "kept:/data", "tiny", "sh", "-c", "echo sound >/data/it");
+}
 
 /** Only what is kept, and what the command needs. */
 async function prepare(world: World, command: Command): Promise<void> {

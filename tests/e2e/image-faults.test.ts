@@ -1,59 +1,32 @@
 /**
- * kill -9 at chosen system calls of the commands that name, save, load and remove images: afterwards each image is there
- * as a whole or not at all, the layout that others read names nothing that is missing, and the next command clears the rest.
+ * kill -9 at chosen system calls of the commands that name, save, load and remove images and artifacts: afterwards each is
+ * there as a whole or not at all, the layout that others read names nothing that is missing, and the next command clears
+ * the rest.
  */
-import { afterAll, describe, expect } from "bun:test";
+import { describe, expect } from "bun:test";
 import { Database } from "bun:sqlite";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { faultPoints, runWithFault, sample, userNamespace } from "../support/faults.ts";
-import { random } from "../support/random.ts";
-import { program, registryPrograms, testWith } from "../support/requirements.ts";
-import { sharedWorld } from "../support/shared-world.ts";
+import { type FaultCommand, killAtAnyCall } from "../support/faults.ts";
 import type { World } from "../support/world.ts";
 
-const test = testWith(...registryPrograms, program("strace"));
-const triesAll = process.env.TSPOD_FAULTS === "all";
-const trialsEach = 3;
-const timeoutMs = triesAll ? 7_200_000 : 120_000;
-
-interface Command {
-  words: string[];
-  before?: string[][];
-}
-
-const commands: Command[] = [
+const commands: FaultCommand[] = [
   { words: ["tag", "tiny", "it", "it:2"] },
   { words: ["untag", "tiny", "it"], before: [["tag", "tiny", "it"]] },
   { words: ["load", "-q", "-i", "docker.tar"] },
   { words: ["load", "-q", "-i", "oci.tar"] },
   { words: ["save", "-o", "it.tar", "tiny"] },
   { words: ["rmi", "layered"], before: [["load", "-q", "-i", "oci.tar"]] },
+  { words: ["artifact", "add", "--replace", "it", "docker.tar"] },
+  { words: ["artifact", "rm", "it"], before: [["artifact", "add", "it", "docker.tar"]] },
   { words: ["image", "prune", "-f", "-a"], before: [["load", "-q", "-i", "docker.tar"]] },
 ];
 
 describe("kill -9 at any system call of", () => {
-  const namespace = userNamespace();
-  const shared = sharedWorld({ images: ["tiny", "layered"], prefix: namespace.enter });
-  afterAll(() => namespace[Symbol.dispose]());
-
-  test.each(commands.map((command) => [command.words.join(" "), command] as const))(
-    "tspod %s",
-    async (_, command) => {
-      const { world } = shared;
-      const chance = random();
-      await saveOnce(world);
-      await prepare(world, command);
-      const points = await faultPoints(world, command.words, () => clear(world));
-      const chosen = triesAll ? points : sample(chance, points, trialsEach);
-      for (const point of chosen) {
-        await prepare(world, command);
-        await runWithFault(world, command.words, point);
-        await expectSound(world, `seed ${chance.seed}: ${point.call} number ${point.nth}`);
-      }
-    },
-    timeoutMs,
-  );
+  killAtAnyCall({
+    ...{ images: ["tiny", "layered"], commands, trialsEach: 3 },
+    ...{ setUp: saveOnce, prepare, clear, expectSound },
+  });
 });
 
 async function saveOnce(world: World): Promise<void> {
@@ -63,13 +36,14 @@ async function saveOnce(world: World): Promise<void> {
   await world.ok("create", "--name", "user", "tiny", "true"); // prune leaves it alone
 }
 
-async function prepare(world: World, { before = [] }: Command): Promise<void> {
+async function prepare(world: World, { before = [] }: FaultCommand): Promise<void> {
   await clear(world);
   for (const words of before) await world.ok(...words);
 }
 
 async function clear(world: World): Promise<void> {
   for (const name of ["it", "it:2", "layered"]) await world.tspod(["rmi", "-f", name]);
+  await world.ok("artifact", "rm", "-a");
   await world.ok("image", "prune", "-f"); // what a killed load has got as far as a layer or a blob
 }
 

@@ -3,27 +3,14 @@
  * there as a whole or not at all, a half-made copy of the image's files is never taken for all of them, what others have
  * is untouched, and nothing is left once the next command has run.
  */
-import { afterAll, describe, expect } from "bun:test";
+import { describe, expect } from "bun:test";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { faultPoints, runWithFault, sample, userNamespace } from "../support/faults.ts";
+import { type FaultCommand, killAtAnyCall } from "../support/faults.ts";
 import { leftovers } from "../support/leaks.ts";
-import { random } from "../support/random.ts";
-import { program, registryPrograms, testWith } from "../support/requirements.ts";
-import { sharedWorld } from "../support/shared-world.ts";
 import type { World } from "../support/world.ts";
 
-const test = testWith(...registryPrograms, program("strace"));
-const triesAll = process.env.TSPOD_FAULTS === "all";
-const trialsEach = 4;
-const timeoutMs = triesAll ? 7_200_000 : 120_000;
-
-interface Command {
-  words: string[];
-  before?: string[][];
-}
-
-const commands: Command[] = [
+const commands: FaultCommand[] = [
   { words: ["volume", "create", "it"] },
   {
     words: ["volume", "rm", "it"],
@@ -38,30 +25,14 @@ const commands: Command[] = [
 ];
 
 describe("kill -9 at any system call of", () => {
-  const namespace = userNamespace();
-  const shared = sharedWorld({ images: ["tiny", "volumes"], prefix: namespace.enter });
-  afterAll(() => namespace[Symbol.dispose]());
-
-  test.each(commands.map((command) => [command.words.join(" "), command] as const))(
-    "tspod %s",
-    async (_, command) => {
-      const { world } = shared;
-      const chance = random();
-      await prepare(world, command);
-      const points = await faultPoints(world, command.words, () => clear(world));
-      const chosen = triesAll ? points : sample(chance, points, trialsEach);
-      for (const point of chosen) {
-        await prepare(world, command);
-        await runWithFault(world, command.words, point);
-        await expectSound(world, `seed ${chance.seed}: ${point.call} number ${point.nth}`);
-      }
-    },
-    timeoutMs,
-  );
+  killAtAnyCall({
+    ...{ images: ["tiny", "volumes"], commands, trialsEach: 4 },
+    ...{ prepare, clear, expectSound },
+  });
 });
 
 /** What is kept, with a user, and what the command needs. */
-async function prepare(world: World, { before = [] }: Command): Promise<void> {
+async function prepare(world: World, { before = [] }: FaultCommand): Promise<void> {
   await clear(world);
   await world.tspod(["secret", "create", "kept", "/etc/hostname"]);
   const write = ["tiny", "sh", "-c", "echo mine > /x/mine"];

@@ -5,14 +5,17 @@
  * A traced newuidmap has no privilege, so the command runs as root of a user namespace with all of the caller's ids, in
  * which nobody needs newuidmap: the store looks the same from there.
  */
+import { afterAll, beforeAll } from "bun:test";
 import { readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { Random } from "./random.ts";
+import { type Random, random } from "./random.ts";
+import { program, registryPrograms, testWith } from "./requirements.ts";
+import { sharedWorld } from "./shared-world.ts";
 import { until } from "./wait.ts";
 import { type Result, tspodFile, type World } from "./world.ts";
 
 /** The `nth` call of that name in one process, counted from 1. */
-export interface FaultPoint {
+interface FaultPoint {
   call: string;
   nth: number;
 }
@@ -25,17 +28,17 @@ const changing =
   fork,vfork,execve,execveat,bind,listen,connect,accept4,prctl,capset,setresuid,setresgid,setsid,kill,pidfd_send_signal,
   waitid,wait4,epoll_ctl,exit_group,copy_file_range,sendfile,splice,flock,fcntl`.replace(/\s/g, "");
 
-/** A user namespace for a file of tests, and the words that run a program in it. It ends with us. */
-export function userNamespace(): Disposable & { enter: readonly string[] } {
-  const holder = Bun.spawn(
-    ["unshare", "--map-root-user", "--map-auto", "--", "sh", "-c", "echo; read _"],
-    {
-      stdin: "pipe",
-      stdout: "pipe",
-    },
-  );
+/** A user namespace for a file of tests, and the words that run a program in it once it is ready. It ends with us. */
+function userNamespace(): Disposable & { enter: readonly string[]; ready(): Promise<void> } {
+  const words = ["unshare", "--map-root-user", "--map-auto", "--", "sh", "-c", "echo; read _"];
+  const holder = Bun.spawn(words, { stdin: "pipe", stdout: "pipe" });
   return {
     enter: ["sh", "-c", 'exec nsenter -U -t "$0" --preserve-credentials -- "$@"', `${holder.pid}`],
+    /** It speaks when it is inside: before that it would be entered as the namespace that we are in. */
+    async ready() {
+      const { done } = await holder.stdout.getReader().read();
+      if (done) throw new Error("unshare --map-auto has made no user namespace");
+    },
     [Symbol.dispose]: () => holder.kill("SIGKILL"),
   };
 }
@@ -77,7 +80,7 @@ async function trace(world: World, options: string[], words: string[]): Promise<
  * Every place where a kill could make a difference in what `words` does, or what it leaves in the background does until
  * `end` is through, which must end that.
  */
-export async function faultPoints(
+async function faultPoints(
   world: World,
   words: string[],
   end: () => Promise<void>,
@@ -112,7 +115,7 @@ function isRunning(file: string): boolean {
 }
 
 /** Run it and kill whoever makes that call; what stays in the background is killed when it makes it later. */
-export async function runWithFault(
+async function runWithFault(
   world: World,
   words: string[],
   { call, nth }: FaultPoint,
@@ -121,8 +124,67 @@ export async function runWithFault(
   return trace(world, inject, words);
 }
 
+/** A command that is killed, and what its world needs. */
+export interface FaultCommand {
+  words: string[];
+  before?: string[][];
+}
+
+export interface FaultTrials<Command extends FaultCommand> {
+  /** What the world has. */
+  images: string[];
+  commands: readonly Command[];
+  /** Of each command, unless TSPOD_FAULTS=all: then every call. */
+  trialsEach: number;
+  /** Once for each command, before anything else. */
+  setUp?(world: World): Promise<void>;
+  /** Before each trial: only what is kept, and what the command needs. */
+  prepare(world: World, command: Command): Promise<void>;
+  /** Takes away whatever the command may have made. */
+  clear(world: World, command: Command): Promise<void>;
+  /** After the kill; what more has been done is said with a failure. */
+  afterKill?(world: World, trial: number, result: Result): Promise<string>;
+  /** What must be true after any kill. `what` says which it was. */
+  expectSound(world: World, what: string): Promise<void>;
+}
+
+const triesAll = process.env.TSPOD_FAULTS === "all";
+const testTimeoutMs = triesAll ? 7_200_000 : 120_000;
+
+/**
+ * The tests of a file: each command is killed at some of its system calls, chosen by a seed, or with TSPOD_FAULTS=all at
+ * every one, which takes an hour or more.
+ */
+export function killAtAnyCall<Command extends FaultCommand>(trials: FaultTrials<Command>): void {
+  const test = testWith(...registryPrograms, program("strace"));
+  const namespace = userNamespace();
+  beforeAll(() => namespace.ready());
+  const shared = sharedWorld({ images: trials.images, prefix: namespace.enter });
+  afterAll(() => namespace[Symbol.dispose]()); // after the world, which is removed from within
+
+  test.each(trials.commands.map((command) => [command.words.join(" "), command] as const))(
+    "tspod %s",
+    async (_, command) => {
+      const { world } = shared;
+      const chance = random();
+      await trials.setUp?.(world);
+      await trials.prepare(world, command);
+      const points = await faultPoints(world, command.words, () => trials.clear(world, command));
+      const chosen = triesAll ? points : sample(chance, points, trials.trialsEach);
+      for (const [trial, point] of chosen.entries()) {
+        await trials.prepare(world, command);
+        const result = await runWithFault(world, command.words, point);
+        const more = (await trials.afterKill?.(world, trial, result)) ?? "";
+        const what = `seed ${chance.seed}: ${point.call} number ${point.nth}${more}`;
+        await trials.expectSound(world, what);
+      }
+    },
+    testTimeoutMs,
+  );
+}
+
 /** `count` of them, or all when there are no more. */
-export function sample(chance: Random, points: readonly FaultPoint[], count: number): FaultPoint[] {
+function sample(chance: Random, points: readonly FaultPoint[], count: number): FaultPoint[] {
   const rest = [...points];
   const taken: FaultPoint[] = [];
   while (taken.length < count && rest.length > 0) {
