@@ -45,6 +45,31 @@ function contentOf({ context: { paths } }: TestStore): { blobs: string[]; layers
   return { blobs: readdirSync(paths.blobs), layers: readdirSync(paths.layers) };
 }
 
+const [topId, baseId] = ["a".repeat(64), "b".repeat(64)];
+
+/** Docker's before 1.10: one layer below another. */
+function legacy(
+  changes: { repositories?: object; parent?: string; json?: object; withLayers?: boolean } = {},
+): Entry[] {
+  const { repositories = { "old/app": { "1": topId, "2": topId } }, withLayers = true } = changes;
+  const ran = { Cmd: ["/bin/sh", "-c", "#(nop) ADD file"] };
+  const base = { id: baseId, created: "2014-05-06T07:08:09Z", container_config: ran, Size: 5 };
+  const top = { ...base, id: topId, parent: changes.parent ?? baseId, comment: "above" };
+  const own = { os: "linux", architecture: "amd64", config: { Cmd: ["sh"], Env: ["A=1"] } };
+  return [
+    { path: "repositories", content: JSON.stringify(repositories) },
+    { path: `${topId}/json`, content: JSON.stringify({ ...top, ...own, ...changes.json }) },
+    { path: `${baseId}/json`, content: JSON.stringify(base) },
+    ...(withLayers
+      ? [
+          { path: `${topId}/VERSION`, content: "1.0" },
+          { path: `${topId}/layer.tar`, content: emptyLayer },
+          { path: `${baseId}/layer.tar`, content: layer },
+        ]
+      : []),
+  ];
+}
+
 /** An OCI layout as entries. */
 function layout(changes: { index?: object; manifest?: object; blob?: Uint8Array } = {}): Entry[] {
   const type = (name: string): string => `application/vnd.oci.image.${name}`;
@@ -108,6 +133,32 @@ describe("loadImages()", () => {
     expect(store.litter()).toEqual([]);
   });
 
+  test("reads what docker wrote before 1.10, and makes its config", async () => {
+    await using store = makeStore();
+    for (const order of [legacy(), legacy().toReversed()]) {
+      expect(await load(store, await tarOf(order))).toEqual([
+        ...["docker.io/old/app:1", "docker.io/old/app:2"],
+      ]);
+    }
+    const [record, ...others] = listImages(store.context);
+    expect(others).toEqual([]);
+    expect(JSON.parse(record?.configText ?? "")).toEqual({
+      ...{ created: "2014-05-06T07:08:09Z", comment: "above", os: "linux", architecture: "amd64" },
+      container_config: { Cmd: ["/bin/sh", "-c", "#(nop) ADD file"] },
+      config: { Cmd: ["sh"], Env: ["A=1"] },
+      rootfs: { type: "layers", diff_ids: [digestOf(layer), digestOf(emptyLayer)] },
+      history: [
+        { created: "2014-05-06T07:08:09Z", created_by: "/bin/sh -c #(nop) ADD file" },
+        {
+          ...{ created: "2014-05-06T07:08:09Z", created_by: "/bin/sh -c #(nop) ADD file" },
+          comment: "above",
+        },
+      ],
+    });
+    expect(record?.layers).toHaveLength(2);
+    expect(store.litter()).toEqual([]);
+  });
+
   test("a pull of the same files has its own blobs all the same", async () => {
     await using registry = await startScriptedRegistry(await scriptedImage({ layers: [layer] }));
     await using store = makeStore({ mirror: registry.address });
@@ -152,7 +203,28 @@ describe("loadImages()", () => {
   test.each<[string, Entry[], RegExp]>([
     ["nothing", [], /no manifest\.json and no index\.json/],
     ["files alone", [layerEntry], /tspod import/],
-    ["docker before 1.10", [{ path: "repositories", content: "{}" }], /before 1\.10/],
+    ["docker before 1.10, without an image", legacy({ repositories: {} }), /no image/],
+    [
+      "docker before 1.10, with an id that leads out",
+      legacy({ repositories: { app: { a: "../../x" } } }),
+      /no id of a layer/,
+    ],
+    [
+      "docker before 1.10, with a layer above itself",
+      legacy({ parent: topId }),
+      /more than \d+ layers/,
+    ],
+    [
+      "docker before 1.10, without what is below",
+      legacy({ parent: "c".repeat(64) }),
+      /is not in it/,
+    ],
+    [
+      "docker before 1.10, with nonsense",
+      legacy({ json: { container_config: 3 } }),
+      /container_config/,
+    ],
+    ["docker before 1.10, without its files", legacy({ withLayers: false }), /layer\.tar/],
     ["an empty list", [{ path: "manifest.json", content: "[]" }], /holds no image/],
     ["no JSON", [{ path: "manifest.json", content: "[{" }], /not JSON/],
     ["no config", [manifestEntry(), layerEntry], /"config\.json" is not in it/],

@@ -1,7 +1,7 @@
 /**
- * Archives of images, into the store: docker's (manifest.json), OCI layouts (index.json) and skopeo's directories, as
- * streams, plain or compressed. An archive is read once, from its beginning to its end; nothing is recorded before all of
- * it has been seen. What it says is believed only where digests prove it.
+ * Archives of images, into the store: docker's (manifest.json, or before 1.10 repositories), OCI layouts (index.json) and
+ * skopeo's directories, as streams, plain or compressed. An archive is read once, from its beginning to its end; nothing is
+ * recorded before all of it has been seen. What it says is believed only where digests prove it.
  */
 import { TspodError } from "../../errors.ts";
 import {
@@ -40,6 +40,7 @@ import { ensureLayers, type WantedLayer } from "../layers.ts";
 import { wire } from "../make-image.ts";
 import { removeFiles } from "../remove.ts";
 import { layoutImages, type LayoutImage } from "./layout.ts";
+import { legacyImages } from "./legacy.ts";
 import { type ArchiveEntry, readTar } from "./read-tar.ts";
 import { Spool } from "./spool.ts";
 
@@ -111,12 +112,7 @@ async function findImages(spool: Spool, what: string): Promise<FoundImage[]> {
   const manifest = spool.findText("manifest.json");
   const index = spool.findText("index.json");
   if (manifest?.trimStart().startsWith("[") === true) {
-    const images = parseDockerArchive(manifest, what);
-    if (images.length === 0) throw spool.invalid("it holds no image");
-    return images.map(({ names, ...image }) => ({
-      ...{ kind: "archive", names: names.map((name) => canonical(name, what)) },
-      ...image,
-    }));
+    return archived(spool, parseDockerArchive(manifest, what), what);
   }
   if (index !== undefined || manifest !== undefined) {
     const images = await layoutImages(spool, { index, manifest }, what);
@@ -126,16 +122,22 @@ async function findImages(spool: Spool, what: string): Promise<FoundImage[]> {
       ...image,
     }));
   }
-  if (spool.findText("repositories") !== undefined) {
-    throw spool.invalid(
-      "it is in the format docker had before 1.10 (2016)",
-      "load it with a current docker or podman, and save it again",
-    );
+  const repositories = spool.findText("repositories");
+  if (repositories !== undefined) {
+    return archived(spool, await legacyImages(spool, repositories, what), what);
   }
   throw spool.invalid(
     "it holds no manifest.json and no index.json, so no image",
     "tspod import makes an image of an archive of files",
   );
+}
+
+function archived(spool: Spool, images: readonly ArchivedImage[], what: string): FoundImage[] {
+  if (images.length === 0) throw spool.invalid("it holds no image");
+  return images.map(({ names, ...image }) => ({
+    ...{ kind: "archive", names: names.map((name) => canonical(name, what)) },
+    ...image,
+  }));
 }
 
 /** Names are words of strangers: one that is none is said to be in the archive. */

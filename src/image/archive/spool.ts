@@ -66,6 +66,11 @@ export class Spool implements AsyncDisposable {
     return this.#texts.get(name);
   }
 
+  /** A text that the archive does not have, but means. */
+  remember(name: string, text: string): void {
+    this.#texts.set(name, text);
+  }
+
   /** A text by name, or a blob that is one. Errors: image.invalid. */
   async text(name: string): Promise<string> {
     const found = this.#texts.get(this.#follow(name));
