@@ -117,7 +117,9 @@ export function findImageById(database: Database, hex: string): StoredImage | un
   return rows[0] === undefined ? undefined : stored(rows[0]);
 }
 
-type RecordRow = Row & {
+type RecordRow = Omit<Row, "config"> & {
+  /** Null: left in the database. */
+  config: string | null;
   names: string;
   manifest_digest: string;
   manifest: string;
@@ -127,11 +129,15 @@ type RecordRow = Row & {
   pulled_at: string;
 };
 
-/** All images, the newest first; or only that one. */
+/**
+ * All images, the newest first; or only that one. Of all, the config is read when somebody asks for it: it is always the
+ * same, for its digest is the image's id.
+ */
 export function listImageRecords(database: Database, only?: Digest): ImageRecord[] {
   return database
     .query<RecordRow, [string | null]>(
-      `SELECT i.*, n.reference, n.digest, ${layersColumn},
+      `SELECT i.id, i.manifest_digest, i.manifest, i.platform, i.size_bytes, i.created_at, i.pulled_at,
+         ${only === undefined ? "NULL" : "i.config"} AS config, n.reference, n.digest, ${layersColumn},
          (SELECT json_group_array(json_object('reference', reference, 'digest', coalesce(digest, '')))
           FROM (SELECT * FROM image_name WHERE image_id = i.id ORDER BY reference)) AS names
        FROM image i LEFT JOIN image_name n ON n.reference =
@@ -139,26 +145,55 @@ export function listImageRecords(database: Database, only?: Digest): ImageRecord
        WHERE ?1 IS NULL OR i.id = ?1 ORDER BY i.created_at DESC, i.pulled_at DESC, i.id`,
     )
     .all(only ?? null)
-    .map((row) => ({
-      ...stored(row),
-      names: JSON.parse(row.names) as ImageName[], // made by the query above
-      manifestDigest: row.manifest_digest as Digest, // written by insertImage from a Digest
-      manifest: row.manifest,
-      configText: row.config,
-      platform: row.platform,
-      sizeBytes: row.size_bytes,
-      createdAt: row.created_at,
-      pulledAt: row.pulled_at,
-    }));
+    .map((row) =>
+      withConfig(row.config ?? (() => configOf(database, row.id)), {
+        ...fieldsOf(row),
+        names: JSON.parse(row.names) as ImageName[], // made by the query above
+        manifestDigest: row.manifest_digest as Digest, // written by insertImage from a Digest
+        manifest: row.manifest,
+        platform: row.platform,
+        sizeBytes: row.size_bytes,
+        createdAt: row.created_at,
+        pulledAt: row.pulled_at,
+      }),
+    );
+}
+
+function configOf(database: Database, id: string): string {
+  const row = database
+    .query<{ config: string }, [string]>("SELECT config FROM image WHERE id = ?")
+    .get(id);
+  if (row !== null) return row.config;
+  throw new TspodError("image.not_found", `Cannot find image "${id}": it was just removed`);
 }
 
 function stored(row: Row): StoredImage {
-  const id = digestFromHex(row.id.slice("sha256:".length));
+  return withConfig(row.config, fieldsOf(row));
+}
+
+type Config = Pick<ImageRecord, "config" | "configText">;
+
+/** It is parsed when somebody asks for it: a list of images shows nothing of most of them. */
+function withConfig<T extends { readonly id: Digest }>(
+  text: string | (() => string),
+  fields: T,
+): T & Config {
+  let read = typeof text === "string" ? text : undefined;
+  let parsed: ImageConfig | undefined;
+  const configText = (): string => (read ??= typeof text === "string" ? text : text());
+  const config = (): ImageConfig => (parsed ??= parseImageConfig(configText(), fields.id));
+  const getter = { enumerable: true, configurable: true };
+  return Object.defineProperties(fields, {
+    config: { ...getter, get: config },
+    configText: { ...getter, get: configText },
+  }) as T & Config; // just defined
+}
+
+function fieldsOf(row: Omit<Row, "config">): Omit<StoredImage, "config"> {
   return {
-    id,
+    id: digestFromHex(row.id.slice("sha256:".length)),
     reference: row.reference ?? "",
     digest: (row.digest ?? "") as Digest | "", // written by insertImage from a Digest
-    config: parseImageConfig(row.config, id),
     layers: visibleLayers(row.layers === null ? [] : row.layers.split(",")),
   };
 }

@@ -39,10 +39,12 @@ export function imageRow(
     Names: image.names.map(({ reference }) => reference).join(","),
     Dangling: name === undefined,
     ReadOnly: false,
-    Labels: Object.entries(image.config.labels)
-      .map(([key, text]) => `${key}=${text}`)
-      .join(","),
-    // looked up only when somebody asks
+    // read, and looked up, only when somebody asks
+    get Labels(): string {
+      return Object.entries(image.config.labels)
+        .map(([key, text]) => `${key}=${text}`)
+        .join(",");
+    },
     get Containers(): string {
       return String(containersOfImage(database, image.id).length);
     },
