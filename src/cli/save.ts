@@ -23,10 +23,16 @@ export default defineCommand({
     format: value("--format", "FORMAT", "What to write (default docker-archive)", formats),
     multi: boolean("-m,--multi-image-archive", "Accepted: several images are always welcome"),
     quiet: boolean("-q,--quiet", "Accepted: nothing is said anyway"),
+    compress: boolean("--compress", "Into a directory, compress layers that are kept plain"),
     uncompressed: boolean("--uncompressed", "Accepted: OCI layers are saved as they were pulled"),
   },
   args: { min: 1, max: Infinity, completes: "image" },
-  refused: { "--compress": "layers are saved as they are kept, and those are compressed already" },
+  check({ compress, format }) {
+    if (!compress || format === "docker-dir" || format === "oci-dir") return;
+    throw new TspodError("usage", "--compress is about directories: archives have their own ways", {
+      next: "use --format docker-dir or oci-dir, or leave it away",
+    });
+  },
   async run(context, flags, args) {
     const { saveArchive, saveDirectory } = await loadSaver();
     const format = formats.find((each) => each === (flags.format ?? "docker-archive"));
@@ -41,7 +47,12 @@ export default defineCommand({
           next: `tspod save --format ${format} -o DIRECTORY ${args.join(" ")}`,
         });
       }
-      await toDirectory(flags.output, (path) => saveDirectory(context, args, format, path));
+      await toDirectory(flags.output, (path) =>
+        saveDirectory(context, args, format, {
+          directory: path,
+          isCompressed: flags.compress,
+        }),
+      );
       return 0;
     }
     const work = (descriptor: number): Promise<void> =>

@@ -3,6 +3,7 @@ import { describe, expect } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { subordinateIds } from "../helper/layer-fixture.ts";
+import { sharedRegistry } from "../support/debian-registry.ts";
 import { program, registryPrograms, testWith } from "../support/requirements.ts";
 import { sharedWorld } from "../support/shared-world.ts";
 import { makeWorld, tspodFile } from "../support/world.ts";
@@ -42,6 +43,30 @@ describe("save", () => {
     const listed = await Bun.$`tar -tvf ${at("one.tar")}`.text();
     expect(listed).not.toMatch(/ (?!1970-01-01)\d{4}-\d\d-\d\d /);
     expect(await Bun.$`tar -tf ${at("one.tar")} | sort | uniq -d`.text()).toBe("");
+  });
+
+  test("--compress: plain layers are compressed in what is written, and stay what they are here", async () => {
+    const { address } = await sharedRegistry();
+    const name = `${address}/plain-${process.pid}`;
+    await ok("push", "-q", "--compression-format", "none", "layered", name);
+    await using own = await makeWorld();
+    await own.ok("pull", "-q", "--tls-verify=false", name);
+    for (const [format, transport] of [
+      ["docker-dir", "dir:"],
+      ["oci-dir", "oci:"],
+    ] as const) {
+      const path = join(own.home, format);
+      await own.ok("save", "--compress", "--format", format, "-o", path, name);
+      const manifest = await Bun.$`skopeo inspect --raw ${transport + path}`.json();
+      for (const { mediaType } of manifest.layers) expect(mediaType).toEndWith("gzip");
+      await Bun.$`skopeo copy --quiet ${transport + path} oci:${join(own.home, `again-${format}`)}:x`.quiet();
+    }
+    const [image] = JSON.parse(await own.ok("image", "inspect", name));
+    await own.ok("rmi", name);
+    await own.ok("load", "-q", "-i", join(own.home, "docker-dir"));
+    const [loaded] = JSON.parse(await own.ok("image", "inspect", image.Id));
+    expect(loaded.RootFS).toEqual(image.RootFS);
+    expect(await own.ok("run", "--rm", image.Id, "cat", "/data/kept")).toBe("two");
   });
 
   test("skopeo reads all four formats, with the config and the layers that they are", async () => {
@@ -103,7 +128,7 @@ describe("save", () => {
       [["--format", "oci-dir", "-o", at("full"), "tiny"], /there is something already/],
       [["--format", "docker-dir", "-o", at("d"), "tiny", "layered"], /one image/],
       [["-o", at("no/such/place"), "tiny"], /no\/such\/place/],
-      [["--compress", "tiny"], /compressed already/],
+      [["--compress", "tiny"], /--compress is about directories/],
     ] as const) {
       const { exitCode, stderr } = await shared.world.tspod(["save", ...words]);
       expect([exitCode, stderr]).toEqual([125, expect.stringMatching(sentence)]);

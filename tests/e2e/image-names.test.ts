@@ -1,6 +1,6 @@
 /** Images by their names: tag, untag, images with its filters, history, tree, rmi, prune; and the layout others read. */
 import { describe, expect } from "bun:test";
-import { readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { registryPrograms, testWith } from "../support/requirements.ts";
 import { sharedWorld } from "../support/shared-world.ts";
@@ -177,6 +177,35 @@ describe("image prune", () => {
     expect(none).toBe("Total reclaimed space: 0B");
     expect(await world.ok("image", "prune", "-f", "-a")).toMatch(/reclaimed space: [\d.]+MB$/);
     expect(await world.ok("images", "-q")).toBe("");
+  });
+
+  test("agrees with df about what is there, and leaves what a manifest list has", async () => {
+    await using world = await makeWorld({ images: ["tiny", "layered"] });
+    const reclaimable = async (): Promise<string> => {
+      const rows = await world.ok("system", "df", "--format", "{{.Type}} {{.Reclaimable}}");
+      return /^Images (\S+)/.exec(rows)?.[1] ?? "";
+    };
+    const foreseen = async (): Promise<string> =>
+      /space: (\S+)$/.exec(await world.ok("image", "prune", "--dry-run", "--all"))?.[1] ?? "";
+    const all = await reclaimable();
+    expect(all).toMatch(/^[\d.]+MB$/);
+    expect(await foreseen()).toBe(all);
+    await world.ok("manifest", "create", "list", "tiny");
+    const rest = await reclaimable();
+    expect(await foreseen()).toBe(rest);
+    expect(await world.ok("image", "prune", "-af")).toEndWith(`Total reclaimed space: ${rest}`);
+    expect(await world.ok("images", "--format", "{{.Repository}}")).toBe("tiny");
+    expect(await world.ok("system", "check")).toContain("all is well");
+    const id = await world.ok("images", "-q", "--no-trunc");
+    await world.ok("rmi", "tiny");
+    const lost = await world.tspod(["system", "check"]);
+    expect(lost.exitCode).toBe(1);
+    expect(lost.stdout).toContain(
+      `Manifest list localhost/list:latest has image ${id}, which is not`,
+    );
+    const [file = ""] = readdirSync(join(world.root, "data/manifests"));
+    writeFileSync(join(world.root, "data/manifests", file), "{");
+    expect((await world.tspod(["system", "check"])).stdout).toContain(`${file}" is damaged`);
   });
 
   test("asks first", async () => {

@@ -24,6 +24,7 @@ import {
 } from "../../oci/index.ts";
 import { blobPath, hasBlob } from "../../store/content.ts";
 import { recordEvent } from "../../store/events.ts";
+import { keepLease } from "../../store/leases.ts";
 import type { ImageContext } from "../context.ts";
 import { decompress } from "../decompress.ts";
 import { gatherImages, type SavedImage } from "./gather.ts";
@@ -56,11 +57,11 @@ export async function saveDirectory(
   context: ImageContext,
   words: readonly string[],
   format: DirectoryFormat,
-  directory: string,
+  { directory, isCompressed }: { directory: string; isCompressed: boolean },
 ): Promise<void> {
   using kept = new DisposableStack();
   const isDocker = format === "docker-dir";
-  const images = gatherImages(context, words, isDocker ? "docker" : "oci", kept);
+  let images = gatherImages(context, words, isDocker ? "docker" : "oci", kept);
   requireBlobs(context, images);
   const [first, second] = images;
   if (isDocker && (first === undefined || second !== undefined)) {
@@ -68,14 +69,27 @@ export async function saveDirectory(
       next: "save them one by one, or use oci-dir",
     });
   }
+  const files = new Map<Digest, string>();
+  if (isCompressed) {
+    const { compressImage } = await import("./compress.ts");
+    // who is killed in the middle leaves a file that nobody else would look for
+    kept.use(keepLease(context.database, "keep:ingest:save"));
+    const compressed = [];
+    for (const image of images) compressed.push(await compressImage(context, image, kept));
+    images = compressed.map(({ image }) => image);
+    for (const [digest, path] of compressed.flatMap((one) => [...one.files]))
+      files.set(digest, path);
+  }
+  const [saved] = images;
   const blobs = isDocker ? directory : join(directory, "blobs/sha256");
   if (!isDocker) mkdirSync(blobs, { recursive: true, mode: 0o755 });
   for (const blob of blobsOf(images, { withManifests: !isDocker })) {
-    await writeBlobFile(context, join(blobs, digestHex(blob.digest)), blob);
+    const source = files.get(blob.digest) ?? blobPath(context.paths, blob.digest);
+    await writeBlobFile(source, join(blobs, digestHex(blob.digest)), blob);
   }
   if (isDocker) {
     writeWhole(join(directory, "version"), "Directory Transport Version: 1.1\n");
-    writeWhole(join(directory, "manifest.json"), first?.manifest ?? "");
+    writeWhole(join(directory, "manifest.json"), saved?.manifest ?? "");
   } else {
     writeWhole(join(directory, "oci-layout"), layoutMark);
     writeWhole(join(directory, "index.json"), indexOf(images));
@@ -233,12 +247,12 @@ async function* checked(
   });
 }
 
-async function writeBlobFile(context: ImageContext, path: string, blob: SavedBlob): Promise<void> {
+async function writeBlobFile(source: string, path: string, blob: SavedBlob): Promise<void> {
   if (blob.text !== undefined) return writeWhole(path, blob.text);
   const fd = openSync(path, "wx", 0o644);
   try {
-    const bytes = checked(readBlob(context, blob.digest), blob.digest, blob.digest);
-    for await (const chunk of bytes) {
+    const whole = createReadStream(source, { highWaterMark: chunkBytes });
+    for await (const chunk of checked(whole, blob.digest, blob.digest)) {
       for (let done = 0; done < chunk.length;) done += writeSync(fd, chunk, done);
     }
     fsyncSync(fd);
