@@ -2,24 +2,14 @@
  * kill -9 at chosen system calls of the commands that make, use, leave and remove networks: afterwards the same command
  * ends what was begun, no address is held by nobody, what helper.json says is what inspect says, and nothing is left.
  */
-import { afterAll, describe, expect } from "bun:test";
+import { describe, expect } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { faultPoints, runWithFault, sample, userNamespace } from "../support/faults.ts";
+import { type FaultCommand, killAtAnyCall } from "../support/faults.ts";
 import { leftovers } from "../support/leaks.ts";
-import { random } from "../support/random.ts";
-import { program, registryPrograms, testWith } from "../support/requirements.ts";
-import { sharedWorld } from "../support/shared-world.ts";
 import type { World } from "../support/world.ts";
 
-const test = testWith(...registryPrograms, program("strace"));
-const triesAll = process.env.TSPOD_FAULTS === "all";
-const trialsEach = 2;
-const timeoutMs = triesAll ? 7_200_000 : 120_000;
-
-interface Command {
-  words: string[];
-  before?: string[][];
+interface Command extends FaultCommand {
   /** What it says when it was through, or has been ended by another one. */
   isDone: RegExp;
 }
@@ -41,34 +31,19 @@ const commands: Command[] = [
 ];
 
 describe("kill -9 at any system call of", () => {
-  const namespace = userNamespace();
-  const shared = sharedWorld({ images: ["tiny"], prefix: namespace.enter });
-  afterAll(() => namespace[Symbol.dispose]());
-
-  test.each(
-    commands.map((command) => [command.words.join(" "), titleOf(command), command] as const),
-  )(
-    "tspod %s (%s)",
-    async (_, _before, command) => {
-      const { world } = shared;
-      const chance = random();
-      await prepare(world, command);
-      const points = await faultPoints(world, command.words, () => clear(world));
-      const chosen = triesAll ? points : sample(chance, points, trialsEach);
-      for (const point of chosen) {
-        await prepare(world, command);
-        await runWithFault(world, command.words, point);
-        const what = `seed ${chance.seed}: ${point.call} number ${point.nth}`;
-        await expectEnded(world, command, what);
-        await expectSound(world, what);
-      }
+  killAtAnyCall<Command>({
+    ...{ images: ["tiny"], commands, trialsEach: 2 },
+    ...{ prepare, clear, titleOf },
+    async expectSound(world, what, command) {
+      await expectEnded(world, command, what);
+      await expectSound(world, what);
     },
-    timeoutMs,
-  );
+  });
 });
 
-const titleOf = ({ before = [] }: Command): string =>
-  before.includes(running) ? "while it runs" : "at rest";
+function titleOf({ words, before = [] }: Command): string {
+  return `${words.join(" ")} (${before.includes(running) ? "while it runs" : "at rest"})`;
+}
 
 /** Two networks, one of which has somebody on it, and what the command needs. */
 async function prepare(world: World, { before = [] }: Command): Promise<void> {

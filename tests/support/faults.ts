@@ -145,7 +145,9 @@ export interface FaultTrials<Command extends FaultCommand> {
   /** After the kill; what more has been done is said with a failure. */
   afterKill?(world: World, trial: number, result: Result): Promise<string>;
   /** What must be true after any kill. `what` says which it was. */
-  expectSound(world: World, what: string): Promise<void>;
+  expectSound(world: World, what: string, command: Command): Promise<void>;
+  /** Of its test, where the words are not enough. */
+  titleOf?(command: Command): string;
 }
 
 const triesAll = process.env.TSPOD_FAULTS === "all";
@@ -162,7 +164,9 @@ export function killAtAnyCall<Command extends FaultCommand>(trials: FaultTrials<
   const shared = sharedWorld({ images: trials.images, prefix: namespace.enter });
   afterAll(() => namespace[Symbol.dispose]()); // after the world, which is removed from within
 
-  test.each(trials.commands.map((command) => [command.words.join(" "), command] as const))(
+  const titleOf = (command: Command): string =>
+    trials.titleOf?.(command) ?? command.words.join(" ");
+  test.each(trials.commands.map((command) => [titleOf(command), command] as const))(
     "tspod %s",
     async (_, command) => {
       const { world } = shared;
@@ -176,7 +180,7 @@ export function killAtAnyCall<Command extends FaultCommand>(trials: FaultTrials<
         const result = await runWithFault(world, command.words, point);
         const more = (await trials.afterKill?.(world, trial, result)) ?? "";
         const what = `seed ${chance.seed}: ${point.call} number ${point.nth}${more}`;
-        await trials.expectSound(world, what);
+        await trials.expectSound(world, what, command);
       }
     },
     testTimeoutMs,
