@@ -7,6 +7,7 @@ import type { ContainerContext } from "./container/index.ts";
 import { helloProgram, helperCommand } from "./helper/index.ts";
 import {
   chooseRootfs,
+  findDataLayers,
   cgroupManager,
   deviceNumber,
   hostMapping,
@@ -14,6 +15,7 @@ import {
   type Mapping,
   readHostTexts,
   type RootfsChoice,
+  type RootfsHost,
 } from "./host/index.ts";
 import type { PullEvent } from "./image/index.ts";
 import type { SpecHost } from "./spec/index.ts";
@@ -76,16 +78,17 @@ export class Engine implements ContainerContext {
   }
 
   get rootfs(): RootfsChoice {
-    this.#rootfs ??= chooseRootfs(
-      {
-        database: this.database,
-        dataDirectory: this.paths.data,
-        helper: this.helper,
-        path: this.environment.PATH,
-      },
-      this.environment.TSPOD_ROOTFS,
-    );
+    this.#rootfs ??= chooseRootfs(this.#rootfsHost, this.environment.TSPOD_ROOTFS);
     return this.#rootfs;
+  }
+
+  get hasDataLayers(): boolean {
+    return findDataLayers(this.#rootfsHost);
+  }
+
+  get #rootfsHost(): RootfsHost {
+    const { database, helper, paths, environment } = this;
+    return { database, dataDirectory: paths.data, helper, path: environment.PATH };
   }
 
   /** Aborted when the user gives up (Ctrl-C) while nothing else handles signals. */

@@ -7,6 +7,8 @@ export interface ContainerContext extends ImageContext {
   /** This host, as far as a container's configuration depends on it. */
   readonly host: SpecHost;
   readonly rootfs: RootfsChoice;
+  /** A layer's files may have their content in another one (findDataLayers). */
+  readonly hasDataLayers: boolean;
   /** RFC 3339, UTC. */
   now(): string;
 }

@@ -173,7 +173,7 @@ async function place(
 ): Promise<{ record: ContainerRecord; written: Promise<void> }> {
   const { paths } = context;
   const { id, name, creator, rootfs, mounts } = what;
-  const { options, host, layers, user, files, joined } = setting;
+  const { options, host, layers, data, user, files, joined } = setting;
   const containerDir = containerDirectory(paths, id);
   const sentences = [
     ...(options.limits?.ignored ?? []),
@@ -194,6 +194,7 @@ async function place(
     seccompCache: paths.seccomp,
     events: paths.events,
     ...{ layers, rootfs, isInMemory: await isInMemory(context, options) },
+    ...(data === undefined ? {} : { data }),
     ...(user === undefined ? {} : { user }),
     ...(files === undefined ? {} : { files }),
     ...(joined === undefined ? {} : { joined }),

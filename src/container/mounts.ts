@@ -122,7 +122,7 @@ function removedMeanwhile(name: string): TspodError {
 export async function fillVolumes(
   context: ContainerContext,
   { mounts }: SettledMounts,
-  { layers, options }: Setting,
+  { layers, data, options }: Setting,
 ): Promise<void> {
   for (const mount of mounts) {
     if (mount.kind !== "volume" || mount.memory !== undefined || mount.device !== undefined)
@@ -132,6 +132,7 @@ export async function fillVolumes(
       name: mount.source,
       destination: mount.destination,
       layers: isSeeded ? layers : [],
+      data: data ?? [],
       isDurable: !(options.autoRemove && mount.isAnonymous === true),
     });
   }

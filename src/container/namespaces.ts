@@ -130,6 +130,16 @@ async function withIds(
     ...(root === undefined ? {} : { root }),
     ...(owners === undefined || usual.options.rootfs !== undefined
       ? {}
-      : { layers: await ensureMappedLayers(context, image, { owners, what, kept }) }),
+      : await ensureMappedLayers(context, image, {
+          owners,
+          what,
+          kept,
+          isLight: isLight(context),
+        })),
   };
+}
+
+/** Only the kernel's own overlay looks for content elsewhere. */
+function isLight(context: ContainerContext): boolean {
+  return context.rootfs === "overlay" && context.hasDataLayers;
 }

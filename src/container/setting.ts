@@ -11,6 +11,8 @@ export interface Setting {
   host: SpecHost;
   /** Unpacked layers, topmost first, absolute. */
   layers: string[];
+  /** Where files of theirs that only say where their content is have it, topmost first. */
+  data?: string[];
   /** Container root among the caller's ids, where it is not the caller. */
   root?: { uid: number; gid: number; isCallerMapped: boolean };
   user?: string;

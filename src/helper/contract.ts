@@ -39,6 +39,8 @@ export type Rootfs =
       lower: string[];
       upper: string;
       work: string;
+      /** Where files of `lower` that only say where their content is have it (`native remap --light`), topmost first. */
+      data?: string[];
       /** The one lower directory cannot be had as a whole: what is written is in memory, each time anew. */
       inMemory?: boolean;
     }
@@ -347,13 +349,15 @@ export const attachFrame = {
  * - `native apply [map options] --dir DIR [--sync]`: a plain tar on descriptor 0 becomes the tree under DIR (which
  *   exists, belongs to the caller and is empty); whiteouts become overlay whiteouts (char 0:0, user.overlay.opaque).
  *   After a refusal DIR is half-made: remove it. `--sync`: it is on the disk when the answer comes.
- *   Owner options (`--owner-uid C:H:N --owner-gid C:H:N`, repeated, after the map options) say what the archive's ids
- *   are called in the map: for containers that map them otherwise.
+ * - `native remap [map options] OWNERS --to DIR [--light TOP] [--sync] LAYER...`: an unpacked layer again, in an empty
+ *   directory. OWNERS (`--owner-uid C:H:N --owner-gid C:H:N`, repeated) say what the layer's ids are called in the map:
+ *   for containers that map them otherwise. `--light`: any number of them (topmost first),
+ *   merged; most files have no content and say where below TOP it is, which the overlay gets as `data`.
  * - `native own [map options] UID:GID DIR...`: gives directories, and nothing in them, to an id inside the map.
  * - `native give [map options] UID:GID PATH...`: the same for all that is in them, and for single files; no link is
  *   followed, no mount entered.
- * - `native seed [map options] [--sync] HOME PATH LOWER...`: fills HOME/_data, if it is empty, with what the layers
- *   (topmost first) have at PATH. A copy that was whole when its maker was killed is taken over first, even without
+ * - `native seed [map options] [--sync] [--data DIR]... HOME PATH LOWER...`: fills HOME/_data, if it is empty, with what the
+ *   layers (topmost first; `--data`: as of an overlay) have at PATH. A copy that was whole when its maker was killed is taken over first, even without
  *   layers.
  * - `native remove [map options] DIR...`: deletes trees whose owners are only expressible inside the map. A missing
  *   DIR is fine, so it can be killed and run again.

@@ -41,6 +41,8 @@ export {
   type LayerVerb,
   ownDirectories,
   type OwnerMapping,
+  remapLayers,
+  type RemapOptions,
   removeTrees,
   seedVolume,
 } from "./layer.ts";

@@ -26,11 +26,6 @@ export interface ApplyOptions extends LayerVerb {
   readonly directory: string;
   /** Have it on the disk before the promise resolves. */
   readonly sync?: boolean;
-  /**
-   * What the archive's ids (`containerID`) are in the mapping the work is done in (`hostID`): for containers that map
-   * them otherwise. Without it they are what they are.
-   */
-  readonly owners?: OwnerMapping;
 }
 
 export interface OwnerMapping {
@@ -48,9 +43,33 @@ export async function applyLayer(
   tar: AsyncIterable<Uint8Array>,
 ): Promise<LayerDone> {
   const sync = options.sync === true ? ["--sync"] : [];
-  const maps = [...mapOptions(options.mapping), ...ownerOptions(options.owners)];
-  const args = ["apply", ...maps, "--dir", options.directory, ...sync];
+  const args = ["apply", ...mapOptions(options.mapping), "--dir", options.directory, ...sync];
   return runVerb(options, args, "unpack the layer", tar);
+}
+
+export interface RemapOptions extends LayerVerb {
+  /** An empty directory. */
+  readonly to: string;
+  /**
+   * What the layer's ids (`containerID`) are in the mapping the work is done in (`hostID`): for containers that map
+   * them otherwise.
+   */
+  readonly owners: OwnerMapping;
+  /**
+   * A copy of one layer; or what an overlay of several (topmost first) shows, with most content left where it is: in the
+   * directory `top`, which is to be the overlay's data-only layer.
+   */
+  readonly from: { layer: string } | { layers: readonly string[]; top: string };
+}
+
+/** Layers once more with other owners, on the disk. On failure `to` is half-made: remove it. Errors: as applyLayer's. */
+export async function remapLayers(options: RemapOptions): Promise<LayerDone> {
+  const { from, to, owners, mapping } = options;
+  const maps = [...mapOptions(mapping), ...ownerOptions(owners)];
+  const light = "top" in from ? ["--light", from.top] : [];
+  const layers = "top" in from ? from.layers : [from.layer];
+  const args = ["remap", ...maps, "--to", to, ...light, "--sync", ...layers];
+  return runVerb(options, args, "give a layer its owners");
 }
 
 /** Give directories, and nothing in them, to an id inside the mapping. */
@@ -95,9 +114,17 @@ export function giveTreesNow(
  */
 export async function seedVolume(
   options: LayerVerb,
-  what: { home: string; path: string; layers: readonly string[]; isDurable: boolean },
+  what: {
+    home: string;
+    path: string;
+    layers: readonly string[];
+    /** The overlay's data-only layers, topmost first. */
+    data: readonly string[];
+    isDurable: boolean;
+  },
 ): Promise<LayerDone> {
-  const sync = what.isDurable ? ["--sync"] : [];
+  const data = what.data.flatMap((directory) => ["--data", directory]);
+  const sync = [...(what.isDurable ? ["--sync"] : []), ...data];
   const args = ["seed", ...mapOptions(options.mapping), ...sync, what.home, what.path];
   return runVerb(options, [...args, ...what.layers], "fill the volume");
 }
@@ -115,8 +142,7 @@ export async function removeTrees(
 const line = ({ containerID, hostID, size }: IdMapping): string =>
   `${containerID}:${hostID}:${size}`;
 
-function ownerOptions(owners: OwnerMapping | undefined): string[] {
-  if (owners === undefined) return [];
+function ownerOptions(owners: OwnerMapping): string[] {
   return [
     ...owners.uid.flatMap((mapping) => ["--owner-uid", line(mapping)]),
     ...owners.gid.flatMap((mapping) => ["--owner-gid", line(mapping)]),

@@ -29,6 +29,6 @@ export {
 export { callerLimits, type Limit, limitNames, ownLimits, parseLimits } from "./limits.ts";
 export { caller, findProgram, hostMapping, type Mapping } from "./mapping.ts";
 export { hostNetwork } from "./network.ts";
-export { chooseRootfs, type RootfsChoice } from "./rootfs.ts";
+export { chooseRootfs, findDataLayers, type RootfsChoice, type RootfsHost } from "./rootfs.ts";
 export { findRuntime, type ForeignRuntime, listRuntimes, ownRuntime } from "./runtime.ts";
 export { type IdRange, readSubordinateIds } from "./subordinate-ids.ts";

@@ -34,9 +34,27 @@ export function chooseRootfs(host: RootfsHost, forced: string | undefined): Root
   return fromName(found, host.path);
 }
 
-function factKey(directory: string): string {
+/**
+ * True: files of a layer can have their content in another one, which shows nothing itself (overlayfs.rst, "Data-only
+ * lower layers"). In a user namespace since Linux 6.16; tried once, and remembered.
+ */
+export function findDataLayers(host: RootfsHost): boolean {
+  const key = factKey(host.dataDirectory, "data");
+  const query = host.database.query<{ value: string }, [string]>(
+    "SELECT value FROM host_fact WHERE key = ?",
+  );
+  const known = query.get(key)?.value;
+  if (known !== undefined) return known === "yes";
+  const { overlayData } = probeHost(host, "--data");
+  host.database
+    .query("INSERT OR REPLACE INTO host_fact VALUES (?, ?)")
+    .run(key, overlayData ? "yes" : "no");
+  return overlayData;
+}
+
+function factKey(directory: string, what = "rootfs"): string {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  return `rootfs ${release()} ${statSync(directory).dev}`;
+  return `${what} ${release()} ${statSync(directory).dev}`;
 }
 
 /** fuse-overlayfs may have been removed since: then a copy still works. */
@@ -62,14 +80,16 @@ interface HostProbe {
   /** The sysctl that forbids them, when it is known. */
   forbiddenBy: string | null;
   overlay: boolean;
+  overlayData: boolean;
 }
 
 /** Ask the helper to try, in a directory of the store. */
-function probeHost(host: RootfsHost): HostProbe {
-  const probe = Bun.spawnSync([...host.helper, "probe", "--overlay", host.dataDirectory], {
+function probeHost(host: RootfsHost, what: "--overlay" | "--data" = "--overlay"): HostProbe {
+  const probe = Bun.spawnSync([...host.helper, "probe", what, host.dataDirectory], {
     stdio: ["ignore", "pipe", "ignore"],
   });
-  if (!probe.success) return { userNamespaces: true, forbiddenBy: null, overlay: false };
+  const nothing = { overlay: false, overlayData: false };
+  if (!probe.success) return { userNamespaces: true, forbiddenBy: null, ...nothing };
   return JSON.parse(probe.stdout.toString()) as HostProbe; // our own helper's answer
 }
 

@@ -190,7 +190,9 @@ function strays(context: ImageContext, layers: ReadonlyMap<string, ImageRecord>)
     .query<{ chain: string }, []>("SELECT chain_id AS chain FROM layer")
     .all()
     .map(({ chain }) => chain);
-  const directories = list(paths.layers).filter((name) => !name.startsWith(stagePrefix));
+  const directories = [...list(paths.layers), ...list(paths.mapped)].filter(
+    (name) => !name.startsWith(stagePrefix),
+  );
   const isStrayBlob = (hex: string): boolean =>
     !/^[0-9a-f]{64}$/.test(hex) || !isBlobUsed(database, digestFromHex(hex));
   return [

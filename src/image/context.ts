@@ -20,8 +20,6 @@ export interface ImageContext {
   readonly helper: readonly string[];
   /** The user namespace layers are unpacked in: the one that will run them. Read only then, too. */
   readonly mapping: LayerMapping;
-  /** Whose ids the layers are unpacked with; absent: those of `mapping`. */
-  readonly owners?: LayerOwners;
   readonly signal: AbortSignal;
   /** The program of the built-in image; absent where none is carried (run from sources). */
   readonly builtinProgram?: () => Promise<Uint8Array>;
@@ -35,11 +33,10 @@ export interface ImageContext {
 
 /** The same context, given up when `signal` says so. An engine's parts are made on first use: here all of them are. */
 export function withSignal(context: ImageContext, signal: AbortSignal): ImageContext {
-  const { paths, database, environment, helper, mapping, limits, owners } = context;
+  const { paths, database, environment, helper, mapping, limits } = context;
   return {
     ...{ paths, database, environment, helper, mapping, signal },
     ...(limits === undefined ? {} : { limits }),
-    ...(owners === undefined ? {} : { owners }),
     report: (event) => context.report(event),
     warn: (message) => context.warn(message),
   };

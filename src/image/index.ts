@@ -1,7 +1,8 @@
 /** The door of image: find, ensure, pull, list, remove. What is heavy is loaded when it is first called. */
 import type { Credentials } from "../registry/index.ts";
 import type { StoredImage } from "../store/images.ts";
-import type { ImageContext, LayerOwners } from "./context.ts";
+import type { MappedLayers, MappedOptions } from "./mapped.ts";
+import type { ImageContext } from "./context.ts";
 import type { PullOptions } from "./pull.ts";
 import type { RemovedImage, RemoveOptions } from "./remove.ts";
 
@@ -37,13 +38,14 @@ export async function ensureBuiltin(
 }
 
 export type { LayerOwners } from "./context.ts";
+export type { MappedLayers, MappedOptions } from "./mapped.ts";
 
 /** For containers that map ids otherwise than the store. */
 export async function ensureMappedLayers(
   context: ImageContext,
   image: StoredImage,
-  options: { owners: LayerOwners; what: string; kept: DisposableStack },
-): Promise<string[]> {
+  options: MappedOptions,
+): Promise<MappedLayers> {
   return (await import("./mapped.ts")).ensureMappedLayers(context, image, options);
 }
 

@@ -4,9 +4,10 @@ import { keepLease, type Lease } from "../store/leases.ts";
 import { hasLayer } from "../store/layers.ts";
 import { shareWork } from "../store/wait.ts";
 import { ensureBlob } from "./blob.ts";
-import { type ImageContext, withSignal } from "./context.ts";
+import type { ImageContext } from "./context.ts";
 import type { LayerPhase } from "./events.ts";
 import { Feed } from "./feed.ts";
+import { sideBySide } from "./side-by-side.ts";
 import type { Source } from "./source.ts";
 import { unpackLayer } from "./unpack.ts";
 
@@ -15,9 +16,6 @@ export interface WantedLayer {
   readonly diffId: Digest;
   readonly descriptor: Descriptor;
 }
-
-/** Layers in work at once: enough to keep a network and a few cores busy, few enough for a registry's patience. */
-const parallelMax = 4;
 
 /**
  * All of them on the disk and kept there until `kept` ends. The first failure stops the others; whole ones stay.
@@ -30,34 +28,17 @@ export async function ensureLayers(
   kept: DisposableStack,
   what: string,
 ): Promise<void> {
-  const failure = new AbortController();
-  const signal = AbortSignal.any([outer.signal, failure.signal]);
-  const context = withSignal(outer, signal);
   outer.report({
     kind: "layers",
     layers: layers.map(({ chainId, descriptor: { digest, sizeBytes } }) => ({
       ...{ digest, sizeBytes },
-      isPresent: hasLayer(outer.database, chainId, outer.owners?.key),
+      isPresent: hasLayer(outer.database, chainId),
     })),
   });
-  const queue = [...layers];
-  const worker = async (): Promise<void> => {
-    for (let layer = queue.shift(); layer !== undefined; layer = queue.shift()) {
-      for (const lease of await ensureLayer(context, failure, { source, layer, what }))
-        kept.use(lease);
-    }
-  };
-  const workers = Array.from({ length: Math.min(parallelMax, layers.length) }, () =>
-    worker().catch((error: unknown) => {
-      failure.abort(error);
-      throw error;
-    }),
-  );
-  const results = await Promise.allSettled(workers);
-  outer.signal.throwIfAborted();
-  if (failure.signal.aborted) throw failure.signal.reason;
-  const failed = results.find(({ status }) => status === "rejected");
-  if (failed?.status === "rejected") throw failed.reason;
+  await sideBySide(outer, layers, async (context, layer, failure) => {
+    for (const lease of await ensureLayer(context, failure, { source, layer, what }))
+      kept.use(lease);
+  });
 }
 
 async function ensureLayer(
@@ -65,22 +46,22 @@ async function ensureLayer(
   failure: AbortController,
   { source, layer, what }: { source: Source | null; layer: WantedLayer; what: string },
 ): Promise<Lease[]> {
-  const { database, signal, paths, owners } = context;
+  const { database, signal, paths } = context;
   const { chainId, descriptor } = layer;
   const { digest } = descriptor;
   const phase = (name: LayerPhase): void => context.report({ kind: "phase", digest, phase: name });
   // the same files may be here of another blob: loaded from an archive, or compressed otherwise
-  const needsBlob = source !== null && owners === undefined;
+  const needsBlob = source !== null;
   const leases = await shareWork<Lease[]>(database, signal, {
     resource: `make:layer:${chainId}`,
     directory: paths.layers,
     onWait: () => phase("waiting"),
     find() {
-      if (needsBlob || !hasLayer(database, chainId, owners?.key)) return undefined;
+      if (needsBlob || !hasLayer(database, chainId)) return undefined;
       return [keepLease(database, `keep:layer:${chainId}`)];
     },
     async make() {
-      if (hasLayer(database, chainId, owners?.key)) {
+      if (hasLayer(database, chainId)) {
         const layer = keepLease(database, `keep:layer:${chainId}`);
         try {
           return [await ensureBlob(context, source, { descriptor, what }), layer];

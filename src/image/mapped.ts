@@ -1,74 +1,147 @@
 /**
- * An image's layers once more, for a container that maps ids otherwise than the store: unpacked from the blobs that are
- * here, side by side as a pull does it, kept beside the layer they are of, and removed with it.
+ * An image once more, for a container that maps ids otherwise than the store: made from the unpacked layers, and removed
+ * with them. Either a light tree, which has inodes of its own but leaves the content of most files where it is, in the
+ * layers; or a copy of each layer.
  */
-import { chainIds, digestHex, parseManifest } from "../oci/index.ts";
+import { chmodSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { TspodError } from "../errors.ts";
-import { transact } from "../store/database.ts";
-import { listImageRecords, type ImageRecord, type StoredImage } from "../store/images.ts";
-import { keepLease } from "../store/leases.ts";
-import { hasLayer, layerTree } from "../store/layers.ts";
+import { remapLayers, type RemapOptions } from "../helper/index.ts";
 import { explainWrite, prepareContent } from "../store/content.ts";
-import { type ImageContext, type LayerOwners, withSignal } from "./context.ts";
-import { ensureLayers, type WantedLayer } from "./layers.ts";
+import { transact } from "../store/database.ts";
+import { listImageRecords, type StoredImage } from "../store/images.ts";
+import { keepLease } from "../store/leases.ts";
+import {
+  hasLayer,
+  layerPath,
+  layerTree,
+  lightSuffix,
+  publishMappedLayer,
+  stageLayer,
+} from "../store/layers.ts";
+import type { Paths } from "../store/paths.ts";
+import { shareWork } from "../store/wait.ts";
+import type { ImageContext, LayerOwners } from "./context.ts";
+import { sideBySide } from "./side-by-side.ts";
+import { discard } from "./unpack.ts";
+
+export interface MappedLayers {
+  /** Topmost first. */
+  layers: string[];
+  /** Where files of theirs have their content that have none themselves, topmost first. */
+  data?: string[];
+}
+
+export interface MappedOptions {
+  owners: LayerOwners;
+  /** The image as the user named it. */
+  what: string;
+  kept: DisposableStack;
+  /** The mount that is made of them can have content elsewhere. */
+  isLight: boolean;
+}
 
 /**
- * The trees of the image's layers with these owners, topmost first, kept there until `kept` ends. What is there already
- * is not unpacked again. Throws image.not_found, store.corrupt when a blob is missing, store.full.
+ * Trees that together show the image with these owners, kept there until `kept` ends. What is there already is not made
+ * again. Throws image.not_found, store.corrupt, store.full.
  */
 export async function ensureMappedLayers(
   context: ImageContext,
   image: StoredImage,
-  { owners, what, kept }: { owners: LayerOwners; what: string; kept: DisposableStack },
-): Promise<string[]> {
+  { owners, what, kept, ...options }: MappedOptions,
+): Promise<MappedLayers> {
   const { paths, database } = context;
-  const record = keepImage(context, image, what, kept);
-  const missing = layersOf(record, what)
-    .filter(({ chainId }) => image.layers.includes(chainId))
-    .filter(({ chainId }) => !hasLayer(database, chainId, owners.key));
+  keepLayers(context, image, what, kept);
+  const isLight = options.isLight && image.layers.every((id) => mayEnter(paths, id, owners));
+  const trees = isLight ? lightTree(context, image, owners) : copies(context, image, owners);
+  const missing = trees.filter(({ chainId, key }) => !hasLayer(database, chainId, key));
   if (missing.length > 0) {
-    const unpacking = { ...withSignal(context, context.signal), owners };
     try {
       prepareContent(paths);
       context.report({ kind: "remapping", reference: what });
-      await ensureLayers(unpacking, null, missing, kept, what);
+      await sideBySide(context, missing, (inner, tree) => ensureTree(inner, tree, owners));
     } catch (error) {
       throw explainWrite(error, paths);
     } finally {
       context.report({ kind: "end" });
     }
   }
-  return image.layers.map((chainId) => layerTree(paths, chainId, owners.key));
+  const layers = trees.map(({ chainId, key }) => layerTree(paths, chainId, key));
+  return isLight ? { layers, data: [paths.layers] } : { layers };
 }
 
-/** Its layers stay until `kept` ends, whatever becomes of the image. */
-function keepImage(
+/** A tree to be made. */
+interface Tree {
+  /** The layer it lies with, and its name there. */
+  chainId: string;
+  key: string;
+  from: RemapOptions["from"];
+}
+
+/** One for all layers: the kernel takes content from elsewhere for what is in the lowest layer only. */
+function lightTree({ paths }: ImageContext, { layers }: StoredImage, owners: LayerOwners): Tree[] {
+  const [top] = layers;
+  if (top === undefined) return [];
+  const from = { layers: layers.map((chainId) => layerTree(paths, chainId)), top: paths.layers };
+  return [{ chainId: top, key: owners.key + lightSuffix, from }];
+}
+
+function copies({ paths }: ImageContext, { layers }: StoredImage, owners: LayerOwners): Tree[] {
+  return layers.map((chainId) => ({
+    ...{ chainId, key: owners.key, from: { layer: layerTree(paths, chainId) } },
+  }));
+}
+
+/** They stay until `kept` ends, whatever becomes of the image. */
+function keepLayers(
   { database }: ImageContext,
-  { id }: StoredImage,
+  { id, layers }: StoredImage,
   what: string,
   kept: DisposableStack,
-): ImageRecord {
-  const work = (): ImageRecord | undefined => {
-    const [record] = listImageRecords(database, id);
-    for (const chainId of record?.layers ?? []) {
-      kept.use(keepLease(database, `keep:layer:${chainId}`));
-    }
-    return record;
+): void {
+  const work = (): boolean => {
+    for (const chainId of layers) kept.use(keepLease(database, `keep:layer:${chainId}`));
+    return listImageRecords(database, id).length > 0;
   };
-  const record = transact(database, work, { durable: false });
-  if (record !== undefined) return record;
+  if (transact(database, work, { durable: false })) return;
   throw new TspodError("image.not_found", `Image "${what}" has just been removed`, {
     next: `tspod pull ${what}`,
   });
 }
 
-/** Base first. */
-function layersOf({ config, manifest: text }: ImageRecord, what: string): WantedLayer[] {
-  const manifest = parseManifest(text, { what });
-  const descriptors = manifest.kind === "manifest" ? manifest.layers : [];
-  return chainIds(config.diffIds).flatMap((chain, i) => {
-    const [diffId, descriptor] = [config.diffIds[i], descriptors[i]];
-    // pull and the built-in image have made sure that there is one of each
-    return diffId && descriptor ? [{ chainId: digestHex(chain), diffId, descriptor }] : [];
+/** Once for all processes that want it at the same time. */
+async function ensureTree(
+  context: ImageContext,
+  { chainId, key, from }: Tree,
+  owners: LayerOwners,
+): Promise<void> {
+  const { database, paths, signal, helper: command, mapping } = context;
+  await shareWork<true>(database, signal, {
+    resource: `make:layer:${chainId}`,
+    directory: paths.layers, // which the finished tree leaves
+    find: () => (hasLayer(database, chainId, key) ? true : undefined),
+    async make() {
+      const stage = stageLayer(paths, chainId);
+      try {
+        const to = join(stage, "diff");
+        await remapLayers({ command, mapping, signal, owners, from, to });
+        publishMappedLayer(database, paths, stage, chainId, key);
+      } catch (error) {
+        await discard(context, stage, chainId);
+        throw error;
+      }
+      return true;
+    },
   });
+}
+
+/**
+ * Container root may go to the layer's tree: it is responsible for what is the caller's, or everybody may. Nobody comes
+ * here but through the store's directory, which is the caller's alone.
+ */
+function mayEnter(paths: Paths, chainId: string, { uid, gid }: LayerOwners): boolean {
+  if ([uid, gid].every((lines) => lines.some(({ hostID }) => hostID === 0))) return true;
+  const othersMayEnter = 0o001;
+  chmodSync(paths.layers, 0o711);
+  return (statSync(layerPath(paths, chainId)).mode & othersMayEnter) !== 0;
 }

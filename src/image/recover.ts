@@ -32,7 +32,10 @@ export async function recoverContent(context: ImageContext): Promise<void> {
   const { paths, database, helper: command, mapping, signal } = context;
   const dead = listDeadLeases(database);
   let moved = 0;
-  for (const name of list(paths.layers)) {
+  const found = [paths.layers, paths.mapped].flatMap((directory) =>
+    list(directory).map((name) => ({ directory, name })),
+  );
+  for (const { directory, name } of found) {
     if (moved === leftoversMax) break;
     const chainId = chainOf(name);
     if (name === chainId && hasLayer(database, chainId)) continue;
@@ -44,7 +47,7 @@ export async function recoverContent(context: ImageContext): Promise<void> {
     // somebody may have finished it between the look and the lease
     if (lease === undefined || (name === chainId && hasLayer(database, chainId))) continue;
     const trash = trashName(paths, chainId);
-    renameSync(join(paths.layers, name), trash);
+    renameSync(join(directory, name), trash);
     moved++;
   }
   removeOldDownloads(paths.ingest);

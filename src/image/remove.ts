@@ -19,7 +19,7 @@ import {
 } from "../store/image-writes.ts";
 import { changeNames } from "../store/index-file.ts";
 import { type ImageRecord, listImageRecords } from "../store/images.ts";
-import { layerPath, trashName } from "../store/layers.ts";
+import { layerPath, lightTrees, trashName } from "../store/layers.ts";
 import type { ImageContext } from "./context.ts";
 import { candidates, getImage } from "./find.ts";
 
@@ -128,6 +128,8 @@ export async function removeFiles(context: ImageContext, orphans: Orphans): Prom
     for (const chainId of claimed.layers) {
       const trash = trashName(paths, chainId);
       if (moveAway(layerPath(paths, chainId), trash)) doomed.push(trash);
+      const mapped = trashName(paths, chainId);
+      if (moveAway(lightTrees(paths, chainId), mapped)) doomed.push(mapped);
     }
     for (const hex of claimed.blobs) rmSync(join(paths.blobs, hex), { force: true });
   }

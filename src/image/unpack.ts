@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { TspodError } from "../errors.ts";
 import { applyLayer, type LayerDone, removeTrees } from "../helper/index.ts";
 import { type Digest, shortDigest } from "../oci/index.ts";
-import { publishLayer, publishMappedLayer, stageLayer, trashName } from "../store/layers.ts";
+import { publishLayer, stageLayer, trashName } from "../store/layers.ts";
 import type { ImageContext } from "./context.ts";
 import { decompress } from "./decompress.ts";
 import { type Feed, Restarted } from "./feed.ts";
@@ -28,7 +28,7 @@ export async function unpackLayer(
   feed: Feed,
   layer: LayerToUnpack,
 ): Promise<void> {
-  const { paths, database, owners } = context;
+  const { paths, database } = context;
   const { chainId, diffId, verified } = layer;
   for (let restarts = 0; ; restarts++) {
     const stage = stageLayer(paths, chainId);
@@ -41,8 +41,6 @@ export async function unpackLayer(
         join(stage, "diff"),
       );
       await verified;
-      if (owners !== undefined)
-        return publishMappedLayer(database, paths, stage, chainId, owners.key);
       publishLayer(database, paths, stage, { chainId, diffId, sizeBytes, isOpaque: opaqueRoot });
       return;
     } catch (error) {
@@ -67,7 +65,7 @@ async function fill(
   directory: string,
 ): Promise<LayerDone> {
   const name = `layer ${shortDigest(blobDigest)} of "${what}"`;
-  const { helper: command, mapping, signal, owners } = context;
+  const { helper: command, mapping, signal } = context;
   const hash = new Bun.CryptoHasher("sha256");
   const hashed = async function* (): AsyncIterable<Uint8Array> {
     for await (const chunk of decompress(feed.chunks(), name)) {
@@ -75,8 +73,7 @@ async function fill(
       yield chunk;
     }
   };
-  const options = { command, mapping, signal, directory, sync: true };
-  const done = await applyLayer(owners === undefined ? options : { ...options, owners }, hashed());
+  const done = await applyLayer({ command, mapping, signal, directory, sync: true }, hashed());
   const got = `sha256:${hash.digest("hex")}`;
   if (got === diffId) return done;
   throw new TspodError(
@@ -87,7 +84,11 @@ async function fill(
 }
 
 /** Its files may belong to subordinate ids: only the helper can remove them. What fails here, recovery does later. */
-async function discard(context: ImageContext, stage: string, chainId: string): Promise<void> {
+export async function discard(
+  context: ImageContext,
+  stage: string,
+  chainId: string,
+): Promise<void> {
   const { helper: command, mapping } = context;
   const trash = trashName(context.paths, chainId);
   renameSync(stage, trash);

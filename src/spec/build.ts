@@ -353,7 +353,9 @@ function rootfs({ rootfs: root }: CreateOptions, place: SpecPlace): HelperSettin
   const upper = `${place.containerDir}/upper`;
   const work = `${place.containerDir}/work`;
   const inMemory = place.isInMemory === true ? { inMemory: true } : {};
-  if (place.rootfs === "overlay") return { kind: "overlay", lower, upper, work, ...inMemory };
+  const data = place.data === undefined ? {} : { data: place.data };
+  if (place.rootfs === "overlay")
+    return { kind: "overlay", lower, upper, work, ...data, ...inMemory };
   return { kind: "fuse-overlayfs", program: place.rootfs.fuseOverlayfs, lower, upper, work };
 }
 

@@ -49,6 +49,8 @@ export interface SpecPlace {
   events: string;
   /** Unpacked layers, topmost first, absolute. */
   layers: string[];
+  /** Where files of theirs that only say where their content is have it, topmost first. */
+  data?: string[];
   rootfs: "overlay" | "copy" | { fuseOverlayfs: string };
   /** What is written to the root of a directory cannot be kept beside it. */
   isInMemory?: boolean;

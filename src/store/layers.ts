@@ -1,11 +1,13 @@
 /**
  * Unpacked layers: `layers/<chain id>/diff` is the tree, a row says it is whole. Beside it lie trees of the same layer
- * with other owners, for containers that map ids otherwise, each with a row of its own.
+ * with other owners, for containers that map ids otherwise, each with a row of its own. Light ones, which show all layers
+ * up to this one and have their content in those, lie elsewhere: overlayfs takes no two layers one of which is in the
+ * other.
  * A directory without a row is what a crash left, and counts as nothing.
  */
 import type { Database } from "bun:sqlite";
 import { existsSync, mkdirSync, renameSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { syncDirectory } from "../lib/atomic-file.ts";
 import type { Digest } from "../oci/index.ts";
 import { transact } from "./database.ts";
@@ -20,7 +22,22 @@ export function layerPath(paths: Paths, chainId: string): string {
 
 /** What overlayfs gets as a lower directory. `owners`: the key of those that are not the usual ones. */
 export function layerTree(paths: Paths, chainId: string, owners = ""): string {
-  return join(paths.layers, chainId, owners, "diff");
+  return join(
+    owners === "" ? layerPath(paths, chainId) : mappedPath(paths, chainId, owners),
+    "diff",
+  );
+}
+
+/** Ends the key of owners whose trees are light: they take next to no room. */
+export const lightSuffix = "-light";
+
+function mappedPath(paths: Paths, chainId: string, owners: string): string {
+  return join(owners.endsWith(lightSuffix) ? paths.mapped : paths.layers, chainId, owners);
+}
+
+/** All of its light trees. */
+export function lightTrees(paths: Paths, chainId: string): string {
+  return join(paths.mapped, chainId);
 }
 
 export function hasLayer(database: Database, chainId: string, owners?: string): boolean {
@@ -90,10 +107,11 @@ export function publishMappedLayer(
   chainId: string,
   owners: string,
 ): void {
-  const path = join(layerPath(paths, chainId), owners);
+  const path = mappedPath(paths, chainId, owners);
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   if (existsSync(path)) renameSync(path, trashName(paths, chainId));
   renameSync(stage, path); // not the tree alone: it is somebody else's, who may not be moved
-  syncDirectory(layerPath(paths, chainId));
+  syncDirectory(dirname(path));
   const insert = "INSERT INTO mapped_layer (chain_id, owners) VALUES (?, ?)";
   transact(database, () => database.query(insert).run(chainId, owners), { durable: false });
 }

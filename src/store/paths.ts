@@ -19,6 +19,8 @@ export interface Paths {
   ingest: string;
   /** `layers/<chain id hex>/`: one unpacked layer each. */
   layers: string;
+  /** `mapped/<chain id hex>/`: light trees of all layers up to it, for other ids. */
+  mapped: string;
   containers: string;
   volumes: string;
   /** What happened, a line each: see events.ts. */
@@ -61,6 +63,7 @@ export function storePaths(environment: Environment, uid: number): Paths {
     blobs: join(data, "blobs/sha256"),
     ingest: join(data, "ingest"),
     layers: join(data, "layers"),
+    mapped: join(data, "mapped"),
     containers: join(data, "containers"),
     volumes: join(data, "volumes"),
     events: join(data, "events.jsonl"),

@@ -14,19 +14,22 @@ export interface Seeding {
   destination: string;
   /** Unpacked layers, topmost first; none: only what was begun is finished. */
   layers: readonly string[];
+  /** Where their files have their content that have none themselves, topmost first. */
+  data: readonly string[];
   /** It must survive a power cut. */
   isDurable: boolean;
 }
 
 /** Nothing to do for a volume that has content of its own. Errors: store.full, store.unwritable, layer.invalid. */
 export async function seedIfEmpty(context: VolumeContext, seeding: Seeding): Promise<void> {
-  const { name, destination, layers, isDurable } = seeding;
+  const { name, destination, layers, data, isDurable } = seeding;
   const home = volumeHome(context.paths, name);
   const isBegun = existsSync(`${home}/${wholeCopy}`);
   if (!isBegun && (layers.length === 0 || !looksEmpty(volumeDirectory(context.paths, name))))
     return;
   const { helper: command, mapping, signal } = context;
-  await seedVolume({ command, mapping, signal }, { home, path: destination, layers, isDurable });
+  const what = { home, path: destination, layers, data, isDurable };
+  await seedVolume({ command, mapping, signal }, what);
 }
 
 /** What we may not read the helper may. */

@@ -10,6 +10,8 @@ import { print } from "../driver/steps.ts";
 import { startRegistry } from "../support/debian-registry.ts";
 import { type Entry, writeLayout } from "../support/oci-image.ts";
 import { makeWorld, mirrorOfDockerHub, tspodFile, type World } from "../support/world.ts";
+import { treeRoot } from "../support/tree.ts";
+import { measureMapped } from "./mapped.ts";
 import { command, median } from "./measure.ts";
 
 const option = (name: string, otherwise: number): number =>
@@ -19,6 +21,8 @@ const rounds = option("--rounds", 3);
 const megabytes = option("--megabytes", 500);
 const fileCount = option("--files", 20_000);
 const layerCount = 4;
+/** A static program, so that containers of the image can be run. */
+const helloFile = join(treeRoot, "zig/zig-out/bin/hello");
 /** How often the memory of a process is looked at: what it has at most, the kernel remembers until it ends. */
 const lookIntervalMs = 10;
 
@@ -37,6 +41,7 @@ async function main(): Promise<void> {
   await using counter = await countingProxy(source.address);
   const image = `${counter.address}/library/large:latest`;
   const blobBytes = await fill(source.address);
+  if (process.argv.includes("--mapped-only")) return await measureMapped(image, rounds);
   const [ours, theirs] = [emptyTimes(), emptyTimes()];
   for (let round = 0; round < rounds; round += 1) {
     const to = `${target.address}/round-${process.pid}-${round}`;
@@ -47,6 +52,7 @@ async function main(): Promise<void> {
   report("cold pull", ours.pull, theirs.pull);
   report("push to another registry", ours.push, theirs.push);
   print(`peak memory: pull and push ${Math.max(...ours.peakKib) >> 10} MB, podman ${peak(theirs)}`);
+  await measureMapped(image, rounds);
   await measurePresent(image);
   await measureTen(image, counter, blobBytes);
 }
@@ -81,6 +87,7 @@ async function fill(address: string): Promise<number> {
         content: halfRandom(size, layer * files + i),
       }));
     });
+    layers[0]?.push({ path: "hello", content: readFileSync(helloFile), mode: 0o755 });
     await writeLayout(directory, [{ layers, config: { Cmd: ["sh"] } }]);
     await Bun.$`skopeo --insecure-policy copy --quiet --dest-tls-verify=false \
       oci:${directory}:latest docker://${address}/library/large:latest`.quiet();

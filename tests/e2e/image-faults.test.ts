@@ -1,7 +1,7 @@
 /**
- * kill -9 at chosen system calls of the commands that name, save, load and remove images and artifacts: afterwards each is
- * there as a whole or not at all, the layout that others read names nothing that is missing, and the next command clears
- * the rest.
+ * kill -9 at chosen system calls of the commands that name, save, load, remap and remove images and artifacts: afterwards
+ * each is there as a whole or not at all, the layout that others read names nothing that is missing, and the next command
+ * clears the rest.
  */
 import { describe, expect } from "bun:test";
 import { Database } from "bun:sqlite";
@@ -10,12 +10,19 @@ import { join } from "node:path";
 import { type FaultCommand, killAtAnyCall } from "../support/faults.ts";
 import type { World } from "../support/world.ts";
 
+/** Whoever maps ids so has trees of the image's layers of their own. */
+const mapped = "--userns=keep-id:uid=5,gid=5";
+
 const commands: FaultCommand[] = [
   { words: ["tag", "tiny", "it", "it:2"] },
   { words: ["untag", "tiny", "it"], before: [["tag", "tiny", "it"]] },
   { words: ["load", "-q", "-i", "docker.tar"] },
   { words: ["load", "-q", "-i", "oci.tar"] },
   { words: ["save", "-o", "it.tar", "tiny"] },
+  {
+    words: ["create", "--name", "mapped", mapped, "layered", "true"],
+    before: [["load", "-q", "-i", "oci.tar"]],
+  },
   { words: ["rmi", "layered"], before: [["load", "-q", "-i", "oci.tar"]] },
   { words: ["artifact", "add", "--replace", "it", "docker.tar"] },
   { words: ["artifact", "rm", "it"], before: [["artifact", "add", "it", "docker.tar"]] },
@@ -42,6 +49,7 @@ async function prepare(world: World, { before = [] }: FaultCommand): Promise<voi
 }
 
 async function clear(world: World): Promise<void> {
+  await world.tspod(["rm", "-f", "mapped"]);
   for (const name of ["it", "it:2", "layered"]) await world.tspod(["rmi", "-f", name]);
   await world.ok("artifact", "rm", "-a");
   await world.ok("image", "prune", "-f"); // what a killed load has got as far as a layer or a blob
@@ -59,8 +67,11 @@ async function expectSound(world: World, what: string): Promise<void> {
   const next = await world.tspod(["run", "--rm", "tiny", "echo", "sound"]);
   expect({ what, ...next }).toEqual({ what, exitCode: 0, stdout: "sound\n", stderr: "" });
   if ((await world.tspod(["image", "exists", "layered"])).exitCode === 0) {
-    const { exitCode, stdout } = await world.tspod(["run", "--rm", "layered", "cat", "/data/kept"]);
-    expect({ what, exitCode, stdout }).toEqual({ what, exitCode: 0, stdout: "two" });
+    for (const flags of [[], [mapped, "-u", "0"]]) {
+      const words = ["run", "--rm", ...flags, "layered", "cat", "/data/kept"];
+      const { exitCode, stdout } = await world.tspod(words);
+      expect({ what, exitCode, stdout }).toEqual({ what, exitCode: 0, stdout: "two" });
+    }
   }
   const names = (await world.ok("images", "--format", "{{.Names}}")).split("\n");
   const listed = indexNames(data);

@@ -19,6 +19,7 @@ import {
   helperCommand,
   type LayerMapping,
   type OwnerMapping,
+  remapLayers,
   removeTrees,
 } from "../../src/helper/index.ts";
 import { hostMapping } from "../../src/host/index.ts";
@@ -51,14 +52,12 @@ export interface LayerFixture extends AsyncDisposable {
   directory: string;
   base: string;
   signal: AbortController;
-  apply(
-    tar: Uint8Array | AsyncIterable<Uint8Array>,
-    as?: LayerMapping,
-    owners?: OwnerMapping,
-  ): Promise<LayerDone>;
+  apply(tar: Uint8Array | AsyncIterable<Uint8Array>, as?: LayerMapping): Promise<LayerDone>;
+  /** `directory` once more, in an empty directory beside it. */
+  remap(owners: OwnerMapping, how: { isLight: boolean }): Promise<{ done: LayerDone; to: string }>;
   remove(...directories: string[]): Promise<void>;
-  /** What is in `directory`, as the user namespace sees it, by path. */
-  list(): Promise<Found[]>;
+  /** What is in `directory`, or another one, as the user namespace sees it, by path. */
+  list(other?: string): Promise<Found[]>;
   /** The paths alone. */
   paths(): Promise<string[]>;
 }
@@ -71,22 +70,27 @@ export function makeLayerFixture(): LayerFixture {
   writeFileSync(join(base, "sentinel/etc/passwd"), "untouched", { mode: 0o600 });
   symlinkSync("etc/passwd", join(base, "sentinel/link"));
   const before = surroundings(base);
+  let mappedNumber = 0;
   const signal = new AbortController();
   const verb = { command: helperCommand(), mapping, signal: signal.signal };
   const remove = (...directories: string[]): Promise<void> =>
     removeTrees({ ...verb, signal: new AbortController().signal }, directories);
-  const list = (): Promise<Found[]> => listTree(directory);
+  const list = (other = directory): Promise<Found[]> => listTree(other);
   return {
     ...{ directory, base, signal, remove, list },
-    apply: (tar, as = mapping, owners) =>
-      applyLayer(
-        { ...verb, mapping: as, directory, ...(owners === undefined ? {} : { owners }) },
-        tar instanceof Uint8Array ? whole(tar) : tar,
-      ),
+    apply: (tar, as = mapping) =>
+      applyLayer({ ...verb, mapping: as, directory }, tar instanceof Uint8Array ? whole(tar) : tar),
+    async remap(owners, { isLight }) {
+      const to = join(base, `mapped-${mappedNumber++}`);
+      mkdirSync(to);
+      const from = isLight ? { layers: [directory], top: base } : { layer: directory };
+      return { done: await remapLayers({ ...verb, from, to, owners }), to };
+    },
     paths: async () => (await list()).map(({ path }) => path),
     async [Symbol.asyncDispose]() {
       const after = surroundings(base);
-      await remove(directory);
+      const mapped = readdirSync(base).filter((name) => name.startsWith("mapped-"));
+      await remove(directory, ...mapped.map((name) => join(base, name)));
       rmSync(base, { recursive: true });
       if (JSON.stringify(after) !== JSON.stringify(before)) {
         throw new Error(`Something outside was touched: ${JSON.stringify({ before, after })}`);
@@ -103,7 +107,7 @@ async function* whole(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 function surroundings(base: string): string[] {
   const sentinel = readdirSync(join(base, "sentinel"), { recursive: true, encoding: "utf8" });
   return [...readdirSync(base), ...sentinel.map((name) => join("sentinel", name))]
-    .filter((name) => name !== "tree")
+    .filter((name) => name !== "tree" && !name.startsWith("mapped-"))
     .sort()
     .map((name) => {
       const stat = lstatSync(join(base, name), { bigint: true });

@@ -58,37 +58,6 @@ describe("applyLayer()", () => {
     ]);
   });
 
-  test("gives files to those whom another map calls by their owners' ids", async () => {
-    await using layer = makeLayerFixture();
-    const keepsId = [
-      { containerID: 0, hostID: 1, size: 1000 },
-      { containerID: 1000, hostID: 0, size: 1 },
-    ];
-    const done = await layer.apply(
-      rawTar(
-        { name: "made/of/root", uid: 0, gid: 0 },
-        { name: "ours", uid: 1000, gid: 1000 },
-        { name: "other", uid: 7, gid: 1000, mode: 0o4755 },
-        { name: "nobodys", uid: 5000, gid: 7, mode: 0o4755 },
-        { name: "soft", type: "2", link: "x", uid: 5, gid: 6 },
-        { name: "ping", pax: { "SCHILY.xattr.security.capability": capNetRaw } },
-      ),
-      undefined,
-      { uid: keepsId, gid: keepsId },
-    );
-    expect(done).toMatchObject({ lostOwners: 1, droppedXattrs: 0 });
-    const found = await layer.list();
-    expect(found.map(({ path, mode, owner }) => `${path} ${mode} ${owner}`)).toEqual([
-      ...[". 0755 1:1", "made 0755 1:1", "made/of 0755 1:1", "made/of/root 0644 1:1"],
-      ...["nobodys 0755 1:8", "other 4755 8:0", "ours 0644 0:0", "ping 0644 1:1", "soft 0777 6:7"],
-    ]);
-    // bound to the id that is root under that map (struct vfs_ns_cap_data)
-    const bound = Uint8Array.of(1, 0, 0, 3, ...capNetRaw.subarray(4), 1, 0, 0, 0);
-    expect(found.find(({ path }) => path === "ping")?.xattrs).toEqual({
-      "security.capability": Buffer.from(bound).toString("latin1"),
-    });
-  });
-
   test("understands long names and large numbers in every dialect", async () => {
     await using layer = makeLayerFixture();
     const long = `${"n".repeat(200)}/${"m".repeat(255)}`;

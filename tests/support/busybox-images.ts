@@ -15,6 +15,10 @@ export async function writeBusyboxImages(directory: string): Promise<string[]> {
   return Object.keys(images);
 }
 
+function large(line: string): string {
+  return `${line}\n`.repeat(5000);
+}
+
 function variations(base: Entry[]): Record<string, ImageSource[]> {
   const plain: ImageSource = { layers: [base], config: { Env: [path], Cmd: ["sh"] } };
   return {
@@ -52,6 +56,31 @@ function variations(base: Entry[]): Record<string, ImageSource[]> {
             { path: "hidden/" },
             { path: "hidden/.wh..wh..opq" },
             { path: "hidden/new", content: "new" },
+          ],
+        ],
+        config: { Env: [path], Cmd: ["sh"] },
+      },
+    ],
+    /** Files large enough to be left where they are when ids are mapped otherwise, and what could hide one of them. */
+    large: [
+      {
+        layers: [
+          [
+            ...base,
+            { path: "data/" },
+            { path: "data/kept", content: large("kept") },
+            { path: "data/replaced", content: large("old") },
+            { path: "data/first", content: large("linked") },
+            { path: "data/second", hardLinkTo: "data/first" },
+            { path: "data/gone", content: large("gone") },
+            { path: "data/closed/", mode: 0o700 },
+            { path: "data/closed/file", content: large("closed"), mode: 0o600 },
+            { path: "data/app", content: large("app's"), mode: 0o600, uid: 1000, gid: 50 },
+          ],
+          [
+            { path: "data/.wh.gone" },
+            { path: "data/replaced", content: large("new") },
+            { path: "data/first", content: large("another") },
           ],
         ],
         config: { Env: [path], Cmd: ["sh"] },

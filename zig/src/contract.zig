@@ -49,6 +49,8 @@ pub const Rootfs = struct {
     upper: Text = "",
     work: Text = "",
     program: Text = "",
+    /// Where files of the lower layers that only say where their content is have it, topmost first.
+    data: []const Text = &.{},
     /// The lowest layer cannot be had as a whole: what is written is in memory (rootfs/memory.zig).
     inMemory: bool = false,
 };

@@ -21,6 +21,7 @@ const verbs = [_]Verb{
     .{ .name = "exit", .run = runExit },
     .{ .name = "apply", .run = @import("layer/layer.zig").apply.run },
     .{ .name = "remove", .run = @import("layer/layer.zig").remove.run },
+    .{ .name = "remap", .run = @import("layer/layer.zig").remap.run },
     .{ .name = "own", .run = @import("layer/layer.zig").own.run },
     .{ .name = "give", .run = @import("layer/layer.zig").give.run },
     .{ .name = "seed", .run = @import("layer/layer.zig").seed.run },

@@ -1,4 +1,4 @@
-//! `native probe [--overlay DIR]`: what this host allows, found out by trying; one JSON line on standard output.
+//! `native probe [--overlay DIR | --data DIR]`: what this host allows, found out by trying; one JSON line on standard output.
 const std = @import("std");
 const sys = @import("sys.zig");
 const userns = @import("userns.zig");
@@ -24,13 +24,16 @@ const Answer = struct {
     forbiddenBy: ?[]const u8,
     /// Native overlayfs works in `--overlay`'s directory; false without one.
     overlay: bool,
+    /// There, too, a layer's files may have their content in another; false without `--data`.
+    overlayData: bool,
 };
 
 pub fn run(args: []const [*:0]const u8, _: [*:null]const ?[*:0]const u8) u8 {
-    var directory: ?[:0]const u8 = null;
-    if (args.len == 2 and std.mem.eql(u8, std.mem.span(args[0]), "--overlay")) directory = std.mem.span(args[1]);
-    if (args.len != 0 and directory == null) {
-        sys.writeAll(2, "usage: native probe [--overlay DIR]\n") catch {};
+    const option = if (args.len == 2) std.mem.span(args[0]) else "";
+    const wants_overlay = std.mem.eql(u8, option, "--overlay");
+    const wants_data = std.mem.eql(u8, option, "--data");
+    if (args.len != 0 and !wants_overlay and !wants_data) {
+        sys.writeAll(2, "usage: native probe [--overlay DIR | --data DIR]\n") catch {};
         return 125;
     }
     var uts: linux.utsname = undefined;
@@ -40,7 +43,8 @@ pub fn run(args: []const [*:0]const u8, _: [*:null]const ?[*:0]const u8) u8 {
         .kernel = std.mem.sliceTo(&uts.release, 0),
         .userNamespaces = can_create,
         .forbiddenBy = if (can_create) null else forbidder(),
-        .overlay = if (directory) |path| can_create and tryOverlay(path) else false,
+        .overlay = wants_overlay and can_create and tryOverlay(std.mem.span(args[1]), mountOverlay),
+        .overlayData = wants_data and can_create and tryOverlay(std.mem.span(args[1]), readData),
     };
     var buffer: [512]u8 = undefined;
     var w: std.Io.Writer = .fixed(&buffer);
@@ -85,11 +89,11 @@ fn forbidder() ?[]const u8 {
 }
 
 /// In a directory of its own, which is deleted afterwards.
-fn tryOverlay(parent: [:0]const u8) bool {
+fn tryOverlay(parent: [:0]const u8, comptime work: fn ([:0]const u8) u8) bool {
     var buffer: [linux.PATH_MAX]u8 = undefined;
     const top = std.fmt.bufPrintZ(&buffer, "{s}/.probe-{d}", .{ parent, linux.getpid() }) catch return false;
     if (linux.errno(linux.mkdir(top, 0o700)) != .SUCCESS) return false;
-    const works = inNamespace(top, mountOverlay);
+    const works = inNamespace(top, work);
     return removal.deleteTree(top) and works;
 }
 
@@ -104,4 +108,37 @@ fn mountOverlay(top: [:0]const u8) u8 {
     // Writing is what a missing userxattr or a strange file system would break.
     const rc = linux.open("merged/file", .{ .ACCMODE = .WRONLY, .CREAT = true, .CLOEXEC = true }, 0o644);
     return @intFromBool(linux.errno(rc) != .SUCCESS);
+}
+
+/// A file whose content lies in a data-only layer, read through a mount: Linux 6.16 allows it in a user namespace.
+fn readData(top: [:0]const u8) u8 {
+    if (linux.errno(linux.mount(null, "/", null, linux.MS.REC | linux.MS.PRIVATE, 0)) != .SUCCESS) return 1;
+    if (linux.errno(linux.chdir(top)) != .SUCCESS) return 1;
+    for ([_][:0]const u8{ "lower", "upper", "work", "merged", "data" }) |name| {
+        if (linux.errno(linux.mkdir(name, 0o755)) != .SUCCESS) return 1;
+    }
+    if (!write("data/file", "x") or !write("lower/file", "y")) return 1;
+    if (linux.errno(linux.setxattr("lower/file", "user.overlay.redirect", "/file", 5, 0)) != .SUCCESS) return 1;
+    if (linux.errno(linux.setxattr("lower/file", "user.overlay.metacopy", "", 0, 0)) != .SUCCESS) return 1;
+    const rootfs: @import("contract.zig").Rootfs = .{
+        .kind = .overlay,
+        .lower = &.{"lower"},
+        .upper = "upper",
+        .work = "work",
+        .data = &.{"data"},
+    };
+    overlay.mount("merged", rootfs, false) catch return 1;
+    var byte: [1]u8 = .{0};
+    const rc = linux.open("merged/file", .{ .CLOEXEC = true }, 0);
+    if (linux.errno(rc) != .SUCCESS) return 1;
+    defer _ = linux.close(@intCast(rc));
+    return @intFromBool(linux.read(@intCast(rc), &byte, 1) != 1 or byte[0] != 'x');
+}
+
+fn write(path: [:0]const u8, text: []const u8) bool {
+    const rc = linux.open(path, .{ .ACCMODE = .WRONLY, .CREAT = true, .CLOEXEC = true }, 0o644);
+    if (linux.errno(rc) != .SUCCESS) return false;
+    defer _ = linux.close(@intCast(rc));
+    sys.writeAll(@intCast(rc), text) catch return false;
+    return true;
 }

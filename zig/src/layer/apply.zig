@@ -1,4 +1,4 @@
-//! `native apply [map options] [owner options] --dir DIR [--sync]`: a plain tar on standard input becomes a tree in DIR.
+//! `native apply [map options] --dir DIR [--sync]`: a plain tar on standard input becomes a tree in DIR.
 //!
 //! Theory of operation: entries come from archive.zig one after the other; path.zig says what a name means; tree.zig
 //! gives the parent directory, which is never outside DIR; files are made with O_EXCL and links with calls that do
@@ -17,7 +17,6 @@ const directories = @import("directories.zig");
 const kernel = @import("kernel.zig");
 const metadata = @import("metadata.zig");
 const names = @import("names.zig");
-const owners = @import("owners.zig");
 const paths = @import("path.zig");
 const pax = @import("pax.zig");
 const reply = @import("reply.zig");
@@ -55,21 +54,18 @@ const Error = archive.Error || trees.Error || directories.Error || error{
 const Work = struct {
     directory: [*:0]const u8,
     sync: bool,
-    translation: owners.Translation,
     arena: std.mem.Allocator,
 };
 
 pub fn run(args: []const [*:0]const u8, _: [*:null]const ?[*:0]const u8) u8 {
     var arena: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
     const options = userns.parseOptions(arena.allocator(), args) catch return reply.usage("apply");
-    const translated = owners.parseOptions(arena.allocator(), options.rest) catch return reply.usage("apply");
-    const rest = translated.rest;
+    const rest = options.rest;
     if (rest.len < 2 or rest.len > 3 or !std.mem.eql(u8, std.mem.span(rest[0]), "--dir")) return reply.usage("apply");
     if (rest.len == 3 and !std.mem.eql(u8, std.mem.span(rest[2]), "--sync")) return reply.usage("apply");
     const work: Work = .{
         .directory = rest[1],
         .sync = rest.len == 3,
-        .translation = translated.translation,
         .arena = arena.allocator(),
     };
     return reply.inside(arena.allocator(), options.maps, work, applyStandardInput);
@@ -104,7 +100,7 @@ const Applier = struct {
         self.reader = reader;
         self.tree = .{ .root = root, .inventions = .{ .context = self, .add = invented } };
         self.directories = .{ .arena = work.arena };
-        self.writer = .init(work.translation);
+        self.writer = .init(.{});
         self.remover = try .init(work.arena);
         self.result = .{};
         self.mtime = .{ .seconds = 0 };

@@ -8,11 +8,13 @@
 //! Owners, modes, times, hard links within one lower and the attributes an image may set are kept; mounts inside a
 //! lower are not entered.
 const std = @import("std");
+const content = @import("content.zig");
 const directories = @import("directories.zig");
 const kernel = @import("kernel.zig");
 const metadata = @import("metadata.zig");
 const names = @import("names.zig");
 const paths = @import("path.zig");
+const remap = @import("remap.zig");
 const reply = @import("reply.zig");
 const sys = @import("../sys.zig");
 const trees = @import("tree.zig");
@@ -23,7 +25,6 @@ const linux = sys.linux;
 const lowers_max = 500;
 /// XATTR_SIZE_MAX and XATTR_LIST_MAX (linux/limits.h).
 const xattr_bytes_max = 64 << 10;
-const content_bytes = 256 << 10;
 
 pub const Error = directories.Error || trees.Error;
 
@@ -46,8 +47,9 @@ pub const Copier = struct {
     seen: std.StringHashMapUnmanaged(void) = .empty,
     seen_arena: std.heap.ArenaAllocator,
     buffers: *Buffers,
-    can_clone: bool = true,
-    can_copy_range: bool = true,
+    content: content.Content,
+    /// Where files of the lowers that only say where their content is have it (remap.zig), topmost first.
+    data: []const linux.fd_t = &.{},
     /// What is being worked on, for a sentence when it fails.
     current: []const u8 = "",
 
@@ -55,7 +57,7 @@ pub const Copier = struct {
         entries: names.Buffer,
         xattr_names: [xattr_bytes_max]u8,
         xattr_value: [xattr_bytes_max]u8,
-        content: [content_bytes]u8,
+        content: content.Buffer,
         target: paths.Buffer,
     };
 
@@ -65,6 +67,7 @@ pub const Copier = struct {
         destination: linux.fd_t,
         lowers: []const linux.fd_t,
     ) error{OutOfMemory}!Copier {
+        const buffers = try arena.create(Buffers);
         return .{
             .arena = arena,
             .tree = .{ .root = destination, .inventions = .{ .context = undefined, .add = neverInvented } },
@@ -72,7 +75,8 @@ pub const Copier = struct {
             .directories = .{ .arena = arena },
             .writer = .init(.{}),
             .seen_arena = .init(arena),
-            .buffers = try arena.create(Buffers),
+            .buffers = buffers,
+            .content = .{ .buffer = &buffers.content },
         };
     }
 
@@ -192,65 +196,33 @@ pub const Copier = struct {
     fn copyFile(self: *Copier, from: linux.fd_t, to: linux.fd_t, name: [:0]const u8, stat: linux.Statx) Error!void {
         const source = try sys.checkFd("openat", "", linux.openat(from, name, open_file, 0));
         defer _ = linux.close(source);
+        const elsewhere = try self.contentOf(source);
+        defer if (elsewhere) |fd| {
+            _ = linux.close(fd);
+        };
         const target = try sys.checkFd("openat", "", linux.openat(to, name, new_file, stat.mode & 0o777));
         defer _ = linux.close(target);
-        if (stat.size > 0) try self.copyContent(source, target, stat);
+        if (stat.size > 0) try self.content.copy(elsewhere orelse source, target, stat);
         self.result.bytes += stat.size;
         try self.writer.setOwnerAndMode(target, ownerOf(stat), stat.mode & 0o7777, true);
         try self.copyXattrs(source, target);
         try metadata.setTimes(target, timeOf(stat));
     }
 
-    fn copyContent(self: *Copier, source: linux.fd_t, target: linux.fd_t, stat: linux.Statx) sys.Error!void {
-        if (self.can_clone) {
-            const rc = linux.ioctl(target, ficlone, @intCast(source));
-            if (linux.errno(rc) == .SUCCESS) return;
-            if (linux.errno(rc) == .NOSPC or linux.errno(rc) == .DQUOT) _ = try sys.check("ioctl", "", rc);
-            self.can_clone = false;
+    /// Null: the file has it itself.
+    fn contentOf(self: *Copier, source: linux.fd_t) sys.Error!?linux.fd_t {
+        if (self.data.len == 0) return null;
+        const buffer = &self.buffers.target;
+        const size = linux.fgetxattr(source, remap.redirect_xattr, buffer, buffer.len - 1);
+        if (linux.errno(size) != .SUCCESS or size < 2 or buffer[0] != '/') return null;
+        buffer[size] = 0;
+        const path: [*:0]const u8 = @ptrCast(buffer[1..]);
+        var rc: usize = undefined;
+        for (self.data) |data| {
+            rc = kernel.openat2(data, path, open_file, resolve_below);
+            if (linux.errno(rc) == .SUCCESS) break;
         }
-        const is_sparse = stat.blocks * 512 < stat.size;
-        if (!is_sparse) return self.copyRange(source, target, stat.size);
-        var offset: u64 = 0;
-        while (offset < stat.size) {
-            const rc = linux.lseek(source, @intCast(offset), seek_data);
-            if (linux.errno(rc) == .NXIO) break; // nothing but a hole is left
-            offset = try sys.check("lseek", "", rc);
-            const end = try sys.check("lseek", "", linux.lseek(source, @intCast(offset), seek_hole));
-            for ([_]linux.fd_t{ source, target }) |fd| {
-                _ = try sys.check("lseek", "", linux.lseek(fd, @intCast(offset), linux.SEEK.SET));
-            }
-            try self.copyRange(source, target, end - offset);
-            offset = end;
-        }
-        _ = try sys.check("ftruncate", "", linux.ftruncate(target, @intCast(stat.size)));
-    }
-
-    /// `length` bytes from both files' positions on, fewer when the source ends.
-    fn copyRange(self: *Copier, source: linux.fd_t, target: linux.fd_t, length: u64) sys.Error!void {
-        var left = length;
-        while (self.can_copy_range and left > 0) {
-            const rc = linux.copy_file_range(source, null, target, null, @min(left, 1 << 30), 0);
-            switch (linux.errno(rc)) {
-                .SUCCESS => {},
-                .INTR => continue,
-                .XDEV, .OPNOTSUPP, .INVAL, .NOSYS => {
-                    self.can_copy_range = false;
-                    break;
-                },
-                else => _ = try sys.check("copy_file_range", "", rc),
-            }
-            if (rc == 0) break; // the end, or a file system that cannot and does not say so
-            left -= rc;
-        }
-        while (left > 0) {
-            const buffer = &self.buffers.content;
-            const rc = linux.read(source, buffer, @min(left, buffer.len));
-            if (linux.errno(rc) == .INTR) continue;
-            const count = try sys.check("read", "", rc);
-            if (count == 0) return;
-            try sys.writeAll(target, buffer[0..count]);
-            left -= count;
-        }
+        return try sys.checkFd("openat2", "", rc);
     }
 
     fn copySymlink(self: *Copier, from: linux.fd_t, to: linux.fd_t, name: [:0]const u8, stat: linux.Statx) Error!void {
@@ -300,13 +272,6 @@ pub const Copier = struct {
         return std.fmt.allocPrintSentinel(self.arena, "{s}{s}{s}", .{ path, slash, name }, 0);
     }
 };
-
-/// lseek(2), Linux 3.1.
-const seek_data = 3;
-const seek_hole = 4;
-
-/// FICLONE (linux/fs.h): _IOW(0x94, 9, int).
-const ficlone = 0x40049409;
 
 const open_directory: linux.O = .{ .DIRECTORY = true, .NOFOLLOW = true, .CLOEXEC = true };
 const open_file: linux.O = .{ .NOFOLLOW = true, .NONBLOCK = true, .CLOEXEC = true };

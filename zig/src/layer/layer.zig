@@ -2,6 +2,7 @@
 //! rest is its own business.
 pub const apply = @import("apply.zig");
 pub const archive = @import("archive.zig");
+pub const content = @import("content.zig");
 pub const copy = @import("copy.zig");
 pub const directories = @import("directories.zig");
 pub const give = @import("give.zig");
@@ -11,6 +12,7 @@ pub const names = @import("names.zig");
 pub const own = @import("own.zig");
 pub const path = @import("path.zig");
 pub const pax = @import("pax.zig");
+pub const remap = @import("remap.zig");
 pub const remove = @import("remove.zig");
 pub const reply = @import("reply.zig");
 pub const seed = @import("seed.zig");
@@ -20,6 +22,7 @@ pub const tree = @import("tree.zig");
 test {
     _ = apply;
     _ = archive;
+    _ = content;
     _ = copy;
     _ = directories;
     _ = give;
@@ -31,6 +34,7 @@ test {
     _ = @import("owners.zig");
     _ = path;
     _ = pax;
+    _ = remap;
     _ = remove;
     _ = reply;
     _ = seed;

@@ -82,7 +82,7 @@ pub const Writer = struct {
     }
 
     /// False: it cannot be had here.
-    fn setXattr(self: *const Writer, fd: linux.fd_t, name: []const u8, value: []const u8) sys.Error!bool {
+    pub fn setXattr(self: *const Writer, fd: linux.fd_t, name: []const u8, value: []const u8) sys.Error!bool {
         if (!self.translation.isNeeded() or !std.mem.eql(u8, name, "security.capability")) {
             return setXattrAsItIs(fd, name, value);
         }
@@ -125,6 +125,18 @@ fn noteOwner(fd: linux.fd_t, owner: Owner, mode: u32, allowed: u32) void {
     if (allowed != mode) writer.print(":{o:0>4}", .{mode}) catch unreachable;
     const text = writer.buffered();
     _ = linux.fsetxattr(fd, owner_xattr, text.ptr, text.len, 0);
+}
+
+/// What `noteOwner` has written: an owner and the mode that goes with it. Null: it is no such note.
+pub fn parseOwner(text: []const u8, mode: u32) ?struct { owner: Owner, mode: u32 } {
+    var parts = std.mem.splitScalar(u8, text, ':');
+    const uid = std.fmt.parseInt(u32, parts.next() orelse return null, 10) catch return null;
+    const gid = std.fmt.parseInt(u32, parts.next() orelse return null, 10) catch return null;
+    const noted = if (parts.next()) |octal| std.fmt.parseInt(u32, octal, 8) catch return null else mode;
+    if (parts.next() != null) return null;
+    const nobody = std.math.maxInt(u32);
+    const owner: Owner = .{ .uid = if (uid == nobody) null else uid, .gid = if (gid == nobody) null else gid };
+    return .{ .owner = owner, .mode = noted & 0o7777 };
 }
 
 /// May an image set this attribute?
@@ -177,4 +189,14 @@ test isWelcome {
         "",
     };
     for (unwelcome) |name| try std.testing.expect(!isWelcome(name));
+}
+
+test parseOwner {
+    const full = parseOwner("70000:4294967295:4755", 0o755).?;
+    try std.testing.expectEqual(Owner{ .uid = 70_000, .gid = null }, full.owner);
+    try std.testing.expectEqual(@as(u32, 0o4755), full.mode);
+    try std.testing.expectEqual(@as(u32, 0o600), parseOwner("1:2", 0o600).?.mode);
+    for ([_][]const u8{ "", "1", "1:", "a:b", "1:2:9", "1:2:7:7", "-1:2" }) |text| {
+        try std.testing.expect(parseOwner(text, 0) == null);
+    }
 }

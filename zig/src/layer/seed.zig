@@ -1,4 +1,4 @@
-//! `native seed [map options] [--sync] HOME PATH LOWER...`: a volume that is empty gets what the image (its layers, topmost
+//! `native seed [map options] [--sync] [--data DIR]... HOME PATH LOWER...`: a volume that is empty gets what the image (its layers, topmost
 //! first) has at PATH, the owner and mode of that directory among it.
 //!
 //! Theory of operation: HOME is the volume's directory, `_data` in it is what containers see, and may be mounted by
@@ -28,13 +28,19 @@ const Work = struct {
     path: [*:0]const u8,
     lowers: []const [*:0]const u8,
     syncs: bool,
+    /// Where files that only say where their content is have it, topmost first.
+    data: []const [*:0]const u8,
 };
 
 pub fn run(args: []const [*:0]const u8, _: [*:null]const ?[*:0]const u8) u8 {
     var arena: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
     const options = userns.parseOptions(arena.allocator(), args) catch return reply.usage("seed");
     const syncs = options.rest.len > 0 and std.mem.eql(u8, std.mem.span(options.rest[0]), "--sync");
-    const rest = options.rest[@intFromBool(syncs)..];
+    var rest = options.rest[@intFromBool(syncs)..];
+    var data: std.ArrayList([*:0]const u8) = .empty;
+    while (rest.len > 1 and std.mem.eql(u8, std.mem.span(rest[0]), "--data")) : (rest = rest[2..]) {
+        data.append(arena.allocator(), rest[1]) catch return reply.usage("seed");
+    }
     if (rest.len < 2 or rest.len - 2 > lowers_max) return reply.usage("seed");
     const work: Work = .{
         .arena = arena.allocator(),
@@ -42,6 +48,7 @@ pub fn run(args: []const [*:0]const u8, _: [*:null]const ?[*:0]const u8) u8 {
         .path = rest[1],
         .lowers = rest[2..],
         .syncs = syncs,
+        .data = data.items,
     };
     return reply.inside(arena.allocator(), options.maps, work, seedOne);
 }
@@ -77,6 +84,9 @@ fn seed(work: *const Work, current: *[]const u8) !reply.Done {
     _ = try sys.check("mkdirat", "", linux.mkdirat(home, half_made, 0o700));
     const to = try sys.checkFd("openat", "", linux.openat(home, half_made, open_directory, 0));
     var copier: copy.Copier = try .init(work.arena, to, shown);
+    const content = try work.arena.alloc(linux.fd_t, work.data.len);
+    for (work.data, content) |path, *fd| fd.* = try sys.checkFd("open", "", linux.open(path, open_directory, 0));
+    copier.data = content;
     copier.copyAll() catch |err| {
         current.* = copier.current;
         const failure = sys.failure;

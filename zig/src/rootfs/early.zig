@@ -14,11 +14,17 @@ const linux = sys.linux;
 const name_bytes_max = 32;
 
 /// Where the new names go: nothing is allocated by the process that opens them.
-pub const Room = struct { names: [][name_bytes_max:0]u8, lower: [][:0]const u8, overlays: [][:0]const u8 };
+pub const Room = struct {
+    names: [][name_bytes_max:0]u8,
+    lower: [][:0]const u8,
+    data: [][:0]const u8,
+    overlays: [][:0]const u8,
+};
 
 pub fn prepare(arena: std.mem.Allocator, plan: *const root.Plan) error{OutOfMemory}!Room {
     const single = 3; // the mount point, the upper and the work directory
     const lower = try arena.dupe([:0]const u8, plan.rootfs.lower);
+    const data = try arena.dupe([:0]const u8, plan.rootfs.data);
     var overlays: std.ArrayList([:0]const u8) = .empty;
     var directories: usize = 0;
     for (plan.operations) |operation| if (operation.overlay) |parts| {
@@ -26,8 +32,9 @@ pub fn prepare(arena: std.mem.Allocator, plan: *const root.Plan) error{OutOfMemo
         directories += parts.lower.len + 2;
     };
     return .{
-        .names = try arena.alloc([name_bytes_max:0]u8, lower.len + plan.operations.len + directories + single),
+        .names = try arena.alloc([name_bytes_max:0]u8, lower.len + data.len + plan.operations.len + directories + single),
         .lower = lower,
+        .data = data,
         .overlays = overlays.items,
     };
 }
@@ -38,6 +45,8 @@ pub fn open(plan: *root.Plan) sys.Error!void {
     var names = room.names;
     for (room.lower) |*path| try openOne(path, &names);
     plan.rootfs.lower = room.lower;
+    for (room.data) |*path| try openOne(path, &names);
+    plan.rootfs.data = room.data;
     for ([_]*[:0]const u8{ &plan.root_path, &plan.rootfs.upper, &plan.rootfs.work }) |path| try openOne(path, &names);
     var overlays = room.overlays;
     for (plan.operations) |*operation| {

@@ -18,7 +18,7 @@ pub const layers_max = 250;
 /// Mount the layers at `target`, which exists. Without an upper directory nobody can write to it. `is_volatile` leaves out every sync (Linux 5.10): for an upper layer
 /// that nobody will want after this one mount.
 pub fn mount(target: [:0]const u8, rootfs: contract.Rootfs, is_volatile: bool) sys.Error!void {
-    if (rootfs.lower.len > layers_max + 1) return sys.failFormat("mount", "{d} layers are too many", .{rootfs.lower.len});
+    if (rootfs.lower.len + rootfs.data.len > layers_max + 1) return sys.failFormat("mount", "{d} layers are too many", .{rootfs.lower.len});
     if (is_volatile) allowAgain(rootfs.work);
     var opened: Opened = .{};
     defer opened.close();
@@ -54,6 +54,7 @@ pub fn mountAt(target: [:0]const u8, rootfs: contract.Rootfs, is_volatile: bool)
         .lower = rootfs.lower,
         .upper = rootfs.upper,
         .work = rootfs.work,
+        .data = rootfs.data,
         .others = flags[0..if (is_volatile) 2 else 1],
     };
     const tree = try make(&parts, 0, target);
@@ -72,6 +73,8 @@ pub const Parts = struct {
     /// "": nothing can be written.
     upper: [:0]const u8 = "",
     work: [:0]const u8 = "",
+    /// Layers that show nothing themselves: content of files of others (overlayfs.rst, "Data-only lower layers").
+    data: []const [:0]const u8 = &.{},
     /// What is left for the file system.
     others: []const superblock.Parameter = &.{},
 };
@@ -117,7 +120,7 @@ fn splitLayers(arena: std.mem.Allocator, text: []const u8) error{OutOfMemory}![]
 /// A detached mount. Its parts are named in few bytes, by their numbers in the working directory /proc/self/fd.
 pub fn make(parts: *const Parts, flags: u32, detail: []const u8) sys.Error!linux.fd_t {
     // one more: the upper directory of a container, under which nothing may be written
-    if (parts.lower.len > layers_max + 1) return sys.failFormat("mount", "{d} layers are too many", .{parts.lower.len});
+    if (parts.lower.len + parts.data.len > layers_max + 1) return sys.failFormat("mount", "{d} layers are too many", .{parts.lower.len});
     var opened: Opened = .{};
     defer opened.close();
     const fs = try sys.checkFd("mount", detail, linux.fsopen("overlay", .{ .CLOEXEC = true }));
@@ -126,12 +129,13 @@ pub fn make(parts: *const Parts, flags: u32, detail: []const u8) sys.Error!linux
     defer _ = linux.close(before);
     // what is opened may be relative to where we are
     for (parts.lower) |layer| _ = try opened.add(layer);
+    for (parts.data) |layer| _ = try opened.add(layer);
     const upper = if (parts.upper.len > 0) try opened.add(parts.upper) else null;
     const work = if (parts.upper.len > 0) try opened.add(parts.work) else null;
     const descriptors = "/proc/self/fd";
     _ = try sys.check("chdir", descriptors, linux.chdir(descriptors));
     defer _ = linux.fchdir(before);
-    try nameLayers(fs, opened.fds[0..parts.lower.len]);
+    try nameLayers(fs, opened.fds[0..parts.lower.len], opened.fds[parts.lower.len..][0..parts.data.len]);
     if (upper) |fd| try set(fs, "upperdir", fd);
     if (work) |fd| try set(fs, "workdir", fd);
     for (parts.others) |other| try superblock.configure(fs, other, detail);
@@ -140,18 +144,22 @@ pub fn make(parts: *const Parts, flags: u32, detail: []const u8) sys.Error!linux
 }
 
 /// All in one value where they fit; else one by one, which Linux 6.8 and later know.
-fn nameLayers(fs: linux.fd_t, layers: []const linux.fd_t) sys.Error!void {
+fn nameLayers(fs: linux.fd_t, layers: []const linux.fd_t, data: []const linux.fd_t) sys.Error!void {
     var buffer: [value_bytes_max + 1]u8 = undefined;
     var w: std.Io.Writer = .fixed(buffer[0..value_bytes_max]);
-    const fits = for (layers, 0..) |fd, i| {
-        w.print("{s}{d}", .{ if (i == 0) "" else ":", fd }) catch break false;
-    } else true;
+    const fits = if (writeNames(&w, layers, data)) |_| true else |_| false;
     if (!fits) {
         for (layers) |fd| try set(fs, "lowerdir+", fd);
+        for (data) |fd| try set(fs, "datadir+", fd);
         return;
     }
     buffer[w.end] = 0;
     _ = try sys.check("mount", "lowerdir", linux.fsconfig(fs, .SET_STRING, "lowerdir", buffer[0..w.end :0].ptr, 0));
+}
+
+fn writeNames(w: *std.Io.Writer, layers: []const linux.fd_t, data: []const linux.fd_t) std.Io.Writer.Error!void {
+    for (layers, 0..) |fd, i| try w.print("{s}{d}", .{ if (i == 0) "" else ":", fd });
+    for (data) |fd| try w.print("::{d}", .{fd});
 }
 
 fn set(fs: linux.fd_t, name: [:0]const u8, fd: linux.fd_t) sys.Error!void {
@@ -164,6 +172,7 @@ fn writeOptions(w: *std.Io.Writer, opened: *Opened, rootfs: contract.Rootfs, is_
     for (rootfs.lower, 0..) |layer, i| {
         try w.print("{s}/proc/self/fd/{d}", .{ if (i == 0) "lowerdir=" else ":", try opened.add(layer) });
     }
+    for (rootfs.data) |layer| try w.print("::/proc/self/fd/{d}", .{try opened.add(layer)});
     if (rootfs.upper.len > 0) {
         try w.print(",upperdir=/proc/self/fd/{d}", .{try opened.add(rootfs.upper)});
         try w.print(",workdir=/proc/self/fd/{d}", .{try opened.add(rootfs.work)});

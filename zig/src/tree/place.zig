@@ -279,7 +279,7 @@ fn mountForReading(plan: *rootfs.Plan) sys.Error!linux.fd_t {
     if (given.lower.len > overlay.layers_max) return sys.failFormat("mount", "{d} layers are too many", .{given.lower.len});
     lower[0] = given.upper;
     @memcpy(lower[1 .. given.lower.len + 1], given.lower);
-    const readable: contract.Rootfs = .{ .kind = .overlay, .lower = lower[0 .. given.lower.len + 1] };
+    const readable: contract.Rootfs = .{ .kind = .overlay, .lower = lower[0 .. given.lower.len + 1], .data = given.data };
     if (plan.early != null) return overlay.mountAt(plan.root_path, readable, false);
     try overlay.mount(plan.root_path, readable, false);
     return sys.checkFd("open", plan.root_path, linux.open(plan.root_path, open_path, 0));
