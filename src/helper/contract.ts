@@ -360,7 +360,7 @@ export const attachFrame = {
  *   layers (topmost first; `--data`: as of an overlay) have at PATH. A copy that was whole when its maker was killed is taken over first, even without
  *   layers.
  * - `native remove [map options] DIR...`: deletes trees whose owners are only expressible inside the map. A missing
- *   DIR is fine, so it can be killed and run again.
+ *   DIR is fine, so it can be killed and run again; one that somebody else is removing is left to them.
  * Map options come first: `--uid-map C:H:N --gid-map C:H:N` (repeated), `--newuidmap PATH --newgidmap PATH`. With none
  * the work is done in the caller's own user namespace.
  */

@@ -44,6 +44,7 @@ export {
   remapLayers,
   type RemapOptions,
   removeTrees,
+  removeTreesLater,
   seedVolume,
 } from "./layer.ts";
 export {

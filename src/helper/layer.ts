@@ -139,6 +139,23 @@ export async function removeTrees(
   await runVerb(options, args, "remove a directory");
 }
 
+/**
+ * The same by a process of its own that nobody waits for, and that outlives us: for what is in the trash, where the next
+ * command finds what it could not do.
+ */
+export function removeTreesLater(
+  { command, mapping }: Omit<LayerVerb, "signal">,
+  trees: readonly string[],
+): void {
+  if (trees.length === 0) return;
+  try {
+    const words = [...command, "remove", ...mapOptions(mapping), ...trees];
+    Bun.spawn(words, { stdio: ["ignore", "ignore", "ignore"], env: {}, detached: true }).unref();
+  } catch {
+    // no process can be had now: the next command tries
+  }
+}
+
 const line = ({ containerID, hostID, size }: IdMapping): string =>
   `${containerID}:${hostID}:${size}`;
 

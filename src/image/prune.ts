@@ -101,14 +101,14 @@ async function removeStrays(context: ImageContext): Promise<number> {
   const layerBytes = layers
     .filter(({ chain }) => gone.has(chain))
     .reduce((sum, { bytes }) => sum + bytes, 0);
-  await removeFiles(context, orphans);
+  removeFiles(context, orphans);
   const claimBlobs = (): Orphans => claimStrayBlobs(database, listBlobs(paths.blobs));
   const strays = transact(database, claimBlobs, { durable: false });
   const blobBytes = strays.blobs.reduce((sum, hex) => {
     const stat = statSync(join(paths.blobs, hex), { throwIfNoEntry: false });
     return sum + (stat?.size ?? 0);
   }, 0);
-  await removeFiles(context, strays);
+  removeFiles(context, strays);
   return layerBytes + blobBytes;
 }
 

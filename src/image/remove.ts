@@ -1,8 +1,8 @@
 /** Taking names away, and what no name needs any more. */
-import { renameSync, rmSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { TspodError } from "../errors.ts";
-import { removeTrees } from "../helper/index.ts";
+import { removeTreesLater } from "../helper/index.ts";
 import {
   type Digest,
   familiarReference,
@@ -68,7 +68,7 @@ export async function removeImage(
   const [name = ""] = removed.untagged;
   if (removed.deleted !== undefined)
     recordEvent(context, { type: "image", status: "remove", id, name });
-  if (orphans !== undefined) await removeFiles(context, orphans);
+  if (orphans !== undefined) removeFiles(context, orphans);
   return removed;
 }
 
@@ -119,10 +119,14 @@ function severalNames(names: readonly string[], text: string): TspodError {
   );
 }
 
-/** A kill in here leaves files without rows, which recovery finds by the leases. */
-export async function removeFiles(context: ImageContext, orphans: Orphans): Promise<void> {
-  const { paths, helper: command, mapping, signal } = context;
+/**
+ * Nobody waits for the disk: large trees are only put into the trash, which a process of its own empties. A kill in here
+ * leaves files without rows, which recovery finds by the leases.
+ */
+export function removeFiles(context: ImageContext, orphans: Orphans): void {
+  const { paths, helper: command, mapping } = context;
   const doomed: string[] = [];
+  mkdirSync(paths.trash, { recursive: true, mode: 0o700 });
   {
     using claimed = orphans;
     for (const chainId of claimed.layers) {
@@ -131,9 +135,16 @@ export async function removeFiles(context: ImageContext, orphans: Orphans): Prom
       const mapped = trashName(paths, chainId);
       if (moveAway(lightTrees(paths, chainId), mapped)) doomed.push(mapped);
     }
-    for (const hex of claimed.blobs) rmSync(join(paths.blobs, hex), { force: true });
+    for (const hex of claimed.blobs) {
+      const [blob, trash] = [join(paths.blobs, hex), trashName(paths, hex)];
+      try {
+        if (moveAway(blob, trash)) doomed.push(trash);
+      } catch {
+        rmSync(blob, { force: true }); // a full disk has no room for its name in the trash
+      }
+    }
   }
-  await removeTrees({ command, mapping, signal }, doomed);
+  removeTreesLater({ command, mapping }, doomed);
 }
 
 /** False: it is not there. */

@@ -184,7 +184,7 @@ async function removeStray(
   }
   const claim = (): Orphans =>
     what === "blob" ? claimStrayBlobs(database, [name]) : claimStrayLayers(database, [name]);
-  await removeFiles(context, transact(database, claim, { durable: true }));
+  removeFiles(context, transact(database, claim, { durable: true }));
 }
 
 function layersOf(image: ImageRecord): readonly Descriptor[] {

@@ -1,15 +1,16 @@
 /**
  * `npm run bench:images`: a large image of four layers pulled and pushed, beside podman: same machine, same user, same
  * registry, fresh stores. Also the pull of what is present, and ten pulls at once, whose bytes are counted.
- * Options: --rounds N, --megabytes N (of files), --files N.
+ * Options: --rounds N, --megabytes N (of files), --files N, --mapped-only, --present-only.
  */
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { connect, createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { print } from "../driver/steps.ts";
 import { startRegistry } from "../support/debian-registry.ts";
 import { type Entry, writeLayout } from "../support/oci-image.ts";
 import { makeWorld, mirrorOfDockerHub, tspodFile, type World } from "../support/world.ts";
+import { until } from "../support/wait.ts";
 import { treeRoot } from "../support/tree.ts";
 import { measureMapped } from "./mapped.ts";
 import { command, median } from "./measure.ts";
@@ -41,6 +42,7 @@ async function main(): Promise<void> {
   await using counter = await countingProxy(source.address);
   const image = `${counter.address}/library/large:latest`;
   const blobBytes = await fill(source.address);
+  if (process.argv.includes("--present-only")) return await measurePresent(image);
   if (process.argv.includes("--mapped-only")) return await measureMapped(image, rounds);
   const [ours, theirs] = [emptyTimes(), emptyTimes()];
   for (let round = 0; round < rounds; round += 1) {
@@ -167,6 +169,17 @@ async function measurePresent(image: string): Promise<void> {
     times.push((await timed([tspodFile, "pull", "-q", image], world.environment))[0]);
   }
   print(`pull of what is present: ${median(times).toFixed(1)} ms (goal 40)`);
+  const [removedMs] = await timed([tspodFile, "rmi", image], world.environment);
+  const started = performance.now();
+  await until("the space is free", () => isEmpty(join(world.root, "data/trash")), {
+    timeoutMs: 120_000,
+  });
+  const freedMs = performance.now() - started;
+  print(`rmi: ${removedMs.toFixed(1)} ms (goal 50), space free ${freedMs.toFixed(0)} ms later`);
+}
+
+function isEmpty(directory: string): boolean {
+  return readdirSync(directory).length === 0;
 }
 
 async function measureTen(image: string, counter: Counter, blobBytes: number): Promise<void> {

@@ -8,6 +8,7 @@ import { Database } from "bun:sqlite";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type FaultCommand, killAtAnyCall } from "../support/faults.ts";
+import { until } from "../support/wait.ts";
 import type { World } from "../support/world.ts";
 
 /** Whoever maps ids so has trees of the image's layers of their own. */
@@ -81,6 +82,7 @@ async function expectSound(world: World, what: string): Promise<void> {
   });
   expect({ what, left: readdirSync(join(data, "ingest")) }).toEqual({ what, left: [] });
   await clear(world);
+  await until("the trash is empty", () => content(data).trash === 0);
   const kept = { layers: 1, rows: 1, blobs: 3, trash: 0 };
   expect({ what, kept: content(data) }).toEqual({ what, kept });
 }

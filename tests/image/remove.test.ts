@@ -44,7 +44,7 @@ describe("removeImage()", () => {
       ...{ untagged: ["docker.io/library/app:latest"], deleted: id },
     });
     expect(filesOf(store)).toEqual({ layers: 0, blobs: 0 });
-    expect(store.litter()).toEqual([]);
+    await store.clean();
     expect(await failureOf(removeImage(store.context, "app"))).toMatchObject({
       ...{
         code: "image.not_found",
@@ -207,7 +207,7 @@ describe("recoverContent()", () => {
     database.run("INSERT INTO lease (owner, resource) VALUES ('1:1:another boot', 'make:layer:x')");
     await recoverContent(store.context);
     expect(filesOf(store)).toEqual({ layers: 1, blobs: 3 });
-    expect(store.litter()).toEqual([]);
+    await store.clean();
     expect(database.query("SELECT * FROM lease").all()).toEqual([]);
   });
 });

@@ -9,6 +9,7 @@ import type { TransportLimits } from "../../src/registry/index.ts";
 import { openDatabase } from "../../src/store/database.ts";
 import { storePaths } from "../../src/store/paths.ts";
 import type { Requirement } from "./requirements.ts";
+import { until } from "./wait.ts";
 
 export interface TestStore extends AsyncDisposable {
   context: ImageContext;
@@ -17,6 +18,8 @@ export interface TestStore extends AsyncDisposable {
   warnings: string[];
   /** Files and directories of ingest, layers and trash: what a failed pull may not leave. */
   litter(): string[];
+  /** There is none, as soon as the process that empties the trash is through. */
+  clean(): Promise<void>;
 }
 
 export interface StoreOptions {
@@ -60,14 +63,15 @@ export function makeStore(options: StoreOptions = {}): TestStore {
     report: (event) => void events.push(event),
     warn: (message) => void warnings.push(message),
   };
+  const litter = (): string[] =>
+    [paths.ingest, paths.trash, paths.layers].flatMap((directory) =>
+      (existsSync(directory) ? readdirSync(directory) : [])
+        .filter((name) => directory !== paths.layers || name.startsWith("."))
+        .map((name) => join(directory, name)),
+    );
   return {
-    ...{ context, root, events, warnings },
-    litter: () =>
-      [paths.ingest, paths.trash, paths.layers].flatMap((directory) =>
-        (existsSync(directory) ? readdirSync(directory) : [])
-          .filter((name) => directory !== paths.layers || name.startsWith("."))
-          .map((name) => join(directory, name)),
-      ),
+    ...{ context, root, events, warnings, litter },
+    clean: async () => void (await until("there is no litter", () => litter().length === 0)),
     async [Symbol.asyncDispose]() {
       database.close();
       // layers hold files of subordinate ids

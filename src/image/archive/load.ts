@@ -34,7 +34,7 @@ import { listImageRecords } from "../../store/images.ts";
 import { keepLease } from "../../store/leases.ts";
 import { hasLayer } from "../../store/layers.ts";
 import { keepBytes } from "../blob.ts";
-import { type ImageContext, withSignal } from "../context.ts";
+import type { ImageContext } from "../context.ts";
 import { decompress } from "../decompress.ts";
 import { ensureLayers, type WantedLayer } from "../layers.ts";
 import { wire } from "../make-image.ts";
@@ -97,7 +97,7 @@ async function discardTouched(context: ImageContext, { blobs, layers }: Touched)
   const claims = [() => claimStrayLayers(database, layers), () => claimStrayBlobs(database, blobs)];
   for (const claim of claims) {
     const orphans = transact<Orphans>(database, claim, { durable: false });
-    await removeFiles(withSignal(context, new AbortController().signal), orphans); // giving up may be why we are here
+    removeFiles(context, orphans);
   }
 }
 

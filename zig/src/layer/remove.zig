@@ -3,7 +3,8 @@
 //! Theory of operation: one descriptor and one buffer of names a level, and a fixed number of levels. A directory
 //! deeper than that is first moved up into the tree's top and met again there, so 10,000 levels need no more than
 //! ten. Nothing is opened through a symbolic link and no mount point is entered (openat2 RESOLVE_NO_XDEV): a tree
-//! with something mounted in it is refused. What is missing already is fine: the verb can be killed and run again.
+//! with something mounted in it is refused. What is missing already is fine: the verb can be killed and run again. What
+//! somebody else is removing (a lock on the directory says so, which goes with its owner) is left to them.
 const std = @import("std");
 const kernel = @import("kernel.zig");
 const names = @import("names.zig");
@@ -182,9 +183,24 @@ fn removeAll(work: Work) u8 {
     var remover = Remover.init(work.gpa) catch return reply.refused("", error.OutOfMemory);
     for (work.directories) |directory| {
         const path = std.mem.span(directory);
+        const lock = claim(path) orelse continue;
+        defer _ = linux.close(lock);
         remover.remove(linux.AT.FDCWD, path) catch |err| return reply.refused(path, err);
     }
     return reply.done(.{ .entries = remover.removed });
+}
+
+/// A descriptor to close afterwards; -1 for what is no directory. Null: somebody else is at it.
+fn claim(path: [:0]const u8) ?linux.fd_t {
+    const flags: linux.O = .{ .DIRECTORY = true, .NOFOLLOW = true, .CLOEXEC = true };
+    const rc = linux.open(path, flags, 0);
+    if (linux.errno(rc) != .SUCCESS) return -1; // what is wrong with it, removing it finds out
+    const fd: linux.fd_t = @intCast(rc);
+    const lock_exclusive = 2;
+    const no_wait = 4;
+    if (linux.errno(linux.flock(fd, lock_exclusive | no_wait)) != .AGAIN) return fd;
+    _ = linux.close(fd);
+    return null;
 }
 
 test isRemovable {
