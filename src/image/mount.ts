@@ -73,7 +73,7 @@ async function letGo(context: ImageContext, session: string, id: Digest): Promis
     dropLeasesOf(database, session, resourcesOf(id, chains));
     return claimStrayLayers(database, chains);
   };
-  await removeFiles(context, transact(database, work, { durable: false }));
+  removeFiles(context, transact(database, work, { durable: false }));
 }
 
 const hexOf = (id: Digest): string => id.replace(/^sha256:/, "");

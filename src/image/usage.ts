@@ -59,7 +59,8 @@ export function contentBytes({ database, paths }: Store): ContentBytes {
   const layers = database
     .query<{ image: string; chain: string; blob: string; bytes: number }, []>(
       `SELECT il.image_id AS image, il.chain_id AS chain, il.blob_digest AS blob, l.size_bytes *
-         (1 + (SELECT count(*) FROM mapped_layer m WHERE m.chain_id = l.chain_id)) AS bytes
+         (1 + (SELECT count(*) FROM mapped_layer m
+            WHERE m.chain_id = l.chain_id AND m.owners NOT LIKE '%-light')) AS bytes
        FROM image_layer il JOIN layer l ON l.chain_id = il.chain_id`,
     )
     .all();

@@ -56,6 +56,6 @@ export async function removeArtifact(context: ImageContext, text: string): Promi
   };
   // the row is gone for good before its files go
   const { digest, orphans } = transact(database, work, { durable: true });
-  await removeFiles(context, orphans);
+  removeFiles(context, orphans);
   return digest;
 }

@@ -10,5 +10,5 @@ export async function removeUnneeded(
 ): Promise<void> {
   if (hexes.length === 0) return;
   const claim = (): Orphans => claimStrayBlobs(context.database, hexes);
-  await removeFiles(context, transact(context.database, claim, { durable: false }));
+  removeFiles(context, transact(context.database, claim, { durable: false }));
 }
