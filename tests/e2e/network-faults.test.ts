@@ -25,9 +25,7 @@ const commands: Command[] = [
   { words: ["network", "rm", "it"], before: [["network", "create", "it"]], isDone: /Cannot find/ },
   { words: user, isDone: /name "user" is in use|"user" already/ },
   { words: ["network", "connect", "other", "user"], before: [user], isDone: /is on network/ },
-  { words: ["network", "disconnect", "kept", "user"], before: [user], isDone: /is not on network/ },
   { words: ["rename", "user", "me"], before: [user], isDone: /Cannot find container "user"/ },
-  { words: ["network", "rm", "-f", "it"], before: [["network", "create", "it"]], isDone: /^$/ },
 ];
 
 describe("kill -9 at any system call of", () => {
