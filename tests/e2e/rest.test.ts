@@ -1,7 +1,4 @@
-/**
- * What a container at rest costs: one process of ours, smaller than conmon, and two if it has a network (the second makes
- * sockets inside, for ports that may be published later: 40 KiB of its own). None wakes up.
- */
+/** What a container at rest costs: one process of ours, smaller than conmon, and one if it has a network. None wakes up. */
 import { expect } from "bun:test";
 import { readFileSync } from "node:fs";
 import { processesOf } from "../support/leaks.ts";
@@ -18,7 +15,7 @@ const watchedMs = 1000;
 
 test.each([
   ["none", 1],
-  ["private", 3],
+  ["private", 2],
 ])(
   "with --network=%s a detached container keeps %i small processes that sleep",
   async (network, count) => {

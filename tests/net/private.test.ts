@@ -222,7 +222,10 @@ describe("a program that listens for itself only", () => {
       ...{ protocol: "tcp" as const, hostAddress: outer.replace(/[[\]]/g, "") },
       ...{ hostPort: freePort(), containerPort: 80, count: 1 },
     };
-    await using container = networked(`exec httpd -f -p ${inner}:80 -h /etc`);
+    // the spliced path is there from the start, or not at all
+    const other = { ...port, hostPort: freePort(), containerPort: 81 };
+    const ports = { ports: [other] };
+    await using container = networked(`exec httpd -f -p ${inner}:80 -h /etc`, ports);
     const started = container.start();
     await started.started;
     await askNetwork(helperCommand(), container.runtimeDir, { add: port });

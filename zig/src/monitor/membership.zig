@@ -80,10 +80,10 @@ pub const Membership = struct {
         var asked: members.Join = .{ .entry = entry.*, .sockets = bound.len };
         asked.entry.ports = &.{};
         if (ports_path) |path| {
-            if (maker.start(m.tap)) |channel| { // also for ports that come later
+            if (entry.ports.len > 0) if (maker.start(m.tap)) |channel| { // as in net.zig
                 asked.hasMaker = true;
                 given.add(channel);
-            }
+            };
             given.add(try record.listenForPorts(path));
             asked.hasLive = true;
         }
