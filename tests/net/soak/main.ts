@@ -11,7 +11,7 @@ import { emptyReport, type Report, type Route, serve, visit } from "./party.ts";
 const outerPort = 7007;
 const innerPort = 7008;
 /** Of the container's interface: the frames that wait for our process. Fewer than it sends at once: some are lost. */
-const queue_frames = 32;
+const queue_frames = 128;
 
 const [role = "", seconds = "3", seed = "1", base = ""] = process.argv.slice(2);
 const end = Date.now() + Number(seconds) * 1000;

@@ -30,16 +30,10 @@ pub fn seed() void {
     _ = linux.getrandom(&secret, secret.len, 0);
 }
 
-/// A number nobody can guess who does not know the secret, another one each time (RFC 6528).
-pub fn unforeseen(key: *const Key) u32 {
-    const static = struct {
-        var count: u64 = 0;
-    };
-    static.count += 1;
-    var hash: SipHash = .init(&secret);
-    hash.update(std.mem.asBytes(key));
-    hash.update(std.mem.asBytes(&static.count));
-    return @truncate(hash.finalInt());
+/// Where nobody can guess who does not know the secret; the same for the same key, so that with a clock added to it the
+/// numbers of one pair of ends only ever grow (RFC 6528).
+pub fn secretOf(key: *const Key) u32 {
+    return @truncate(SipHash.toInt(std.mem.asBytes(key), &secret) >> 32);
 }
 
 pub fn hashOf(key: *const Key) u32 {

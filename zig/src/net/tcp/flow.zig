@@ -140,9 +140,16 @@ pub const scale_to = 8;
 pub fn open(flow: *Flow, fd: linux.fd_t) void {
     flow.fd = fd;
     flow.is.peek_counted = host.set(fd, linux.SOL.SOCKET, linux.SO.PEEK_OFF, 0);
-    flow.seq_to = pools.unforeseen(&flow.key);
+    flow.seq_to = firstNumber(&flow.key);
     flow.seq_taken = flow.seq_to;
     flow.seq_furthest = flow.seq_to;
+}
+
+/// A container's kernel that still remembers a connection of these ends (TIME-WAIT) takes a new one only when its numbers
+/// are later ones. As Linux does, a tick is 64 ns.
+fn firstNumber(key: *const pools.Key) u32 {
+    const ticks_of_ms = 15_625;
+    return pools.secretOf(key) +% @as(u32, @truncate(loop.now_ms * ticks_of_ms));
 }
 
 /// It is over. What of it is still in a queue finds a flow that is not used, or another generation.

@@ -64,7 +64,8 @@ fn takeLast(flow: *Flow, segment: *const Segment) void {
 
 /// The container's SYN and ACK, or its refusal.
 fn takeAnswer(flow: *Flow, segment: *const Segment) void {
-    if (segment.flags.ack and segment.ack != flow.seq_to) return;
+    // It answers for a connection of before: that is over (RFC 9293, section 3.10.7.3), and our SYN comes again.
+    if (segment.flags.ack and segment.ack != flow.seq_to) return refuse(flow.tap(), flow.key.peer, segment);
     if (segment.flags.rst) return if (segment.flags.ack) flows.abort(flow);
     if (!segment.flags.syn or !segment.flags.ack) return;
     takeOffer(flow, segment);

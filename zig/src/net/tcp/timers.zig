@@ -66,13 +66,13 @@ fn expireOpen(flow: *Flow) void {
     if (flow.inFlight() > 0) {
         if (flow.retries > retries_max) return flows.reset(flow);
         to_container.rewind(flow);
-    } else if (flow.is.drained and !flow.is.kept_alive) {
-        flow.is.kept_alive = true;
-        _ = host.set(flow.fd, linux.SOL.SOCKET, linux.SO.KEEPALIVE, 1);
-        return rest(flow);
     } else if (flow.is.drained) {
         if (flow.retries > retries_max) return flows.reset(flow);
-        probe(flow);
+        if (!flow.is.kept_alive) {
+            flow.is.kept_alive = true;
+            _ = host.set(flow.fd, linux.SOL.SOCKET, linux.SO.KEEPALIVE, 1);
+        }
+        probe(flow); // a RST that was lost comes again only as the answer to something
     } else {
         probe(flow); // its window is closed; the word that it is open again may be lost
         to_container.send(flow);
