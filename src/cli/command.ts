@@ -37,6 +37,8 @@ export interface Command<T extends FlagTable = FlagTable> {
   readonly refused?: Readonly<Record<string, string>>;
   /** False: never opens the store, so there is nothing to recover first. */
   readonly usesStore?: false;
+  /** True: it only looks, at what is as it is whatever a killed command has left. The next one that acts recovers that. */
+  readonly onlyLooks?: true;
   /** What must be seen before anything is opened, the store included. Throws what run would. */
   check?(flags: FlagValues<T>): void;
   /** The exit code. */

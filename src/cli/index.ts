@@ -3,6 +3,7 @@ import { recoverContainers } from "../container/index.ts";
 import { TspodError } from "../errors.ts";
 import { recoverContent } from "../image/index.ts";
 import { nearest } from "../lib/nearest.ts";
+import { requirePrivateRuntime } from "../store/runtime-directory.ts";
 import type { CliContext, Command } from "./command.ts";
 import { commandNames, findGroup, groupNames, loadCommand, splitCommand } from "./commands.ts";
 import { printFailure } from "./failure.ts";
@@ -61,7 +62,8 @@ async function runCommand(
     });
   }
   command.check?.(parsed.flags);
-  if (command.usesStore !== false) {
+  if (command.onlyLooks === true) requirePrivateRuntime(context.paths);
+  else if (command.usesStore !== false) {
     await recoverContent(context);
     await recoverContainers(context);
   }

@@ -22,6 +22,7 @@ export default defineCommand({
     latest: latestFlag,
   },
   args: { min: 0, max: Infinity, completes: "any" },
+  onlyLooks: true,
   async run(context, flags, args) {
     return inspectAll(context, args, { ...flags, kind: parseKind(flags.type) });
   },

@@ -25,6 +25,7 @@ export default defineCommand({
     latest: boolean("-l,--latest", "The container that was created last"),
   },
   args: { min: 0, max: Infinity, completes: "container" },
+  onlyLooks: true,
   async run(context, flags, names) {
     const tail = parseTail(flags.tail);
     const since = await parseInstant("--since", flags.since);

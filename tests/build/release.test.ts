@@ -256,14 +256,14 @@ describe("where it cannot unpack", () => {
 
   testWith(isBuilt, unshare)("with no memory either it says what to do", async () => {
     using place = makePlace();
-    const limited = noPlace.replace("exec", "ulimit -v 100000; exec");
+    const limited = noPlace.replace("exec", "ulimit -v 55000; exec");
     const { exitCode, stdout, stderr } = await place.run(
       withMounts(limited, "size=30m", place.cache, tspodFile),
     );
     expect({ exitCode, stdout }).toEqual({ exitCode: 125, stdout: "" });
     expect(stderr).toBe(
       "tspod: Cannot unpack into a cache directory (ENOSPC) or into memory (ENOMEM): set XDG_CACHE_HOME to a " +
-        "directory of yours with 110 MB of space, where programs may be executed\n",
+        "directory of yours with 120 MB of space, where programs may be executed\n",
     );
   });
 

@@ -42,7 +42,7 @@ fn start(command: Command) u8 {
     const in_memory = startFromMemory(command) catch return damaged();
     if (in_memory == .@"2BIG") return fail("The arguments and the environment are too long: make them shorter", .{});
     return fail("Cannot unpack into a cache directory (E{t}) or into memory (E{t}): " ++
-        "set XDG_CACHE_HOME to a directory of yours with 110 MB of space, where programs may be executed", .{ in_cache, in_memory });
+        "set XDG_CACHE_HOME to a directory of yours with 120 MB of space, where programs may be executed", .{ in_cache, in_memory });
 }
 
 /// Why the first of them, which is the one the user knows, was of no use.

@@ -116,7 +116,13 @@ fn decodeInChildren(fd: linux.fd_t, done: []Outcome) void {
 
 /// Chunks number `first`, `first + step` and so on.
 fn decodeEvery(step: usize, first: usize, fd: linux.fd_t, done: []Outcome) void {
-    const buffer = map(header().chunk_size, .PRIVATE) catch return;
+    const buffer = map(header().chunk_size, .PRIVATE) catch {
+        const refused: Outcome = .{ .state = .refused, .errno = @intFromEnum(unwritable_errno) };
+        for (done[0..chunks().len], 0..) |*outcome, i| if (i % step == first) {
+            outcome.* = refused;
+        };
+        return;
+    };
     defer unmap(buffer);
     var packed_bytes: [*]const u8 = @ptrFromInt(address + @sizeOf(Header) + @sizeOf(Chunk) * chunks().len);
     for (chunks(), 0..) |chunk, i| {
