@@ -1,5 +1,6 @@
-//! Gives back memory before a long rest: the pages of the program's own code and constants that only starting needed.
-//! They are the file's, so the kernel still has them, and what is needed again is mapped again when it is touched.
+//! Gives back memory before a long rest: the pages of the program's own code and constants that only starting needed, and
+//! of its stack. The former are the file's, so the kernel still has them, and what is needed again is mapped again when it
+//! is touched.
 //! It knows nothing of what the program has allocated.
 const std = @import("std");
 const sys = @import("../sys.zig");
@@ -23,6 +24,16 @@ pub fn shrink() void {
         const end = std.mem.alignForward(usize, base +% segment.vaddr + segment.memsz, page);
         _ = linux.madvise(@ptrFromInt(start), end - start, linux.MADV.DONTNEED);
     }
+}
+
+/// The stack's pages below the caller's frame, of the first thread: starting went much deeper than a rest does. Nothing
+/// else is mapped that near below it (stack_guard_gap, 1 MiB).
+pub noinline fn shrinkStack() void {
+    const reach = 512 * 1024;
+    var here: u8 = 0;
+    const page = std.heap.pageSize();
+    const end = std.mem.alignBackward(usize, @intFromPtr(&here), page) - page; // a leaf may use what is just below it
+    _ = linux.madvise(@ptrFromInt(end - reach), reach, linux.MADV.DONTNEED);
 }
 
 test "shrink() leaves a program that still works" {

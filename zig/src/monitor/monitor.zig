@@ -299,6 +299,7 @@ pub const Monitor = struct {
     pub fn run(m: *Monitor) ?Ending {
         var events: [16]linux.epoll_event = undefined;
         footprint.shrink();
+        footprint.shrinkStack();
         while (true) {
             if (m.ending) |ending| if (m.isDone()) {
                 if (m.phase == .over) return ending;
