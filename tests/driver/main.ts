@@ -25,8 +25,12 @@ async function runAll(words: string[]): Promise<number> {
     count: countZig,
   };
   const before = words.length > 0 ? [] : checkSteps.filter((step) => !isTestStep(step));
-  const steps = [...before, ...buildSteps(), ...(words.length > 0 ? [] : [unitTests])];
-  const total = sum(await runSteps(steps), await runTests(words));
+  const [release, ...development] = buildSteps();
+  const first = await runSteps([...before, ...(release === undefined ? [] : [release])]);
+  // a compiler of one thread each
+  const units = words.length > 0 ? [] : [unitTests];
+  const both = await Promise.all([runSteps(development), runSteps(units)]);
+  const total = [...both, await runTests(words)].reduce(sum, first);
   print(closingLine(total));
   return total.failed === 0 ? 0 : 1;
 }

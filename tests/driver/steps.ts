@@ -49,7 +49,8 @@ export async function runStep(step: Step): Promise<Count> {
   const exitCode = await child.exited;
   if (!show && exitCode !== 0) print(out + err);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  print(`   ${exitCode === 0 ? "ok" : `FAILED with status ${exitCode}`}, ${seconds} s`);
+  const outcome = exitCode === 0 ? "ok" : `FAILED with status ${exitCode}`;
+  print(`   ${step.title}: ${outcome}, ${seconds} s`);
   const count = await step.count?.(out + err, exitCode);
   return count ?? { passed: exitCode === 0 ? 1 : 0, failed: exitCode === 0 ? 0 : 1, skipped: 0 };
 }

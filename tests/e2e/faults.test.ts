@@ -94,7 +94,7 @@ let hits = 0;
 
 describe("kill -9 at any system call of", () => {
   killAtAnyCall<Command>({
-    ...{ images: ["tiny"], commands, trialsEach: 4 },
+    ...{ images: ["tiny"], commands, trialsEach: 3 },
     ...{ setUp, prepare, clear, expectSound },
     async afterKill(world, trial, { exitCode }) {
       trials += 1;

@@ -32,7 +32,7 @@ const commands: FaultCommand[] = [
 
 describe("kill -9 at any system call of", () => {
   killAtAnyCall({
-    ...{ images: ["tiny", "layered"], commands, trialsEach: 3 },
+    ...{ images: ["tiny", "layered"], commands, trialsEach: 2 },
     ...{ setUp: saveOnce, prepare, clear, expectSound },
   });
 });

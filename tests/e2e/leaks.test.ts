@@ -9,7 +9,7 @@ import { makeWorld, type Result, type World } from "../support/world.ts";
 const test = testWith(...registryPrograms);
 const timeoutMs = 300_000;
 
-const inARow = 200;
+const inARow = 120;
 const atOnce = 50;
 
 function openFiles(): number {

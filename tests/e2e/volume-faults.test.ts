@@ -26,7 +26,7 @@ const commands: FaultCommand[] = [
 
 describe("kill -9 at any system call of", () => {
   killAtAnyCall({
-    ...{ images: ["tiny", "volumes"], commands, trialsEach: 4 },
+    ...{ images: ["tiny", "volumes"], commands, trialsEach: 3 },
     ...{ prepare, clear, expectSound },
   });
 });
