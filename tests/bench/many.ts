@@ -32,6 +32,9 @@ export async function measureMany(world: World, image: string, rounds: number): 
   for (let index = 0; index < manyCreated; index += 1) {
     await run("create", "--name", name(index), "--network", "none", image, "sleep", "100000");
   }
+  const listMonitors = () =>
+    processesOf(world.root).filter(({ command: words }) => words.includes("native run"));
+  const others = new Set(listMonitors().map(({ pid }) => pid));
   const starts: number[] = [];
   for (let index = 0; index < manyRunning; index += 1) {
     const began = performance.now();
@@ -42,9 +45,7 @@ export async function measureMany(world: World, image: string, rounds: number): 
     [{ name: "ps -a", run: async () => void (await run("ps", "-a")) }],
     rounds,
   );
-  const monitors = processesOf(world.root).filter(({ command: words }) =>
-    words.includes("native run"),
-  );
+  const monitors = listMonitors().filter(({ pid }) => !others.has(pid));
   if (monitors.length !== manyRunning)
     throw new Error(`${monitors.length} monitors, not ${manyRunning}`);
   const pids = monitors.map(({ pid }) => pid);
