@@ -159,7 +159,7 @@ describe("whoever comes at the same time", () => {
     );
     expect(starts.filter((code) => code === 0)).toHaveLength(1);
     const started = join(runtime.bundle, "rootfs/tmp/started");
-    await until("it has started", () => existsSync(started));
+    await until("it has written", () => existsSync(started) && readFileSync(started, "utf8"));
     expect(readFileSync(started, "utf8")).toBe("x\n");
   });
 });
