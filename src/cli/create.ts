@@ -19,10 +19,12 @@ export default defineCommand({
     if (!flags.quiet) showPullProgress(context);
     const cidfile = openCidfile(flags.cidfile);
     try {
-      const { id } = await createContainer(context, options, {
+      const { record, written } = await createContainer(context, options, {
         ...(await parseEnsure(flags)),
         isKept: true,
       });
+      await written;
+      const { id } = record;
       cidfile.write(id);
       await print(`${id}\n`);
       return 0;

@@ -73,13 +73,8 @@ export default defineCommand({
     let container: ContainerRecord | undefined;
     let helper: RunningHelper;
     try {
-      let written: Promise<void> | undefined;
-      container = await createContainer(context, options, {
-        ...(await parseEnsure(flags)),
-        onDisk: (promise) => {
-          written = promise;
-        },
-      });
+      const created = await createContainer(context, options, await parseEnsure(flags));
+      container = created.record;
       cidfile.write(container.id);
       if (options.requires !== undefined) {
         await (await loadRequires()).startRequired(context, container);
@@ -87,7 +82,7 @@ export default defineCommand({
       helper = startOwn(context, container, attach, passed, muted);
       if (attach?.sigProxy === true) forwardSignals(helper);
       await helper.started;
-      await written;
+      await created.written;
     } catch (error) {
       // nothing stays: the same command typed right has the name to itself
       cidfile.discard();

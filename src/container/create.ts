@@ -52,8 +52,12 @@ export interface CreateHow extends EnsureOptions {
   isKept?: boolean;
   /** A container of that name is removed first. */
   replaces?: boolean;
-  /** Takes what the caller waits for itself, before it says that the container is there: the disk has it then. */
-  onDisk?: (written: Promise<void>) => void;
+}
+
+export interface Created {
+  record: ContainerRecord;
+  /** The disk has it: to be waited for before anybody is told of the container. */
+  written: Promise<void>;
 }
 
 /** The record of a new container, ready to start. Errors: image.*, registry.*, container.name_in_use, usage. */
@@ -61,7 +65,7 @@ export async function createContainer(
   context: ContainerContext,
   asked: CreateOptions,
   how: CreateHow = {},
-): Promise<ContainerRecord> {
+): Promise<Created> {
   const { rootfs } = context; // first: where no container can run, nothing need be downloaded
   const options =
     networkUses(asked.network) === null
@@ -97,10 +101,7 @@ export async function createContainer(
     const name = options.name ?? generateName();
     try {
       const what = { id, name, creator, rootfs, mounts };
-      const { record, written } = await place(context, setting, image, what);
-      if (how.onDisk === undefined) await written;
-      else how.onDisk(written);
-      return record;
+      return await place(context, setting, image, what);
     } catch (error) {
       if (!isNameTaken(error)) throw error;
       if (options.name === null && draw < nameDrawsMax) continue;
@@ -170,7 +171,7 @@ async function place(
     rootfs: RootfsChoice;
     mounts: SettledMounts | null;
   },
-): Promise<{ record: ContainerRecord; written: Promise<void> }> {
+): Promise<Created> {
   const { paths } = context;
   const { id, name, creator, rootfs, mounts } = what;
   const { options, host, layers, data, user, files, joined } = setting;

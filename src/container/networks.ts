@@ -5,6 +5,7 @@
 import type { NetworkEntry } from "../helper/index.ts";
 import { TspodError } from "../errors.ts";
 import { chooseMember, getNetwork, type Membership, withLength } from "../network/records.ts";
+import { networkModes } from "../network/index.ts";
 import {
   type CreateOptions,
   type HelperSettings,
@@ -26,7 +27,7 @@ export function requireNetworks(
 ): CreateOptions {
   const uses = networkUses(options.network) ?? [];
   requireRoom(uses.length);
-  const found = uses.map(({ name }) => getNetwork({ database }, name, modes));
+  const found = uses.map(({ name }) => getNetwork({ database }, name, networkModes));
   const twice = found.find(({ id }, index) => found.findIndex((one) => one.id === id) < index);
   if (twice !== undefined) {
     throw new TspodError("usage", `Network "${twice.name}" is given twice`, {
@@ -41,9 +42,6 @@ export function requireNetworks(
     ...(isOpen ? {} : { networking: withoutPorts(options, networks[0]?.name ?? "") }),
   };
 }
-
-/** What else --network may say in one word. */
-const modes = ["private", "host", "none", "pasta", "slirp4netns"];
 
 /** What a monitor has room for. */
 const networksMax = 16;

@@ -111,15 +111,13 @@ export function startOwn(
 
 /** What the command needs to find the same store. */
 const storeVariables = [
-  ...[
-    "HOME",
-    "PATH",
-    "TSPOD_ROOT",
-    "XDG_DATA_HOME",
-    "XDG_RUNTIME_DIR",
-    "XDG_CACHE_HOME",
-    "XDG_CONFIG_HOME",
-  ],
+  "HOME",
+  "PATH",
+  "TSPOD_ROOT",
+  "XDG_DATA_HOME",
+  "XDG_RUNTIME_DIR",
+  "XDG_CACHE_HOME",
+  "XDG_CONFIG_HOME",
 ];
 
 /** Anonymous volumes go with a container with --rm when nobody is watching, too: any command of ours takes them. */

@@ -10,9 +10,8 @@ export interface PortForward {
   count: number;
 }
 
-/** `network` of helper.json. Absent: the network namespace stays as config.json makes it. */
-export interface NetworkConfig {
-  mode: "private";
+/** What an interface of either kind of network is told. */
+interface InterfaceConfig {
   interface: string;
   mac: string;
   mtu: number;
@@ -31,11 +30,16 @@ export interface NetworkConfig {
   resolv: string;
   /** Whom the forwarder asks instead; empty: those of `resolv`. */
   servers: string[];
-  /** What the forwarder answers by itself. */
-  names: { name: string; address: string }[];
   ports: PortForward[];
   /** Null: everywhere, and nothing is written down. */
   egress: EgressConfig | null;
+}
+
+/** `network` of helper.json. Absent: the network namespace stays as config.json makes it. */
+export interface NetworkConfig extends InterfaceConfig {
+  mode: "private";
+  /** What the forwarder answers by itself. */
+  names: { name: string; address: string }[];
   socket: string;
 }
 
@@ -44,22 +48,12 @@ export interface NetworkConfig {
  * their interfaces, alive while one of them is there. The first has the name server of resolv.conf; ports and the way
  * out are of the one that `isDefaultRoute`. An empty list: nothing but loopback, so far.
  */
-export interface NetworkEntry {
+export interface NetworkEntry extends InterfaceConfig {
   /** Of the network, 64 hex characters. */
   id: string;
   network: string;
   /** Where its process is met; the directory may be missing. */
   socket: string;
-  interface: string;
-  mac: string;
-  mtu: number;
-  address4: string;
-  /** It is the forwarder's, too. */
-  gateway4: string;
-  dns4: string;
-  address6: string | null;
-  gateway6: string | null;
-  dns6: string | null;
   /** No way out, not even to the host: members, and the names of members. */
   internal: boolean;
   isDefaultRoute: boolean;
@@ -67,13 +61,8 @@ export interface NetworkEntry {
   member: string;
   /** What the forwarder answers for its addresses. */
   names: string[];
-  hostLoopback: boolean;
-  resolv: string;
-  servers: string[];
   /** What the forwarder answers besides names of members. */
   hosts: { name: string; address: string }[];
-  ports: PortForward[];
-  egress: EgressConfig | null;
 }
 
 /** `networkTool` of helper.json: a program of the host's that makes the container's network, and ends with it. */

@@ -22,16 +22,12 @@ export interface RootfsHost {
 /** The remembered choice, or one trial. Throws host.no_userns. `TSPOD_ROOTFS=copy|overlay|fuse-overlayfs` decides instead. */
 export function chooseRootfs(host: RootfsHost, forced: string | undefined): RootfsChoice {
   if (forced !== undefined && forced !== "") return fromName(forced, host.path);
-  const key = factKey(host.dataDirectory);
-  const row = host.database.query("SELECT value FROM host_fact WHERE key = ?").get(key) as {
-    value: string;
-  } | null;
-  if (row !== null) return fromName(row.value, host.path);
-  const probe = probeHost(host);
-  if (!probe.userNamespaces) throw noUserNamespaces(probe.forbiddenBy); // may be mended any time: not remembered
-  const found = probe.overlay ? "overlay" : fuseOverlayfs(host.path) ? "fuse-overlayfs" : "copy";
-  host.database.query("INSERT OR REPLACE INTO host_fact VALUES (?, ?)").run(key, found);
-  return fromName(found, host.path);
+  const name = remembered(host, "rootfs", () => {
+    const probe = probeHost(host, "--overlay");
+    if (!probe.userNamespaces) throw noUserNamespaces(probe.forbiddenBy); // may be mended any time: not remembered
+    return probe.overlay ? "overlay" : fuseOverlayfs(host.path) ? "fuse-overlayfs" : "copy";
+  });
+  return fromName(name, host.path);
 }
 
 /**
@@ -39,22 +35,25 @@ export function chooseRootfs(host: RootfsHost, forced: string | undefined): Root
  * lower layers"). In a user namespace since Linux 6.16; tried once, and remembered.
  */
 export function findDataLayers(host: RootfsHost): boolean {
-  const key = factKey(host.dataDirectory, "data");
-  const query = host.database.query<{ value: string }, [string]>(
-    "SELECT value FROM host_fact WHERE key = ?",
-  );
-  const known = query.get(key)?.value;
-  if (known !== undefined) return known === "yes";
-  const { overlayData } = probeHost(host, "--data");
-  host.database
-    .query("INSERT OR REPLACE INTO host_fact VALUES (?, ?)")
-    .run(key, overlayData ? "yes" : "no");
-  return overlayData;
+  const attempt = (): string => (probeHost(host, "--data").overlayData ? "yes" : "no");
+  return remembered(host, "data", attempt) === "yes";
 }
 
-function factKey(directory: string, what = "rootfs"): string {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  return `${what} ${release()} ${statSync(directory).dev}`;
+/** What `attempt` found on this kernel and file system; nothing is kept when it throws. */
+function remembered(
+  { database, dataDirectory }: RootfsHost,
+  what: string,
+  attempt: () => string,
+): string {
+  mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
+  const key = `${what} ${release()} ${statSync(dataDirectory).dev}`;
+  const known = database
+    .query<{ value: string }, [string]>("SELECT value FROM host_fact WHERE key = ?")
+    .get(key);
+  if (known !== null) return known.value;
+  const found = attempt();
+  database.query("INSERT OR REPLACE INTO host_fact VALUES (?, ?)").run(key, found);
+  return found;
 }
 
 /** fuse-overlayfs may have been removed since: then a copy still works. */
@@ -84,7 +83,7 @@ interface HostProbe {
 }
 
 /** Ask the helper to try, in a directory of the store. */
-function probeHost(host: RootfsHost, what: "--overlay" | "--data" = "--overlay"): HostProbe {
+function probeHost(host: RootfsHost, what: "--overlay" | "--data"): HostProbe {
   const probe = Bun.spawnSync([...host.helper, "probe", what, host.dataDirectory], {
     stdio: ["ignore", "pipe", "ignore"],
   });

@@ -52,7 +52,7 @@ export async function ensureMappedLayers(
 ): Promise<MappedLayers> {
   const { paths, database } = context;
   keepLayers(context, image, what, kept);
-  const isLight = options.isLight && image.layers.every((id) => mayEnter(paths, id, owners));
+  const isLight = options.isLight && mayEnter(paths, image.layers, owners);
   const trees = isLight ? lightTree(context, image, owners) : copies(context, image, owners);
   const missing = trees.filter(({ chainId, key }) => !hasLayer(database, chainId, key));
   if (missing.length > 0) {
@@ -136,12 +136,12 @@ async function ensureTree(
 }
 
 /**
- * Container root may go to the layer's tree: it is responsible for what is the caller's, or everybody may. Nobody comes
- * here but through the store's directory, which is the caller's alone.
+ * Container root may go to the layers' trees: it is responsible for what is the caller's, or everybody may, for which
+ * their directory is opened. Nobody comes there but through the store's, which is the caller's alone.
  */
-function mayEnter(paths: Paths, chainId: string, { uid, gid }: LayerOwners): boolean {
+function mayEnter(paths: Paths, layers: readonly string[], { uid, gid }: LayerOwners): boolean {
   if ([uid, gid].every((lines) => lines.some(({ hostID }) => hostID === 0))) return true;
   const othersMayEnter = 0o001;
   chmodSync(paths.layers, 0o711);
-  return (statSync(layerPath(paths, chainId)).mode & othersMayEnter) !== 0;
+  return layers.every((id) => (statSync(layerPath(paths, id)).mode & othersMayEnter) !== 0);
 }

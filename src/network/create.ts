@@ -20,6 +20,7 @@ import {
   type TakenSubnet,
 } from "./subnets.ts";
 import { isNetworkName } from "./use.ts";
+import { networkModes } from "./words.ts";
 
 export interface NewNetwork extends Omit<NetworkSettings, "subnet4" | "subnet6">, AskedSubnets {
   /** Null: the first free one of "tspod1", "tspod2", ... */
@@ -30,9 +31,9 @@ export interface NewNetwork extends Omit<NetworkSettings, "subnet4" | "subnet6">
 }
 
 /** Words that --network has for something else. */
-const reserved = [
-  ...["private", "bridge", "default", "podman", "host", "none", "container", "ns", "name"],
-  ...["pasta", "slirp4netns"],
+const reserved: readonly string[] = [
+  ...networkModes,
+  ...["bridge", "default", "podman", "container", "ns", "name"],
 ];
 
 /** podman's rule. Throws usage. */

@@ -6,6 +6,7 @@ export { type AskedMode, parseNetworkMode, parseNetworkModes } from "./mode.ts";
 export { areRivals, distinctPorts } from "./overlap.ts";
 export { parsePublish } from "./publish.ts";
 export { toolPackages, toolWords } from "./tool.ts";
+export { networkModes } from "./words.ts";
 export { addressOfKind, anyAddress, plainUse } from "./use.ts";
 export {
   formatAddress,

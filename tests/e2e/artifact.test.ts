@@ -15,8 +15,9 @@ import { join } from "node:path";
 import { sharedRegistry } from "../support/debian-registry.ts";
 import { faultyRegistry, isManifest } from "../support/faulty-registry.ts";
 import { registryPrograms, testWith } from "../support/requirements.ts";
+import { expectSentence } from "../support/sentence.ts";
 import { until } from "../support/wait.ts";
-import { makeWorld, type Result, type World } from "../support/world.ts";
+import { makeWorld, type World } from "../support/world.ts";
 
 const test = testWith(...registryPrograms);
 const canRun = registryPrograms.every((requirement) => requirement() === undefined);
@@ -36,12 +37,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await world?.[Symbol.asyncDispose]();
 }, 60_000);
-
-function expectSentence({ exitCode, stderr }: Result, ...parts: (string | RegExp)[]): void {
-  expect(exitCode).toBe(125);
-  for (const part of parts) expect(stderr).toMatch(part);
-  expect(stderr).not.toContain("    at ");
-}
 
 const hashOf = (text: string | Uint8Array): string =>
   `sha256:${new Bun.CryptoHasher("sha256").update(text).digest("hex")}`;

@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, describe, expect } from "bun:test";
 import { sharedRegistry } from "../support/debian-registry.ts";
 import { registryPrograms, testWith } from "../support/requirements.ts";
-import { makeWorld, type Result, type World } from "../support/world.ts";
+import { expectSentence } from "../support/sentence.ts";
+import { makeWorld, type World } from "../support/world.ts";
 
 const test = testWith(...registryPrograms);
 const canRun = registryPrograms.every((requirement) => requirement() === undefined);
@@ -34,12 +35,6 @@ interface Index {
 
 const inspect = async (name: string): Promise<Index> =>
   JSON.parse(await world.ok("manifest", "inspect", name)) as Index;
-
-function expectSentence({ exitCode, stderr }: Result, ...parts: (string | RegExp)[]): void {
-  expect(exitCode).toBe(125);
-  for (const part of parts) expect(stderr).toMatch(part);
-  expect(stderr).not.toContain("    at ");
-}
 
 describe("manifest", () => {
   test("a list of what is here and what is in a registry, pushed and pulled", async () => {

@@ -7,7 +7,8 @@ import { dirname, join } from "node:path";
 import { sharedRegistry } from "../support/debian-registry.ts";
 import { faultyRegistry } from "../support/faulty-registry.ts";
 import { registryPrograms, testWith } from "../support/requirements.ts";
-import { makeWorld, type Result, type World } from "../support/world.ts";
+import { expectSentence } from "../support/sentence.ts";
+import { makeWorld, type World } from "../support/world.ts";
 
 const test = testWith(...registryPrograms);
 const canRun = registryPrograms.every((requirement) => requirement() === undefined);
@@ -27,12 +28,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await world?.[Symbol.asyncDispose]();
 }, 60_000);
-
-function expectSentence({ exitCode, stderr }: Result, ...parts: (string | RegExp)[]): void {
-  expect(exitCode).toBe(125);
-  for (const part of parts) expect(stderr).toMatch(part);
-  expect(stderr).not.toContain("    at ");
-}
 
 /** Something in ~/.config/containers, for one test. */
 function configured(name: string, text: string): Disposable {

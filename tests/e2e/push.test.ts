@@ -4,6 +4,7 @@ import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { sharedRegistry } from "../support/debian-registry.ts";
 import { program, registryPrograms, testWith } from "../support/requirements.ts";
+import { expectSentence } from "../support/sentence.ts";
 import { startSecuredRegistry, user } from "../support/secured-registry.ts";
 import { tarOf } from "../support/oci-image.ts";
 import { atTerminal } from "../support/terminal.ts";
@@ -58,12 +59,6 @@ async function fetchManifest(name: string, tag: string): Promise<Fetched> {
 async function runElsewhere(name: string, ...words: string[]): Promise<string> {
   await using other = await makeWorld();
   return other.ok("run", "--rm", "--quiet", name, ...words);
-}
-
-function expectSentence({ exitCode, stderr }: Result, ...parts: (string | RegExp)[]): void {
-  expect(exitCode).toBe(125);
-  for (const part of parts) expect(stderr).toMatch(part);
-  expect(stderr).not.toContain("    at ");
 }
 
 describe("push", () => {

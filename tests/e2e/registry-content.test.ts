@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect } from "bun:test";
 import { sharedRegistry } from "../support/debian-registry.ts";
 import { faultyRegistry } from "../support/faulty-registry.ts";
 import { registryPrograms, testWith } from "../support/requirements.ts";
-import { makeWorld, type Result, type World } from "../support/world.ts";
+import { expectSentence } from "../support/sentence.ts";
+import { makeWorld, type World } from "../support/world.ts";
 
 const test = testWith(...registryPrograms);
 const canRun = registryPrograms.every((requirement) => requirement() === undefined);
@@ -21,12 +22,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await world?.[Symbol.asyncDispose]();
 }, 60_000);
-
-function expectSentence({ exitCode, stderr }: Result, ...parts: (string | RegExp)[]): void {
-  expect(exitCode).toBe(125);
-  for (const part of parts) expect(stderr).toMatch(part);
-  expect(stderr).not.toContain("    at ");
-}
 
 const push = (image: string, name: string): Promise<string> =>
   world.ok("push", "-q", image, `${address}/${mine}/${name}`);

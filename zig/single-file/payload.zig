@@ -147,11 +147,12 @@ fn write(fd: linux.fd_t, content: []const u8, at: u64) Outcome {
     while (have < content.len) {
         const rc = linux.pwrite(fd, content.ptr + have, content.len - have, @intCast(at + have));
         switch (linux.errno(rc)) {
-            .SUCCESS => have += rc,
+            .SUCCESS => if (rc > 0) {
+                have += rc;
+            } else return .{ .state = .refused, .errno = @intFromEnum(linux.E.IO) },
             .INTR => {},
             else => |errno| return .{ .state = .refused, .errno = @intFromEnum(errno) },
         }
-        if (linux.errno(rc) == .SUCCESS and rc == 0) return .{ .state = .refused, .errno = @intFromEnum(linux.E.IO) };
     }
     return .{ .state = .written, .errno = 0 };
 }

@@ -1,6 +1,7 @@
 /** What may stand at the cursor of a half-typed command line. Pure: names of containers and images are given to it. */
 import type { ArgumentSource, Command } from "../command.ts";
 import type { Flag, ValueFlag } from "../flags.ts";
+import { networkModes } from "../../network/index.ts";
 
 /** A word, and what it is; or the shell's own completion of paths. */
 export type Completion =
@@ -19,9 +20,7 @@ export interface Names {
 }
 
 const signals = ["HUP", "INT", "QUIT", "KILL", "USR1", "USR2", "TERM", "CONT", "STOP", "WINCH"];
-const networkModes: Candidate[] = ["private", "host", "none", "pasta", "slirp4netns"].map(
-  (mode) => [mode, ""],
-);
+const modeCandidates: Candidate[] = networkModes.map((mode) => [mode, ""]);
 const shells = ["bash", "zsh", "fish"];
 
 /** `typed` is everything between the command's name and the cursor; its last word is the unfinished one, maybe "". */
@@ -106,7 +105,7 @@ function completeValue({ completes }: ValueFlag, current: string, names: Names):
   if (completes === "directory") return { kind: "directories" };
   if (completes === "image") return words(names.images(), current);
   if (completes === "container") return words(names.containers(), current);
-  if (completes === "network") return words([...networkModes, ...names.networks()], current);
+  if (completes === "network") return words([...modeCandidates, ...names.networks()], current);
   const list = completes === "signal" ? signals : (completes ?? []);
   return words(
     list.map((word) => [word, ""]),

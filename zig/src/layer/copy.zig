@@ -19,6 +19,7 @@ const reply = @import("reply.zig");
 const sys = @import("../sys.zig");
 const trees = @import("tree.zig");
 const userns = @import("../userns.zig");
+const walk = @import("walk.zig");
 const linux = sys.linux;
 
 /// overlayfs takes no more lower layers (OVL_MAX_STACK).
@@ -92,7 +93,7 @@ pub const Copier = struct {
     fn mergeDirectory(self: *Copier, directory: Pending) Error!void {
         self.current = directory.path;
         const path: [:0]const u8 = if (directory.path.len == 0) "." else directory.path;
-        const to = try sys.checkFd("openat2", "", self.tree.open(path, open_directory));
+        const to = try sys.checkFd("openat2", "", self.tree.open(path, walk.open_directory));
         defer _ = linux.close(to);
         self.seen.clearRetainingCapacity();
         _ = self.seen_arena.reset(.retain_capacity);
@@ -101,7 +102,7 @@ pub const Copier = struct {
         var is_described = false;
         var visible: usize = directory.visible;
         for (self.lowers[0..directory.visible], 0..) |lower, index| {
-            const rc = kernel.openat2(lower, path, open_directory, resolve_below);
+            const rc = kernel.openat2(lower, path, walk.open_directory, walk.resolve_below);
             switch (linux.errno(rc)) {
                 .NOENT, .XDEV => continue,
                 .NOTDIR, .LOOP => {
@@ -115,7 +116,7 @@ pub const Copier = struct {
             if (!is_described) try self.describeDirectory(from, to, directory.path);
             is_described = true;
             try self.mergeNames(from, index, to, directory.path);
-            if (isOpaque(from)) {
+            if (walk.isOpaque(from)) {
                 visible = index + 1;
                 break;
             }
@@ -133,7 +134,7 @@ pub const Copier = struct {
         try self.directories.put(made.ino, path, .{
             .owner = .{ .uid = source.uid, .gid = source.gid },
             .mode = source.mode & 0o7777,
-            .mtime = timeOf(source),
+            .mtime = walk.timeOf(source),
         });
         try self.copyXattrs(from, to);
     }
@@ -169,7 +170,7 @@ pub const Copier = struct {
 
     fn copyDirectory(self: *Copier, to: linux.fd_t, name: [:0]const u8, path: []const u8) Error!void {
         _ = try sys.check("mkdirat", "", linux.mkdirat(to, name, 0o700));
-        try self.pending.append(self.arena, .{ .path = try self.joined(path, name), .visible = 0 });
+        try self.pending.append(self.arena, .{ .path = try walk.joined(self.arena, path, name), .visible = 0 });
     }
 
     /// True when it is another name of a file copied before.
@@ -184,7 +185,7 @@ pub const Copier = struct {
         if (stat.nlink < 2 or kernel.isDirectory(stat)) return false;
         const found = try self.links.getOrPut(self.arena, .{ .lower = lower, .inode = stat.ino });
         if (!found.found_existing) {
-            found.value_ptr.* = try self.joined(path, name);
+            found.value_ptr.* = try walk.joined(self.arena, path, name);
             return false;
         }
         const rc = linux.linkat(self.tree.root, found.value_ptr.*, to, name, 0);
@@ -194,19 +195,19 @@ pub const Copier = struct {
     }
 
     fn copyFile(self: *Copier, from: linux.fd_t, to: linux.fd_t, name: [:0]const u8, stat: linux.Statx) Error!void {
-        const source = try sys.checkFd("openat", "", linux.openat(from, name, open_file, 0));
+        const source = try sys.checkFd("openat", "", linux.openat(from, name, walk.open_file, 0));
         defer _ = linux.close(source);
         const elsewhere = try self.contentOf(source);
         defer if (elsewhere) |fd| {
             _ = linux.close(fd);
         };
-        const target = try sys.checkFd("openat", "", linux.openat(to, name, new_file, stat.mode & 0o777));
+        const target = try sys.checkFd("openat", "", linux.openat(to, name, walk.new_file, stat.mode & 0o777));
         defer _ = linux.close(target);
         if (stat.size > 0) try self.content.copy(elsewhere orelse source, target, stat);
         self.result.bytes += stat.size;
-        try self.writer.setOwnerAndMode(target, ownerOf(stat), stat.mode & 0o7777, true);
+        try self.writer.setOwnerAndMode(target, walk.ownerOf(stat), stat.mode & 0o7777, true);
         try self.copyXattrs(source, target);
-        try metadata.setTimes(target, timeOf(stat));
+        try metadata.setTimes(target, walk.timeOf(stat));
     }
 
     /// Null: the file has it itself.
@@ -219,7 +220,7 @@ pub const Copier = struct {
         const path: [*:0]const u8 = @ptrCast(buffer[1..]);
         var rc: usize = undefined;
         for (self.data) |data| {
-            rc = kernel.openat2(data, path, open_file, resolve_below);
+            rc = kernel.openat2(data, path, walk.open_file, walk.resolve_below);
             if (linux.errno(rc) == .SUCCESS) break;
         }
         return try sys.checkFd("openat2", "", rc);
@@ -231,8 +232,8 @@ pub const Copier = struct {
         if (length == buffer.len) return error.PathTooLong;
         buffer[length] = 0;
         _ = try sys.check("symlinkat", "", linux.symlinkat(buffer[0..length :0], to, name));
-        try self.writer.setOwnerAt(to, name, ownerOf(stat));
-        try metadata.setTimesAt(to, name, timeOf(stat));
+        try self.writer.setOwnerAt(to, name, walk.ownerOf(stat));
+        try metadata.setTimesAt(to, name, walk.timeOf(stat));
     }
 
     /// Fifos, sockets and, for real root, devices.
@@ -244,8 +245,8 @@ pub const Copier = struct {
             return;
         }
         _ = try sys.check("mknodat", "", rc);
-        try self.writer.setOwnerAt(to, name, ownerOf(stat));
-        try metadata.setTimesAt(to, name, timeOf(stat));
+        try self.writer.setOwnerAt(to, name, walk.ownerOf(stat));
+        try metadata.setTimesAt(to, name, walk.timeOf(stat));
     }
 
     /// Those an image may set, and our own note of a lost owner.
@@ -265,41 +266,10 @@ pub const Copier = struct {
             if (!try metadata.setXattrAsItIs(to, name, value[0..size])) self.writer.dropped_xattrs += 1;
         }
     }
-
-    fn joined(self: *Copier, path: []const u8, name: []const u8) Error![:0]const u8 {
-        if (path.len + 1 + name.len >= paths.path_bytes_max) return error.PathTooLong;
-        const slash = if (path.len == 0) "" else "/";
-        return std.fmt.allocPrintSentinel(self.arena, "{s}{s}{s}", .{ path, slash, name }, 0);
-    }
 };
-
-const open_directory: linux.O = .{ .DIRECTORY = true, .NOFOLLOW = true, .CLOEXEC = true };
-const open_file: linux.O = .{ .NOFOLLOW = true, .NONBLOCK = true, .CLOEXEC = true };
-const new_file: linux.O = .{
-    .ACCMODE = .WRONLY,
-    .CREAT = true,
-    .EXCL = true,
-    .NOFOLLOW = true,
-    .CLOEXEC = true,
-};
-const resolve_below = kernel.Resolve.beneath | kernel.Resolve.no_symlinks | kernel.Resolve.no_xdev;
 
 fn neverInvented(_: *anyopaque, _: trees.Invention) trees.Error!void {
     unreachable; // every parent is merged before what is in it
-}
-
-fn isOpaque(directory: linux.fd_t) bool {
-    var value: [2]u8 = undefined;
-    const rc = linux.fgetxattr(directory, "user.overlay.opaque", &value, value.len);
-    return linux.errno(rc) == .SUCCESS and std.mem.eql(u8, value[0..rc], "y");
-}
-
-fn ownerOf(stat: linux.Statx) metadata.Owner {
-    return .{ .uid = stat.uid, .gid = stat.gid };
-}
-
-fn timeOf(stat: linux.Statx) @import("pax.zig").Timestamp {
-    return .{ .seconds = stat.mtime.sec, .nanoseconds = stat.mtime.nsec };
 }
 
 const Work = struct { to: [*:0]const u8, lowers: []const [*:0]const u8, arena: std.mem.Allocator };

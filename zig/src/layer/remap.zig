@@ -5,8 +5,9 @@
 //! Theory of operation: a file system gives an inode one owner, so there must be new inodes; but their content can be
 //! that of the old ones. With `--light` a file becomes an empty one of the same size that says where its content is:
 //! its path below TOP, which the layers are in, and which the overlay gets as its data-only layer (overlayfs.rst, "Data-only
-//! lower layers"; without privileges since Linux 6.16, and for files of the lowest layer only: so there is but one). Whoever mounts the overlay reads with the rights of container root, so what those do not reach is
-//! copied, and so is what takes no more room than the note (content.zig: by reflink where that is possible).
+//! lower layers"; without privileges since Linux 6.16, and for files of the lowest layer only: so there is but one).
+//! Whoever mounts the overlay reads with the rights of container root, so what those do not reach is copied, and so is
+//! what takes no more room than the note (content.zig: by reflink where that is possible).
 //! We create as the one whom most files belong to, which spares a change of owner for each.
 //! Directories wait in a list and get their owner, mode and time last (directories.zig).
 const std = @import("std");
@@ -21,6 +22,7 @@ const reply = @import("reply.zig");
 const sys = @import("../sys.zig");
 const trees = @import("tree.zig");
 const userns = @import("../userns.zig");
+const walk = @import("walk.zig");
 const linux = sys.linux;
 
 /// overlayfs takes no more lower layers (OVL_MAX_STACK).
@@ -34,7 +36,6 @@ const xattr_bytes_max = 64 << 10;
 
 const metacopy_xattr = "user.overlay.metacopy";
 pub const redirect_xattr = "user.overlay.redirect";
-const opaque_xattr = "user.overlay.opaque";
 
 const Error = directories.Error || trees.Error;
 
@@ -134,10 +135,10 @@ const Remapper = struct {
         _ = kernel.umask(0);
         const layers = try work.arena.alloc(Layer, work.layers.len);
         for (work.layers, layers) |path, *layer| layer.* = .{
-            .fd = try sys.checkFd("open", "", linux.open(path, open_directory, 0)),
+            .fd = try sys.checkFd("open", "", linux.open(path, walk.open_directory, 0)),
             .prefix = if (work.top) |top| std.mem.span(path)[top.len..] else "",
         };
-        const to = try sys.checkFd("open", "", linux.open(work.to, open_directory, 0));
+        const to = try sys.checkFd("open", "", linux.open(work.to, walk.open_directory, 0));
         const buffers = try work.arena.create(Buffers);
         self.* = .{
             .arena = work.arena,
@@ -187,7 +188,7 @@ const Remapper = struct {
     fn remapDirectory(self: *Remapper, directory: Pending) Error!void {
         self.current = directory.path;
         const path: [:0]const u8 = if (directory.path.len == 0) "." else directory.path;
-        const to = try sys.checkFd("openat2", "", self.tree.open(path, open_directory));
+        const to = try sys.checkFd("openat2", "", self.tree.open(path, walk.open_directory));
         defer _ = linux.close(to);
         self.seen = .empty;
         _ = self.seen_arena.reset(.retain_capacity);
@@ -195,7 +196,7 @@ const Remapper = struct {
         var is_described = false;
         var visible = directory.is_reached.len;
         for (self.layers[0..directory.is_reached.len], directory.is_reached, 0..) |layer, *is_reached, index| {
-            const rc = kernel.openat2(layer.fd, path, open_directory, resolve_below);
+            const rc = kernel.openat2(layer.fd, path, walk.open_directory, walk.resolve_below);
             switch (linux.errno(rc)) {
                 .NOENT => continue,
                 .NOTDIR, .LOOP => {
@@ -219,7 +220,7 @@ const Remapper = struct {
                 .prefix = if (is_reached.*) layer.prefix else "",
             };
             try self.remapNames(&here);
-            if (self.is_merged and isOpaque(from)) {
+            if (self.is_merged and walk.isOpaque(from)) {
                 visible = index + 1;
                 break;
             }
@@ -238,7 +239,7 @@ const Remapper = struct {
         stat: linux.Statx,
     ) Error!void {
         const noted = try self.copyXattrs(from, to, stat);
-        try self.directories.remember(to, path, .{ .owner = noted.owner, .mode = noted.mode, .mtime = timeOf(stat) });
+        try self.directories.remember(to, path, .{ .owner = noted.owner, .mode = noted.mode, .mtime = walk.timeOf(stat) });
     }
 
     /// `prefix`: where content of files in here is found; "": they are copied.
@@ -272,7 +273,7 @@ const Remapper = struct {
         switch (stat.mode & linux.S.IFMT) {
             linux.S.IFDIR => {
                 _ = try sys.check("mkdirat", "", linux.mkdirat(here.to, name, 0o700));
-                const path = try self.joined(here.path, name);
+                const path = try walk.joined(self.arena, here.path, name);
                 try self.pending.append(self.arena, .{ .path = path, .is_reached = &.{} });
             },
             linux.S.IFREG => try self.remapFile(here, name, stat),
@@ -286,7 +287,7 @@ const Remapper = struct {
         if (stat.nlink < 2 or kernel.isDirectory(stat)) return false;
         const found = try self.links.getOrPut(self.arena, .{ .layer = here.layer, .inode = stat.ino });
         if (!found.found_existing) {
-            found.value_ptr.* = try self.joined(here.path, name);
+            found.value_ptr.* = try walk.joined(self.arena, here.path, name);
             return false;
         }
         const rc = linux.linkat(self.tree.root, found.value_ptr.*, here.to, name, 0);
@@ -296,9 +297,9 @@ const Remapper = struct {
     }
 
     fn remapFile(self: *Remapper, here: *const Place, name: [:0]const u8, stat: linux.Statx) Error!void {
-        const source = try sys.checkFd("openat", "", linux.openat(here.from, name, open_file, 0));
+        const source = try sys.checkFd("openat", "", linux.openat(here.from, name, walk.open_file, 0));
         defer _ = linux.close(source);
-        const target = try sys.checkFd("openat", "", linux.openat(here.to, name, new_file, stat.mode & 0o777));
+        const target = try sys.checkFd("openat", "", linux.openat(here.to, name, walk.new_file, stat.mode & 0o777));
         defer _ = linux.close(target);
         if (stat.size > 0 and !try self.pointAt(here, name, target, stat)) {
             try self.content.copy(source, target, stat);
@@ -307,7 +308,7 @@ const Remapper = struct {
         const noted = try self.copyXattrs(source, target, stat);
         try self.writer.setOwnerAndMode(target, noted.owner, noted.mode, noted.mode == stat.mode & 0o7777);
         if (noted.has_capability) try self.copyCapability(source, target); // chown(2) takes it away
-        try metadata.setTimes(target, timeOf(stat));
+        try metadata.setTimes(target, walk.timeOf(stat));
     }
 
     /// False: its content has to be copied.
@@ -338,8 +339,8 @@ const Remapper = struct {
         if (length == buffer.len) return error.PathTooLong;
         buffer[length] = 0;
         _ = try sys.check("symlinkat", "", linux.symlinkat(buffer[0..length :0], here.to, name));
-        try self.writer.setOwnerAt(here.to, name, ownerOf(stat));
-        try metadata.setTimesAt(here.to, name, timeOf(stat));
+        try self.writer.setOwnerAt(here.to, name, walk.ownerOf(stat));
+        try metadata.setTimesAt(here.to, name, walk.timeOf(stat));
     }
 
     /// Whiteouts, fifos, and, for real root, devices.
@@ -352,8 +353,8 @@ const Remapper = struct {
         }
         _ = try sys.check("mknodat", "", rc);
         if (kernel.isWhiteout(stat)) return;
-        try self.writer.setOwnerAt(here.to, name, ownerOf(stat));
-        try metadata.setTimesAt(here.to, name, timeOf(stat));
+        try self.writer.setOwnerAt(here.to, name, walk.ownerOf(stat));
+        try metadata.setTimesAt(here.to, name, walk.timeOf(stat));
     }
 
     const Noted = struct { owner: metadata.Owner, mode: u32, has_capability: bool = false };
@@ -361,7 +362,7 @@ const Remapper = struct {
     /// Copies those an image may set and overlayfs' mark, and reads our own note of an owner that the store could not
     /// express: whom the file belongs to, and with which mode.
     fn copyXattrs(self: *Remapper, from: linux.fd_t, to: linux.fd_t, stat: linux.Statx) sys.Error!Noted {
-        var noted: Noted = .{ .owner = ownerOf(stat), .mode = stat.mode & 0o7777 };
+        var noted: Noted = .{ .owner = walk.ownerOf(stat), .mode = stat.mode & 0o7777 };
         const list = &self.buffers.xattr_names;
         const rc = linux.flistxattr(from, list, list.len);
         if (linux.errno(rc) == .OPNOTSUPP or rc == 0) return noted;
@@ -373,7 +374,7 @@ const Remapper = struct {
                 continue;
             }
             const is_note = std.mem.eql(u8, name, metadata.owner_xattr);
-            const is_mark = !self.is_merged and std.mem.eql(u8, name, opaque_xattr);
+            const is_mark = !self.is_merged and std.mem.eql(u8, name, walk.opaque_xattr);
             if (name.len == 0 or !(metadata.isWelcome(name) or is_note or is_mark)) continue;
             const value = self.read(from, @ptrCast(name.ptr)) orelse continue; // the list's names end in NUL
             if (is_note) {
@@ -398,24 +399,7 @@ const Remapper = struct {
         const size = linux.fgetxattr(fd, name, value, value.len);
         return if (linux.errno(size) == .SUCCESS) value[0..size] else null;
     }
-
-    fn joined(self: *Remapper, path: []const u8, name: []const u8) Error![:0]const u8 {
-        if (path.len + 1 + name.len >= paths.path_bytes_max) return error.PathTooLong;
-        const slash = if (path.len == 0) "" else "/";
-        return std.fmt.allocPrintSentinel(self.arena, "{s}{s}{s}", .{ path, slash, name }, 0);
-    }
 };
-
-const open_directory: linux.O = .{ .DIRECTORY = true, .NOFOLLOW = true, .CLOEXEC = true };
-const open_file: linux.O = .{ .NOFOLLOW = true, .NONBLOCK = true, .CLOEXEC = true };
-const new_file: linux.O = .{
-    .ACCMODE = .WRONLY,
-    .CREAT = true,
-    .EXCL = true,
-    .NOFOLLOW = true,
-    .CLOEXEC = true,
-};
-const resolve_below = kernel.Resolve.beneath | kernel.Resolve.no_symlinks | kernel.Resolve.no_xdev;
 
 fn neverInvented(_: *anyopaque, _: trees.Invention) trees.Error!void {
     unreachable; // every parent is made before what is in it
@@ -424,20 +408,6 @@ fn neverInvented(_: *anyopaque, _: trees.Invention) trees.Error!void {
 fn isMapped(lines: []const userns.Mapping, id: u32) bool {
     for (lines) |line| if (id >= line.hostID and id - line.hostID < line.size) return true;
     return false;
-}
-
-fn isOpaque(directory: linux.fd_t) bool {
-    var value: [2]u8 = undefined;
-    const rc = linux.fgetxattr(directory, opaque_xattr, &value, value.len);
-    return linux.errno(rc) == .SUCCESS and std.mem.eql(u8, value[0..rc], "y");
-}
-
-fn ownerOf(stat: linux.Statx) metadata.Owner {
-    return .{ .uid = stat.uid, .gid = stat.gid };
-}
-
-fn timeOf(stat: linux.Statx) @import("pax.zig").Timestamp {
-    return .{ .seconds = stat.mtime.sec, .nanoseconds = stat.mtime.nsec };
 }
 
 test isMapped {
