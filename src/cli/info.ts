@@ -7,7 +7,7 @@ import { build } from "../version.ts";
 import { TspodError } from "../errors.ts";
 import { type CliContext, defineCommand } from "./command.ts";
 import { value } from "./flags.ts";
-import { formatObject } from "./output/format.ts";
+import { formatObject } from "./output/objects.ts";
 import { print } from "./output/print.ts";
 
 export default defineCommand({

@@ -4,9 +4,9 @@ import { TspodError } from "../errors.ts";
 import { type CliContext, defineCommand } from "./command.ts";
 import { forEachArgument } from "./each.ts";
 import { boolean, value } from "./flags.ts";
-import { formatObjects } from "./output/format.ts";
+import { formatObjects } from "./output/objects.ts";
 import { print } from "./output/print.ts";
-import { latestFlag } from "./options/selection.ts";
+import { latestFlag } from "./options/selection-flags.ts";
 
 const kinds = ["all", "container", "image", "volume", "network"] as const;
 type Kind = (typeof kinds)[number];
@@ -78,7 +78,12 @@ async function inspect(
   { kind, size }: { kind: Kind; size: boolean },
 ): Promise<object> {
   const lookers: Readonly<Record<Exclude<Kind, "all">, () => Promise<object> | object>> = {
-    container: () => inspectContainer(context, getContainer(context, name), { withSize: size }),
+    container: async () => {
+      const container = getContainer(context, name);
+      if (!size) return inspectContainer(context, container);
+      const { containerSize } = await import("../container/sizes.ts");
+      return inspectContainer(context, container, containerSize(context, container));
+    },
     image: async () =>
       (await import("./output/image-inspection.ts")).imageInspection(context, name),
     volume: async () => {

@@ -5,7 +5,7 @@ import { type Sample, sampleContainer } from "../container/stats.ts";
 import { TspodError } from "../errors.ts";
 import { type CliContext, defineCommand } from "./command.ts";
 import { boolean, value } from "./flags.ts";
-import { latestFlag } from "./options/selection.ts";
+import { latestFlag } from "./options/selection-flags.ts";
 import { formatRows } from "./output/format.ts";
 import { print } from "./output/print.ts";
 import { repeat } from "./output/repeat.ts";

@@ -2,7 +2,7 @@
 import { build } from "../version.ts";
 import { defineCommand } from "./command.ts";
 import { boolean, value } from "./flags.ts";
-import { formatObjects } from "./output/format.ts";
+import { formatObjects } from "./output/objects.ts";
 import { print } from "./output/print.ts";
 
 export default defineCommand({

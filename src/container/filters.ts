@@ -13,7 +13,7 @@ import { parseInstant } from "../lib/instant.ts";
 import { type CreateOptions, formatNetworkMode, networkUses } from "../spec/index.ts";
 import { findNetworkRecords } from "../store/networks.ts";
 import { type Container, getContainer, type Store } from "./find.ts";
-import { exposedOf, portsOf } from "./network.ts";
+import { exposedOf, portsOf } from "./asked.ts";
 import { type ContainerStatus, healthOf, restartPolicyOf, statusOf } from "./status.ts";
 
 type Key = FilterKey<Container>;

@@ -15,7 +15,7 @@ export { type Container, findContainer, getContainer, getLatest, listContainers 
 export { checkHealth } from "./health.ts";
 export { inspectContainer } from "./inspect.ts";
 export { type LogRun, readLog } from "./logs.ts";
-export { exposedOf, portsOf } from "./network.ts";
+export { exposedOf, portsOf } from "./asked.ts";
 export { parseContainerName } from "./names.ts";
 export { recoverContainers } from "./recover.ts";
 export { discardFiles, discardContainer, removeContainer } from "./remove.ts";

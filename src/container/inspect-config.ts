@@ -2,16 +2,16 @@
 import type { RuntimeSpec } from "../oci/runtime-spec.ts";
 import { type CreateOptions, formatSignal, type HelperSettings } from "../spec/index.ts";
 import { portMap } from "../network/show.ts";
-import { findImage, type StoredImage } from "../image/index.ts";
+import { findImageSayings, type ImageSayings } from "../store/image-sayings.ts";
 import { readContainerFile } from "./files.ts";
 import type { Container, Store } from "./find.ts";
-import { exposedOf, portsOf } from "./network.ts";
+import { exposedOf, portsOf } from "./asked.ts";
 import { inspectHealthcheck } from "./inspect-health.ts";
 import { inspectSecrets } from "./inspect-mounts.ts";
 
 export interface InspectedFiles {
   /** Undefined: it has been removed by force. */
-  image: StoredImage | undefined;
+  image: ImageSayings | undefined;
   config: RuntimeSpec;
   helper: HelperSettings;
 }
@@ -60,26 +60,26 @@ function healthWords(context: Store, id: string, { health }: HelperSettings): st
   return readContainerFile<RuntimeSpec>(context, id, "health-exec.json").process.args;
 }
 
-export function imageOf(context: Store, { imageId }: Container): StoredImage | undefined {
-  return imageId === "" ? undefined : findImage(context, imageId); // a directory of the host
+export function imageOf({ database }: Store, { imageId }: Container): ImageSayings | undefined {
+  return imageId === "" ? undefined : findImageSayings(database, imageId); // a directory of the host
 }
 
 /** As docker: another entrypoint makes the image's command mean nothing. */
-function commandOf(options: CreateOptions, image: StoredImage | undefined) {
-  const entrypoint = options.entrypoint ?? image?.config.entrypoint ?? null;
-  const usual = options.entrypoint === null ? (image?.config.cmd ?? []) : [];
+function commandOf(options: CreateOptions, image: ImageSayings | undefined) {
+  const entrypoint = options.entrypoint ?? image?.entrypoint ?? null;
+  const usual = options.entrypoint === null ? (image?.cmd ?? []) : [];
   return { entrypoint, command: options.command.length > 0 ? options.command : usual };
 }
 
 /** docker counts what is published. */
-function exposedPorts(container: Container, image: StoredImage | undefined) {
+function exposedPorts(container: Container, image: ImageSayings | undefined) {
   const published = Object.keys(portMap(portsOf(container)));
-  const ports = [...(image?.config.exposedPorts ?? []), ...exposedOf(container), ...published];
+  const ports = [...(image?.exposedPorts ?? []), ...exposedOf(container), ...published];
   return Object.fromEntries(ports.map((port) => [port, {}]));
 }
 
-function volumes(image: StoredImage | undefined): Record<string, object> | null {
-  const all = image?.config.volumes ?? [];
+function volumes(image: ImageSayings | undefined): Record<string, object> | null {
+  const all = image?.volumes ?? [];
   return all.length === 0 ? null : Object.fromEntries(all.map((volume) => [volume, {}]));
 }
 

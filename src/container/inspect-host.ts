@@ -16,7 +16,7 @@ import type { Container } from "./find.ts";
 import { inspectLog, inspectRestart } from "./inspect-health.ts";
 import { inspectHostMounts } from "./inspect-mounts.ts";
 import { inspectNetworkHost } from "./inspect-network.ts";
-import { namespacesOf } from "./joined.ts";
+import { namespacesOf } from "./asked.ts";
 
 export function inspectHost(container: Container, config: RuntimeSpec, helper: HelperSettings) {
   const options = container.options as CreateOptions; // create recorded it

@@ -10,7 +10,7 @@ import {
   networkUses,
 } from "../spec/index.ts";
 import type { Container } from "./find.ts";
-import { exposedOf, networkingOf, portsOf } from "./network.ts";
+import { exposedOf, networkingOf, portsOf } from "./asked.ts";
 
 const nothing = {
   ...{ EndpointID: "", Gateway: "", IPAddress: "", IPPrefixLen: 0, IPv6Gateway: "" },

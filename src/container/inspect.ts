@@ -13,19 +13,15 @@ import { inspectError, inspectHealth } from "./inspect-health.ts";
 import { inspectHost } from "./inspect-host.ts";
 import { inspectMounts } from "./inspect-mounts.ts";
 import { inspectNetwork } from "./inspect-network.ts";
-import { containerSize } from "./sizes.ts";
+import type { ContainerSize } from "./sizes.ts";
 import { restartCountOf, statusOf } from "./status.ts";
 
 const neverTime = "0001-01-01T00:00:00Z";
 
 export type ContainerInspection = ReturnType<typeof inspectContainer>;
 
-/** `withSize`: every file that it has written is looked at. Errors: container.not_found when its files are gone. */
-export function inspectContainer(
-  context: Store,
-  container: Container,
-  { withSize }: { withSize: boolean } = { withSize: false },
-) {
+/** `size`: see containerSize(), shown when given. Errors: container.not_found when its files are gone. */
+export function inspectContainer(context: Store, container: Container, size?: ContainerSize) {
   const config = readContainerFile<RuntimeSpec>(context, container.id, "config.json");
   const helper = readContainerFile<HelperSettings>(context, container.id, "helper.json");
   const options = container.options as CreateOptions; // create recorded it
@@ -68,7 +64,7 @@ export function inspectContainer(
     ExecIDs: [],
     Dependencies: [...new Set([...(joined === null ? [] : [joined]), ...(options.requires ?? [])])],
     GraphDriver: { Name: helper.rootfs.kind, Data: graphData(helper) },
-    ...(withSize ? sizes(context, container) : {}),
+    ...(size === undefined ? {} : sizes(size)),
     Mounts: inspectMounts(options, config),
     Config: inspectConfig(context, container, { image, config, helper }),
     HostConfig: inspectHost(container, config, helper),
@@ -113,7 +109,6 @@ function graphData({ rootfs }: HelperSettings): Record<string, string> {
   return { LowerDir, UpperDir: rootfs.upper, WorkDir: rootfs.work };
 }
 
-function sizes(context: Store, container: Container) {
-  const { writableBytes, virtualBytes } = containerSize(context, container);
+function sizes({ writableBytes, virtualBytes }: ContainerSize) {
   return { SizeRw: writableBytes, SizeRootFs: virtualBytes };
 }

@@ -8,11 +8,9 @@ import { formatRuntimeSpec } from "../oci/config-json.ts";
 import type { RuntimeSpec } from "../oci/runtime-spec.ts";
 import {
   type CreateOptions,
-  defaultNamespaces,
   isJoined,
   joinedContainer,
   namespaceList,
-  type NamespaceOptions,
   sharedMemoryOf,
 } from "../spec/index.ts";
 import {
@@ -21,12 +19,9 @@ import {
   findContainers,
   readState,
 } from "../store/containers.ts";
+import { namespacesOf } from "./asked.ts";
 import { readContainerFile } from "./files.ts";
 import type { Container, Store } from "./find.ts";
-
-export function namespacesOf({ options }: Pick<ContainerRecord, "options">): NamespaceOptions {
-  return (options as CreateOptions).namespaces ?? defaultNamespaces; // create recorded it
-}
 
 /** The first process, 0 when it does not run. */
 export function processOf({ state }: Pick<Container, "state">): number {

@@ -20,7 +20,8 @@ import type { ContainerContext } from "./context.ts";
 import { readContainerFile } from "./files.ts";
 import { type Container, getContainer } from "./find.ts";
 import { type ContainerIds, containerIds } from "./ids.ts";
-import { namespacesOf, processOf } from "./joined.ts";
+import { namespacesOf } from "./asked.ts";
+import { processOf } from "./joined.ts";
 import { type Setting, usualSetting } from "./setting.ts";
 
 /** `kept` holds what must stay until the container has its row. Throws usage, container.*, image.*, store.*. */

@@ -4,7 +4,7 @@ import { findProgram } from "../host/index.ts";
 import { toolPackages, toolWords } from "../network/index.ts";
 import type { CreateOptions, NetworkMode, SpecPlace } from "../spec/index.ts";
 import type { ContainerContext } from "./context.ts";
-import { portsOf } from "./network.ts";
+import { portsOf } from "./asked.ts";
 
 type Tool = Extract<NetworkMode, { tool: unknown }>;
 

@@ -1,9 +1,10 @@
 /** What a new container's network is settled to: which ports of the host, and what its image exposes. */
 import type { StoredImage } from "../image/index.ts";
-import type { CreateOptions, NetworkOptions, PublishedPort, SpecPlace } from "../spec/index.ts";
+import type { CreateOptions, NetworkOptions, SpecPlace } from "../spec/index.ts";
 import { loopbackWarning, networkUses, noNetworkOptions } from "../spec/index.ts";
 import { listContainers } from "../store/containers.ts";
 import { isNews } from "../store/database.ts";
+import { portsOf } from "./asked.ts";
 import type { ContainerContext } from "./context.ts";
 
 /** With every port written down. Nothing to do for most. Errors: usage (no port is free). */
@@ -63,19 +64,4 @@ export async function networkTool(
   if (typeof network !== "object" || !("tool" in network)) return {};
   const { settleTool } = await import("./network-tool.ts");
   return { networkTool: settleTool(context, options, network) };
-}
-
-/** What is published of it. */
-export function portsOf({ options }: { options: unknown }): PublishedPort[] {
-  return networkingOf({ options }).ports;
-}
-
-export function networkingOf({ options }: { options: unknown }): NetworkOptions {
-  return (options as CreateOptions).networking ?? noNetworkOptions; // create recorded it
-}
-
-/** What it says it listens to: its image and --expose. */
-export function exposedOf({ options }: { options: unknown }): string[] {
-  const { details, networking } = options as CreateOptions; // create recorded it
-  return [...new Set([...(networking?.exposed ?? []), ...(details?.exposed ?? [])])];
 }

@@ -4,7 +4,7 @@ import { areRivals, formatHostPort } from "../network/index.ts";
 import type { PublishedPort } from "../spec/index.ts";
 import { isUp } from "../store/containers.ts";
 import { listContainers, type Store } from "./find.ts";
-import { portsOf } from "./network.ts";
+import { portsOf } from "./asked.ts";
 
 /** The same error, or one that says which container is in the way of `ports`. */
 export function withHolder(

@@ -17,7 +17,7 @@ import type { ContainerContext } from "./context.ts";
 import { recordContainerEvent } from "./events.ts";
 import { readContainerFile, writeContainerFile } from "./files.ts";
 import { type Container, getContainer } from "./find.ts";
-import { portsOf } from "./network.ts";
+import { portsOf } from "./asked.ts";
 import { refreshNetworks } from "./networks.ts";
 import { withHolder } from "./port-holder.ts";
 

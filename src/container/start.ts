@@ -22,7 +22,7 @@ import type { ContainerContext } from "./context.ts";
 import { claimContainer } from "./claim.ts";
 import { readContainerFile } from "./files.ts";
 import { refreshJoined } from "./joined.ts";
-import { portsOf } from "./network.ts";
+import { portsOf } from "./asked.ts";
 import { placeSecrets } from "./secrets.ts";
 
 /**

@@ -6,7 +6,6 @@ import { TspodError } from "../errors.ts";
 import { contractVersion, type IdMapping } from "../helper/contract.ts";
 import type { Mount, RuntimeSpec } from "../oci/runtime-spec.ts";
 import {
-  defaultDetails,
   detailedEnvironment,
   runsSystemd,
   systemdStopSignal,
@@ -15,6 +14,7 @@ import {
 } from "./details.ts";
 import { containerEnvironment } from "./environment.ts";
 import { containerFiles, networkFiles } from "./files.ts";
+import { defaultDetails, defaultSecurity, defaultSetup, noLimits } from "./defaults.ts";
 import { healthCommand, healthExec, lifeSettings, logTarget, notification } from "./life.ts";
 import { defaultMounts } from "./mounts.ts";
 import { defaultNamespaces, isJoined, joinedContainer, namespaceList } from "./namespaces.ts";
@@ -22,10 +22,9 @@ import { networkConfig } from "./network.ts";
 import { networkEntries } from "./networks.ts";
 import type { CreateOptions } from "./options.ts";
 import type { BuiltSpec, HelperSettings, ImageSettings, SpecHost, SpecPlace } from "./place.ts";
-import { type LimitOptions, linuxResources, noLimits } from "./resources.ts";
-import { confinement, defaultSecurity, securedMounts } from "./security.ts";
+import { type LimitOptions, linuxResources } from "./resources.ts";
+import { confinement, securedMounts } from "./security.ts";
 import {
-  defaultSetup,
   deviceMounts,
   helperGroups,
   processUser,

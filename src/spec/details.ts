@@ -41,14 +41,6 @@ export interface AccountOptions {
   hostUsers: string[];
 }
 
-export const defaultDetails: DetailOptions = {
-  ...{ hostEnvironment: [], mergedEnvironment: {}, unset: [], unsetsAll: false },
-  ...{ annotations: {}, exposed: [], domainname: null, addedHosts: [], hosts: "own" },
-  ...{ hasHostnameFile: true, resolver: { servers: [], searches: [], options: [] } },
-  ...{ timezone: null, hasReadOnlyTmpfs: true, systemd: "auto", accounts: null },
-  ...{ pidFile: null, monitorPidFile: null },
-};
-
 /** `usual`: our own and the image's, which can be unset; `asked` is what -e says. */
 export function detailedEnvironment(
   { hostEnvironment, mergedEnvironment, unset, unsetsAll }: DetailOptions,

@@ -1,6 +1,7 @@
 /** The three small files bound over the image's own: /etc/hosts, /etc/hostname, /etc/resolv.conf. Pure. */
 import { TspodError } from "../errors.ts";
-import { defaultDetails, type DetailOptions } from "./details.ts";
+import { defaultDetails } from "./defaults.ts";
+import type { DetailOptions } from "./details.ts";
 import { isJoined } from "./namespaces.ts";
 import type { NetworkEntry } from "../helper/contract.ts";
 import { networkHosts } from "./networks.ts";

@@ -7,7 +7,14 @@ export {
   defaultCapabilities,
   everyCapability,
 } from "./capabilities.ts";
-export { type AccountOptions, defaultDetails, type DetailOptions } from "./details.ts";
+export {
+  defaultDetails,
+  defaultSecurity,
+  defaultSetup,
+  noLimits,
+  noNetworkOptions,
+} from "./defaults.ts";
+export type { AccountOptions, DetailOptions } from "./details.ts";
 export { mergeEnvironment } from "./environment.ts";
 export type {
   CreateOptions,
@@ -63,23 +70,21 @@ export {
   loopbackWarning,
   missingNetwork,
   noIpv6,
-  noNetworkOptions,
   privateNetwork,
 } from "./network.ts";
 export { networkEntries, networkHosts, type PlacedNetwork } from "./networks.ts";
 export { logDrivers } from "./options.ts";
 export { defaultLife, noHealthOptions } from "./life.ts";
 export { sharedMemoryOf } from "./mounts.ts";
-export { defaultSecurity, processCapabilities } from "./security.ts";
+export { processCapabilities } from "./security.ts";
 export {
   type BlockDevice,
   type DeviceRule,
   type LimitOptions,
   linuxResources,
-  noLimits,
   type ThrottleKind,
 } from "./resources.ts";
-export { defaultSetup, helperGroups } from "./setup.ts";
+export { helperGroups } from "./setup.ts";
 export { sysctlOwner } from "./sysctls.ts";
 export { secretFile, secretVariables } from "./secrets.ts";
 export { needsOverlay, overlayName } from "./user-mounts.ts";

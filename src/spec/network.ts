@@ -4,15 +4,10 @@
  */
 import { TspodError } from "../errors.ts";
 import type { EgressConfig, NetworkConfig } from "../helper/contract.ts";
-import { defaultDetails } from "./details.ts";
+import { defaultDetails, noNetworkOptions } from "./defaults.ts";
 import { networkUses } from "./namespaces.ts";
-import type { CreateOptions, EgressOptions, EgressRule, NetworkOptions } from "./options.ts";
+import type { CreateOptions, EgressOptions, EgressRule } from "./options.ts";
 import type { SpecHost, SpecPlace } from "./place.ts";
-
-export const noNetworkOptions: NetworkOptions = {
-  ...{ ports: [], publishesAll: false, exposed: [], address4: null, address6: null, mac: null },
-  ...{ aliases: [], mtu: null, reachesHostLoopback: false, egress: null, warnings: [] },
-};
 
 /** A network that containers of ours are given addresses in. */
 export const privateNetwork = {

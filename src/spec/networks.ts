@@ -1,14 +1,8 @@
 /** What a container's monitor is told of the networks that somebody has created and it is on, and its lines of /etc/hosts. Pure. */
 import type { NetworkEntry } from "../helper/contract.ts";
-import { defaultDetails } from "./details.ts";
+import { defaultDetails, noNetworkOptions } from "./defaults.ts";
 import { networkUses } from "./namespaces.ts";
-import {
-  egressConfig,
-  hostNames,
-  missingNetwork,
-  noNetworkOptions,
-  privateNetwork,
-} from "./network.ts";
+import { egressConfig, hostNames, missingNetwork, privateNetwork } from "./network.ts";
 import type { CreateOptions } from "./options.ts";
 import type { SpecHost, SpecPlace } from "./place.ts";
 

@@ -49,14 +49,6 @@ export interface LimitOptions {
   ignored: string[];
 }
 
-export const noLimits: LimitOptions = {
-  ...{ memory: null, memorySwap: null, memoryReservation: null, oomScoreAdj: null },
-  ...{ cpuShares: null, cpuPeriod: null, cpuQuota: null, nanoCpus: null },
-  ...{ cpusetCpus: null, cpusetMems: null, pids: null },
-  ...{ blkioWeight: null, blkioWeightDevice: [], throttle: [], deviceRules: [], unified: {} },
-  ...{ cgroupParent: null, cgroups: "enabled", ignored: [] },
-};
-
 const defaultPeriodUs = 100_000;
 const nanoCpusPerCpu = 1e9;
 

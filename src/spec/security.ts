@@ -6,13 +6,6 @@ import type { SeccompChoice, SecurityOptions } from "./options.ts";
 import { defaultSeccomp } from "./seccomp.ts";
 import { seccompFromProfile } from "./seccomp-profile.ts";
 
-export const defaultSecurity: SecurityOptions = {
-  isPrivileged: false,
-  ...{ capAdd: [], capDrop: [] },
-  ...{ securityOpt: [], noNewPrivileges: false, seccomp: null, apparmor: null, labels: [] },
-  ...{ mask: [], unmask: [], procOptions: [] },
-};
-
 /** Of the first process, and of one that exec starts: `user` is who it runs as. */
 export function processCapabilities(security: SecurityOptions, user: string): Capabilities {
   return capabilitySets(boundingCapabilities(security), {

@@ -3,13 +3,9 @@ import { TspodError } from "../errors.ts";
 import type { HelperConfig, IdMapping } from "../helper/contract.ts";
 import type { Linux, Mount, Process } from "../oci/runtime-spec.ts";
 import type { CreateOptions, SetupOptions } from "./options.ts";
+import { defaultSetup } from "./defaults.ts";
 import { defaultNamespaces, isJoined } from "./namespaces.ts";
 import type { LimitOptions } from "./resources.ts";
-
-export const defaultSetup: SetupOptions = {
-  ...{ devices: [], hostDevices: [], groups: [], keepGroups: false, ulimits: [], sysctls: {} },
-  ...{ shmSizeBytes: null, umask: null, warnings: [] },
-};
 
 const defaultUmask = 0o022;
 

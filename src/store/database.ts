@@ -21,6 +21,13 @@ const busyTimeoutMs = 20_000;
 const logBytesMax = 400 * 1024;
 const crowdLogPagesMax = 1000;
 
+const connectionSettings = `
+  PRAGMA busy_timeout = ${busyTimeoutMs};
+  PRAGMA wal_autocheckpoint = ${crowdLogPagesMax};
+  PRAGMA synchronous = NORMAL;
+  PRAGMA foreign_keys = ON;
+`;
+
 /** One entry a version: `PRAGMA user_version` says how many have been applied. Never edit one, add one. */
 const migrations = [
   `
@@ -163,7 +170,7 @@ function connect(paths: Paths): Database {
     mkdirSync(paths.data, { recursive: true, mode: 0o700 });
     database = new Database(paths.database, { readwrite: true, create: true, strict: true });
   }
-  database.run(`PRAGMA busy_timeout = ${busyTimeoutMs}`);
+  database.run(connectionSettings);
   emptyLog(database, paths);
   const { user_version: version } = database.query("PRAGMA user_version").get() as {
     user_version: number;
@@ -177,9 +184,6 @@ function connect(paths: Paths): Database {
     );
   }
   if (version < migrations.length) migrate(database);
-  database.run(`PRAGMA wal_autocheckpoint = ${crowdLogPagesMax}`);
-  database.run("PRAGMA synchronous = NORMAL");
-  database.run("PRAGMA foreign_keys = ON");
   return database;
 }
 

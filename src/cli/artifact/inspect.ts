@@ -2,7 +2,7 @@
 import { loadArtifacts } from "../../image/index.ts";
 import { defineCommand } from "../command.ts";
 import { value } from "../flags.ts";
-import { formatObject } from "../output/format.ts";
+import { formatObject } from "../output/objects.ts";
 import { print } from "../output/print.ts";
 
 export default defineCommand({

@@ -2,7 +2,7 @@
 import { defineCommand } from "../command.ts";
 import { boolean, value } from "../flags.ts";
 import { inspectAll } from "../inspect.ts";
-import { latestFlag } from "../options/selection.ts";
+import { latestFlag } from "../options/selection-flags.ts";
 
 export default defineCommand({
   path: ["container", "inspect"],

@@ -3,7 +3,7 @@ import { getNetwork, inspectNetwork } from "../../network/records.ts";
 import { defineCommand } from "../command.ts";
 import { forEachArgument } from "../each.ts";
 import { boolean, value } from "../flags.ts";
-import { formatObjects } from "../output/format.ts";
+import { formatObjects } from "../output/objects.ts";
 import { print } from "../output/print.ts";
 
 export default defineCommand({

@@ -8,13 +8,14 @@ import {
 } from "../../container/index.ts";
 import { containerFilter } from "../../container/filters.ts";
 import { TspodError } from "../../errors.ts";
-import { boolean, list } from "../flags.ts";
 
-export const latestFlag = boolean("-l,--latest", "The container that was created last");
-export const cidfileFlag = list("--cidfile", "FILE", "The container whose id is in a file", "file");
-export const filterFlag = list("-f,--filter", "KEY=VALUE", "Those that tspod ps -f would show");
-export const longFilterFlag = list("--filter", "KEY=VALUE", "Those that tspod ps -f would show");
-export const ignoreFlag = boolean("-i,--ignore", "One that is not there is no error");
+export {
+  cidfileFlag,
+  filterFlag,
+  ignoreFlag,
+  latestFlag,
+  longFilterFlag,
+} from "./selection-flags.ts";
 
 export interface Selection {
   args: readonly string[];

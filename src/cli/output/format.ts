@@ -24,24 +24,6 @@ export async function formatRows<Row extends object>(
   return renderTable(source, rows, Object.fromEntries(headers), options);
 }
 
-/** Things to inspect: a JSON array, or the template once for each. */
-export async function formatObjects(
-  format: string | null,
-  objects: readonly object[],
-): Promise<string> {
-  if (format === null || format === "json") {
-    return `${safeJson(JSON.stringify(objects, null, 4))}\n`;
-  }
-  const { renderRows } = await import("./template/render.ts");
-  return renderRows(format, objects, { isTerminal: isTerminal(1) });
-}
-
-/** One thing that there is only one of. */
-export async function formatObject(format: string, object: object): Promise<string> {
-  if (format === "json") return `${safeJson(JSON.stringify(object, null, 2))}\n`;
-  return formatObjects(format, [object]);
-}
-
 /** For rows that come one by one. A template is parsed before the first. */
 export async function formatLine(format: string): Promise<(row: object) => string> {
   if (format === "json") return (row) => `${safeJson(JSON.stringify(row, plainNumbers))}\n`;

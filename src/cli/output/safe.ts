@@ -14,6 +14,7 @@ export function safe(text: string): string {
 
 /** What nearly every cell of a table is, found out in a tenth of the time. */
 const plain = /^[ -~]*$/;
+const plainLines = /^[ -~\n]*$/;
 
 /** The same for text of several lines: newlines and tabs stay. */
 export function safeLines(text: string): string {
@@ -24,6 +25,7 @@ export function safeLines(text: string): string {
 
 /** JSON of the same value that cannot act on a terminal: JSON.stringify() leaves C1 and bidi as they are. */
 export function safeJson(json: string): string {
+  if (plainLines.test(json)) return json;
   return json.replace(unsafe, (character) =>
     character === "\n" ? character : `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );

@@ -4,7 +4,7 @@ import { readSecret } from "../../store/secrets.ts";
 import { type CliContext, defineCommand } from "../command.ts";
 import { forEachArgument } from "../each.ts";
 import { boolean, value } from "../flags.ts";
-import { formatObjects } from "../output/format.ts";
+import { formatObjects } from "../output/objects.ts";
 import { print } from "../output/print.ts";
 
 export default defineCommand({

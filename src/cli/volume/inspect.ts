@@ -4,7 +4,7 @@ import { getVolume, inspectVolume, listVolumes } from "../../volume/index.ts";
 import { defineCommand } from "../command.ts";
 import { forEachArgument } from "../each.ts";
 import { boolean, value } from "../flags.ts";
-import { formatObjects } from "../output/format.ts";
+import { formatObjects } from "../output/objects.ts";
 import { print } from "../output/print.ts";
 
 export default defineCommand({

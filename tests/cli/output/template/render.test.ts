@@ -1,7 +1,8 @@
 /** Templates on rows: lines, tables with headers, the whole list; and what the user reads when one is wrong. */
 import { describe, expect, test } from "bun:test";
 import { TspodError } from "../../../../src/errors.ts";
-import { formatObjects, formatRows } from "../../../../src/cli/output/format.ts";
+import { formatRows } from "../../../../src/cli/output/format.ts";
+import { formatObjects } from "../../../../src/cli/output/objects.ts";
 import { renderRows, renderTable } from "../../../../src/cli/output/template/render.ts";
 
 const rows = [
