@@ -32,6 +32,7 @@ const doors: Record<string, string[]> = {
     "database.ts",
     "runtime-directory.ts",
     "images.ts",
+    "image-sayings.ts",
     "containers.ts",
     "volumes.ts",
     "networks.ts",

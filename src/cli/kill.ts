@@ -20,7 +20,7 @@ export default defineCommand({
   args: { min: 0, max: Infinity, completes: "running" },
   async run(context, flags, args) {
     const signal = parseSignal(flags.signal ?? "KILL");
-    const names = selectContainers(context, {
+    const names = await selectContainers(context, {
       ...flags,
       args,
       isAll: ({ state }) => isUp(state),

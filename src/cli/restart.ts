@@ -4,7 +4,7 @@ import { restartContainer } from "../container/restart.ts";
 import { defineCommand } from "./command.ts";
 import { forEachArgument } from "./each.ts";
 import { boolean, value } from "./flags.ts";
-import { parseSeconds } from "./options/container.ts";
+import { parseSeconds } from "./options/seconds.ts";
 import { cidfileFlag, filterFlag, latestFlag, selectContainers } from "./options/selection.ts";
 
 export default defineCommand({
@@ -22,7 +22,7 @@ export default defineCommand({
   args: { min: 0, max: Infinity, completes: "container" },
   async run(context, flags, args) {
     const options = flags.time === null ? {} : { timeoutMs: parseSeconds("--time", flags.time, 0) };
-    const names = selectContainers(context, {
+    const names = await selectContainers(context, {
       ...flags,
       args,
       all: flags.all || flags.running,

@@ -5,7 +5,7 @@ import { TspodError } from "../errors.ts";
 import { defineCommand } from "./command.ts";
 import { forEachArgument } from "./each.ts";
 import { boolean, value } from "./flags.ts";
-import { parseSeconds } from "./options/container.ts";
+import { parseSeconds } from "./options/seconds.ts";
 import {
   cidfileFlag,
   ignoreFlag,
@@ -40,7 +40,7 @@ export default defineCommand({
         next: "add --force, or stop it first: tspod stop -t SECONDS CONTAINER",
       });
     }
-    const names = selectContainers(context, { ...flags, args, command: "tspod rm" });
+    const names = await selectContainers(context, { ...flags, args, command: "tspod rm" });
     const patience =
       flags.time === null ? {} : { timeoutMs: parseSeconds("--time", flags.time, 0) };
     const volumes = flags.volumes ? { volumes: true } : {};

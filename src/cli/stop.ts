@@ -5,7 +5,7 @@ import { parseSignal } from "../spec/index.ts";
 import { defineCommand } from "./command.ts";
 import { forEachArgument } from "./each.ts";
 import { boolean, value } from "./flags.ts";
-import { parseSeconds } from "./options/container.ts";
+import { parseSeconds } from "./options/seconds.ts";
 import {
   cidfileFlag,
   filterFlag,
@@ -33,7 +33,7 @@ export default defineCommand({
       ...(flags.time === null ? {} : { timeoutMs: parseSeconds("--time", flags.time, 0) }),
       ...(flags.signal === null ? {} : { signal: parseSignal(flags.signal) }),
     };
-    const names = selectContainers(context, {
+    const names = await selectContainers(context, {
       ...flags,
       args,
       isAll: ({ state }) => isUp(state),

@@ -20,7 +20,7 @@ export default defineCommand({
   async run(context, flags, args) {
     const isAll = (container: Container): boolean => statusOf(container) === "paused";
     const selection = { ...flags, args, isAll, command: "tspod unpause" };
-    return forEachArgument(context, selectContainers(context, selection), async (name) => {
+    return forEachArgument(context, await selectContainers(context, selection), async (name) => {
       await unpauseContainer(context, getContainer(context, name));
       return name;
     });

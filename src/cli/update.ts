@@ -63,7 +63,7 @@ export default defineCommand({
       });
     }
     for (const sentence of asked?.ignored ?? []) context.warn(sentence);
-    const names = selectContainers(context, {
+    const names = await selectContainers(context, {
       ...{ args, latest: flags.latest, command: "tspod update" },
     });
     return forEachArgument(context, names, async (name) => {

@@ -38,7 +38,7 @@ export default defineCommand({
     if (flags.interval !== null && !/^\d+$/.test(flags.interval)) {
       parseDuration(flags.interval, "--interval");
     }
-    const names = selectContainers(context, { ...flags, args, command: "tspod wait" });
+    const names = await selectContainers(context, { ...flags, args, command: "tspod wait" });
     // all at once: the end of a container with --rm is not to be missed while we wait for another
     const waits = names.map((name) => {
       const work = async (): Promise<string> => {

@@ -262,17 +262,18 @@ async function printMany(world: World, podman: Podman | undefined, image: string
   const many = await measureMany(world, alpine, rounds);
   const theirs =
     podman === undefined ? undefined : await measureManyOfPodman(podman, image, rounds);
-  const { firstStartMs, lastStartMs, psMs, idlePercent, monitorKib } = many;
-  print(`\n${manyCreated} containers, ${manyRunning} of them running:`);
+  const { firstStartMs, lastStartMs, commands, idlePercent, monitorKib } = many;
+  print(`\n${manyCreated} containers, ${manyRunning} of them running (podman: none):`);
   const grown = lastStartMs / firstStartMs;
   print(
     `  start: the first ${firstStartMs.toFixed(1)} ms, the last ${lastStartMs.toFixed(1)} ms, ${grown.toFixed(2)} (goal: 1.5)`,
   );
-  const ratio =
-    theirs === undefined
-      ? ""
-      : `, podman ${theirs.toFixed(1)} ms, ${(psMs / theirs).toFixed(2)} (goal: 0.2)`;
-  print(`  ps -a: ${psMs.toFixed(1)} ms (goal: 60 ms)${ratio}`);
+  for (const [index, { name, medianMs }] of commands.entries()) {
+    const peer = theirs?.[index]?.medianMs;
+    const ratio =
+      peer === undefined ? "" : `, podman ${peer.toFixed(1)} ms, ${(medianMs / peer).toFixed(2)}`;
+    print(`  ${name}: ${medianMs.toFixed(1)} ms (goal: 60 ms)${ratio} (goal: 0.2)`);
+  }
   print(`  idle: ${idlePercent.toFixed(2)} % of one processor, all monitors together`);
   print(
     `  a monitor: ${monitorKib.median} KiB, the largest ${monitorKib.largest} KiB (goal: 563 KiB)`,

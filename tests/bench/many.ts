@@ -1,12 +1,13 @@
 /**
- * A thousand containers and two hundred running: whether the last start costs what the first did, how long a list takes,
- * and what all of them use while nothing happens. Beside podman where it is installed, whose thousand take minutes.
+ * A thousand containers and two hundred running: whether the last start costs what the first did, how long commands take
+ * among so many, and what all of them use while nothing happens. Beside podman where it is installed, whose thousand take
+ * minutes.
  */
 import { readFileSync } from "node:fs";
 import { processesOf } from "../support/leaks.ts";
 import { memoryKib } from "../support/memory.ts";
 import { tspodFile, type World } from "../support/world.ts";
-import { command, interleave, median } from "./measure.ts";
+import { command, interleave, type Measured, median } from "./measure.ts";
 import type { Podman } from "./peers.ts";
 
 export const manyCreated = 1000;
@@ -18,11 +19,42 @@ const idleMs = 10_000;
 export interface Many {
   firstStartMs: number;
   lastStartMs: number;
-  psMs: number;
+  /** In the order of `amongMany`. */
+  commands: Measured[];
   /** Of all monitors together, in percent of one processor. */
   idlePercent: number;
   /** Of one monitor: the median, and the largest. */
   monitorKib: { median: number; largest: number };
+}
+
+/** What is asked of one store of a thousand; `one` is a container that does not run. */
+function amongMany(one: string): { name: string; words: string[][] }[] {
+  return [
+    { name: "ps -a", words: [["ps", "-a"]] },
+    { name: "inspect", words: [["inspect", one]] },
+    { name: "logs", words: [["logs", one]] },
+    {
+      name: "start + stop",
+      words: [
+        ["start", one],
+        ["stop", "-t", "0", one],
+      ],
+    },
+  ];
+}
+
+function measureAmong(
+  run: (...words: string[]) => Promise<string>,
+  one: string,
+  rounds: number,
+): Promise<Measured[]> {
+  const candidates = amongMany(one).map(({ name, words }) => ({
+    name,
+    run: async () => {
+      for (const each of words) await run(...each);
+    },
+  }));
+  return interleave(candidates, rounds);
 }
 
 export async function measureMany(world: World, image: string, rounds: number): Promise<Many> {
@@ -41,10 +73,7 @@ export async function measureMany(world: World, image: string, rounds: number): 
     await run("start", name(index));
     starts.push(performance.now() - began);
   }
-  const [ps] = await interleave(
-    [{ name: "ps -a", run: async () => void (await run("ps", "-a")) }],
-    rounds,
-  );
+  const commands = await measureAmong(run, name(manyRunning), rounds);
   const monitors = listMonitors().filter(({ pid }) => !others.has(pid));
   if (monitors.length !== manyRunning)
     throw new Error(`${monitors.length} monitors, not ${manyRunning}`);
@@ -56,28 +85,25 @@ export async function measureMany(world: World, image: string, rounds: number): 
   return {
     firstStartMs: median(starts.slice(0, endsCount)),
     lastStartMs: median(starts.slice(-endsCount)),
-    psMs: ps?.medianMs ?? Number.NaN,
+    commands,
     idlePercent: (used * msPerTick * 100) / idleMs,
     monitorKib: { median: median(sizes), largest: sizes.at(-1) ?? 0 },
   };
 }
 
-/** `ps -a` of podman with as many created containers; it does not start any. */
+/** The same of podman with as many created containers; it starts none of them but the one. */
 export async function measureManyOfPodman(
   podman: Podman,
   image: string,
   rounds: number,
-): Promise<number> {
+): Promise<Measured[]> {
   const run = (...words: string[]): Promise<string> =>
     command([...podman.words, ...words], podman.environment);
+  const name = (index: number): string => `many-${index}`;
   for (let index = 0; index < manyCreated; index += 1) {
-    await run("create", "--network", "none", image, "sleep", "100000");
+    await run("create", "--name", name(index), "--network", "none", image, "sleep", "100000");
   }
-  const [ps] = await interleave(
-    [{ name: "ps -a", run: async () => void (await run("ps", "-a")) }],
-    rounds,
-  );
-  return ps?.medianMs ?? Number.NaN;
+  return measureAmong(run, name(manyRunning), rounds);
 }
 
 /** sysconf(_SC_CLK_TCK) is 100 on every Linux that we run on. */

@@ -14,6 +14,7 @@ import { networkFlags, networkOptions } from "./network.ts";
 import { namespaceFlags, namespaceOptions } from "./namespaces.ts";
 import { accessFlagNames, accessFlags } from "./registry.ts";
 import { parsePlatformFlags } from "./platform.ts";
+import { parseSeconds } from "./seconds.ts";
 import { secretFlags, secretOptions } from "./secrets.ts";
 import { securityFlags, securityOptions } from "./security.ts";
 import { setupFlags, setupOptions } from "./setup.ts";
@@ -79,9 +80,6 @@ export const containerFlags = {
 export type ContainerFlags = FlagValues<typeof containerFlags>;
 
 const stopTimeoutSecondsDefault = 10;
-const millisecondsPerSecond = 1000;
-/** What the helper's contract holds (u32): seven weeks. */
-const patienceMsMax = 0xffff_ffff;
 
 /** Errors: usage, volume.invalid, volume.source_missing, runtime.not_found. */
 export async function createOptions(
@@ -201,17 +199,6 @@ function parseHostname(text: string): string {
   throw new TspodError("usage", `Invalid host name "${text}"`, {
     next: "use up to 64 letters, digits, '-' and '.', not '-' at an end",
   });
-}
-
-/** In milliseconds; -1 is docker's word for as long as it takes. */
-export function parseSeconds(flag: string, text: string | null, missing: number): number {
-  if (text === null) return missing * millisecondsPerSecond;
-  if (text === "-1") return patienceMsMax;
-  const seconds = Number(text);
-  if (/^\d+$/.test(text) && Number.isSafeInteger(seconds * millisecondsPerSecond)) {
-    return Math.min(seconds * millisecondsPerSecond, patienceMsMax);
-  }
-  throw new TspodError("usage", `Invalid ${flag} "${text}"`, { next: "give whole seconds" });
 }
 
 function oneOf<T extends string>(flag: string, text: string, allowed: readonly T[]): T {

@@ -6,7 +6,6 @@ import {
   getLatest,
   listContainers,
 } from "../../container/index.ts";
-import { containerFilter } from "../../container/filters.ts";
 import { TspodError } from "../../errors.ts";
 
 export {
@@ -32,7 +31,10 @@ export interface Selection {
 }
 
 /** Names or ids. Throws usage: none at all, or two ways at once. */
-export function selectContainers(context: ContainerContext, selection: Selection): string[] {
+export async function selectContainers(
+  context: ContainerContext,
+  selection: Selection,
+): Promise<string[]> {
   const { args, cidfile = [], filter = [], command } = selection;
   const named = [...args, ...cidfile.flatMap((path) => readCidfile(path, selection))];
   const ways = [
@@ -50,7 +52,7 @@ export function selectContainers(context: ContainerContext, selection: Selection
   }
   if (first === "--latest") return [getLatest(context).id];
   if (first === "--all") {
-    const matches = containerFilter(context, filter);
+    const matches = await filterOf(context, filter);
     const isAll = selection.isAll ?? (() => true);
     return listContainers(context)
       .filter((container) => isAll(container) && matches(container))
@@ -62,6 +64,13 @@ export function selectContainers(context: ContainerContext, selection: Selection
     });
   }
   return named;
+}
+
+/** What reads filters is loaded for those who give some. */
+async function filterOf(context: ContainerContext, texts: readonly string[]) {
+  if (texts.length === 0) return () => true;
+  const { containerFilter } = await import("../../container/filters.ts");
+  return containerFilter(context, texts);
 }
 
 /** One container, by its name or because it is the latest: the rest of the words are for the command. */
