@@ -4,8 +4,8 @@
  */
 import type { Database } from "bun:sqlite";
 import { mkdirSync, statSync } from "node:fs";
-import { release } from "node:os";
 import { TspodError } from "../errors.ts";
+import { kernelRelease } from "./facts.ts";
 import { findProgram } from "./mapping.ts";
 
 export type RootfsChoice = "overlay" | "copy" | { fuseOverlayfs: string };
@@ -46,7 +46,7 @@ function remembered(
   attempt: () => string,
 ): string {
   mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
-  const key = `${what} ${release()} ${statSync(dataDirectory).dev}`;
+  const key = `${what} ${kernelRelease()} ${statSync(dataDirectory).dev}`;
   const known = database
     .query<{ value: string }, [string]>("SELECT value FROM host_fact WHERE key = ?")
     .get(key);
