@@ -349,10 +349,11 @@ export const attachFrame = {
  * - `native apply [map options] --dir DIR [--sync]`: a plain tar on descriptor 0 becomes the tree under DIR (which
  *   exists, belongs to the caller and is empty); whiteouts become overlay whiteouts (char 0:0, user.overlay.opaque).
  *   After a refusal DIR is half-made: remove it. `--sync`: it is on the disk when the answer comes.
- * - `native remap [map options] OWNERS --to DIR [--light TOP] [--sync] LAYER...`: an unpacked layer again, in an empty
+ * - `native remap [map options] OWNERS --to DIR [--light] [--sync] LAYER...`: an unpacked layer again, in an empty
  *   directory. OWNERS (`--owner-uid C:H:N --owner-gid C:H:N`, repeated) say what the layer's ids are called in the map:
- *   for containers that map them otherwise. `--light`: any number of them (topmost first),
- *   merged; most files have no content and say where below TOP it is, which the overlay gets as `data`.
+ *   for containers that map them otherwise. `--light`: any number of them (topmost first), merged; most files have no
+ *   content and say by their path where it is in the layers, which the overlay gets as `data` in the same order.
+ * - `native spread DIR...`: tells the file system that what will be made in them need not lie together. A hint.
  * - `native own [map options] UID:GID DIR...`: gives directories, and nothing in them, to an id inside the map.
  * - `native give [map options] UID:GID PATH...`: the same for all that is in them, and for single files; no link is
  *   followed, no mount entered.

@@ -46,6 +46,7 @@ export {
   removeTrees,
   removeTreesLater,
   seedVolume,
+  spreadDirectories,
 } from "./layer.ts";
 export {
   copyFiles,

@@ -56,18 +56,18 @@ export interface RemapOptions extends LayerVerb {
    */
   readonly owners: OwnerMapping;
   /**
-   * A copy of one layer; or what an overlay of several (topmost first) shows, with most content left where it is: in the
-   * directory `top`, which is to be the overlay's data-only layer.
+   * A copy of one layer; or what an overlay of several (topmost first) shows, with most content left where it is: in
+   * those, which are to be the overlay's data-only layers.
    */
-  readonly from: { layer: string } | { layers: readonly string[]; top: string };
+  readonly from: { layer: string } | { layers: readonly string[] };
 }
 
 /** Layers once more with other owners, on the disk. On failure `to` is half-made: remove it. Errors: as applyLayer's. */
 export async function remapLayers(options: RemapOptions): Promise<LayerDone> {
   const { from, to, owners, mapping } = options;
   const maps = [...mapOptions(mapping), ...ownerOptions(owners)];
-  const light = "top" in from ? ["--light", from.top] : [];
-  const layers = "top" in from ? from.layers : [from.layer];
+  const light = "layers" in from ? ["--light"] : [];
+  const layers = "layers" in from ? from.layers : [from.layer];
   const args = ["remap", ...maps, "--to", to, ...light, "--sync", ...layers];
   return runVerb(options, args, "give a layer its owners");
 }
@@ -153,6 +153,19 @@ export function removeTreesLater(
     Bun.spawn(words, { stdio: ["ignore", "ignore", "ignore"], env: {}, detached: true }).unref();
   } catch {
     // no process can be had now: the next command tries
+  }
+}
+
+/** Tell the file system that what is made in these directories has nothing to do with each other: a hint, which may fail. */
+export function spreadDirectories(
+  command: readonly string[],
+  directories: readonly string[],
+): void {
+  try {
+    const stdio: ["ignore", "ignore", "ignore"] = ["ignore", "ignore", "ignore"];
+    Bun.spawnSync([...command, "spread", ...directories], { stdio, env: {} });
+  } catch {
+    // the store is as good without it
   }
 }
 

@@ -10,13 +10,13 @@ import {
   mediaTypes,
   parseImageConfig,
 } from "../oci/index.ts";
-import { prepareContent } from "../store/content.ts";
 import { insertImage } from "../store/image-writes.ts";
 import { findImageByName, type StoredImage } from "../store/images.ts";
 import { keepBytes } from "./blob.ts";
 import { type ImageContext, withSignal } from "./context.ts";
 import { builtinName, getImage } from "./find.ts";
 import { ensureLayers } from "./layers.ts";
+import { prepareStore } from "./prepare.ts";
 
 /**
  * Store an image "localhost/hello:latest" whose only file is `program`, a static executable. Idempotent: the same
@@ -43,7 +43,7 @@ export async function ensureBuiltin(
     config: wire(describe(mediaTypes.config, id, configText.length)),
     layers: [wire(descriptor)],
   });
-  prepareContent(context.paths);
+  prepareStore(context);
   using kept = new DisposableStack();
   for (const bytes of [layer, configText, manifest]) kept.use(await keepBytes(context, bytes));
   const chainId = digestHex(chainIds([diffId])[0] ?? diffId);

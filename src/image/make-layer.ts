@@ -8,12 +8,13 @@ import { constants, createGzip } from "node:zlib";
 import { once } from "node:events";
 import { applyLayer, type LayerDone, removeTrees } from "../helper/index.ts";
 import { chainIds, type Descriptor, type Digest, digestHex, mediaTypes } from "../oci/index.ts";
-import { NewBlob, prepareContent } from "../store/content.ts";
+import { NewBlob } from "../store/content.ts";
 import { keepLease, type Lease, tryLease } from "../store/leases.ts";
 import { hasLayer, publishLayer, stageLayer, trashName } from "../store/layers.ts";
 import { shareWork } from "../store/wait.ts";
 import type { ImageContext } from "./context.ts";
 import { decompress } from "./decompress.ts";
+import { prepareStore } from "./prepare.ts";
 
 export interface MadeLayer {
   readonly chainId: string;
@@ -56,7 +57,7 @@ export async function stageLayerOf(
   source: Omit<LayerSource, "below">,
 ): Promise<StagedLayer> {
   const { paths, database } = context;
-  prepareContent(paths);
+  prepareStore(context);
   const name = `${crypto.randomUUID()}${crypto.randomUUID()}`.replaceAll("-", "");
   await using resources = new AsyncDisposableStack();
   const lease = tryLease(database, `make:layer:${name}`); // nobody clears away what is being filled

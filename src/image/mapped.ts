@@ -7,7 +7,7 @@ import { chmodSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { TspodError } from "../errors.ts";
 import { remapLayers, type RemapOptions } from "../helper/index.ts";
-import { explainWrite, prepareContent } from "../store/content.ts";
+import { explainWrite } from "../store/content.ts";
 import { transact } from "../store/database.ts";
 import { listImageRecords, type StoredImage } from "../store/images.ts";
 import { keepLease } from "../store/leases.ts";
@@ -22,8 +22,12 @@ import {
 import type { Paths } from "../store/paths.ts";
 import { shareWork } from "../store/wait.ts";
 import type { ImageContext, LayerOwners } from "./context.ts";
+import { prepareStore } from "./prepare.ts";
 import { sideBySide } from "./side-by-side.ts";
 import { discard } from "./unpack.ts";
+
+/** Lower directories of one overlay (OVL_MAX_STACK): the light tree is one of them. */
+const overlayLayersMax = 500;
 
 export interface MappedLayers {
   /** Topmost first. */
@@ -52,12 +56,15 @@ export async function ensureMappedLayers(
 ): Promise<MappedLayers> {
   const { paths, database } = context;
   keepLayers(context, image, what, kept);
-  const isLight = options.isLight && mayEnter(paths, image.layers, owners);
+  const isLight =
+    options.isLight &&
+    image.layers.length < overlayLayersMax &&
+    mayEnter(paths, image.layers, owners);
   const trees = isLight ? lightTree(context, image, owners) : copies(context, image, owners);
   const missing = trees.filter(({ chainId, key }) => !hasLayer(database, chainId, key));
   if (missing.length > 0) {
     try {
-      prepareContent(paths);
+      prepareStore(context);
       context.report({ kind: "remapping", reference: what });
       await sideBySide(context, missing, (inner, tree) => ensureTree(inner, tree, owners));
     } catch (error) {
@@ -67,7 +74,7 @@ export async function ensureMappedLayers(
     }
   }
   const layers = trees.map(({ chainId, key }) => layerTree(paths, chainId, key));
-  return isLight ? { layers, data: [paths.layers] } : { layers };
+  return isLight ? { layers, data: image.layers.map((id) => layerTree(paths, id)) } : { layers };
 }
 
 /** A tree to be made. */
@@ -82,7 +89,7 @@ interface Tree {
 function lightTree({ paths }: ImageContext, { layers }: StoredImage, owners: LayerOwners): Tree[] {
   const [top] = layers;
   if (top === undefined) return [];
-  const from = { layers: layers.map((chainId) => layerTree(paths, chainId)), top: paths.layers };
+  const from = { layers: layers.map((chainId) => layerTree(paths, chainId)) };
   return [{ chainId: top, key: owners.key + lightSuffix, from }];
 }
 

@@ -19,7 +19,7 @@ import {
   type Reference,
 } from "../oci/index.ts";
 import { resolveShortName } from "../registry/index.ts";
-import { blobPath, explainWrite, prepareContent } from "../store/content.ts";
+import { blobPath, explainWrite } from "../store/content.ts";
 import { recordEvent } from "../store/events.ts";
 import { insertImage } from "../store/image-writes.ts";
 import { findImageByName, listImageRecords, type StoredImage } from "../store/images.ts";
@@ -27,6 +27,7 @@ import { ensureBlob, keepBytes } from "./blob.ts";
 import type { ImageContext } from "./context.ts";
 import { ensureLayers, type WantedLayer } from "./layers.ts";
 import type { RegistryAccess } from "./access.ts";
+import { prepareStore } from "./prepare.ts";
 import { readShortNames, requireAllowed } from "./settings.ts";
 import { findSource, type ResolvedManifest, resolveManifest, type Source } from "./source.ts";
 
@@ -49,7 +50,7 @@ export async function pullImage(
   const wanted = platform === undefined ? undefined : parsePlatform(platform);
   const errors: unknown[] = [];
   try {
-    prepareContent(context.paths);
+    prepareStore(context);
     for (const reference of references) {
       try {
         requireAllowed(context.environment, reference);

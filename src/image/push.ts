@@ -19,7 +19,7 @@ import {
   pushBlob,
   type RegistryClient,
 } from "../registry/index.ts";
-import { blobPath, explainWrite, hasBlob, prepareContent } from "../store/content.ts";
+import { blobPath, explainWrite, hasBlob } from "../store/content.ts";
 import { recordEvent } from "../store/events.ts";
 import { recordPushedDigest } from "../store/image-writes.ts";
 import type { ImageRecord, StoredImage } from "../store/images.ts";
@@ -29,6 +29,7 @@ import type { LayerPhase } from "./events.ts";
 import { getImage } from "./find.ts";
 import { type ImageFormat, keepBase } from "./make-image.ts";
 import { findMounts } from "./mounts.ts";
+import { prepareStore } from "./prepare.ts";
 import {
   compressionOf,
   convertManifest,
@@ -88,7 +89,7 @@ export async function pushImage(
     throw new TspodError("image.not_found", `Cannot find image "${text}": it was just removed`);
   }
   try {
-    prepareContent(context.paths);
+    prepareStore(context);
     context.report({ kind: "pushing", reference: formatReference(reference) });
     return await push(context, record, reference, options);
   } catch (error) {

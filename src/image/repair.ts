@@ -16,7 +16,7 @@ import {
   parseReference,
 } from "../oci/index.ts";
 import { findArtifactRecord } from "../store/artifacts.ts";
-import { blobPath, hasBlob, prepareContent } from "../store/content.ts";
+import { blobPath, hasBlob } from "../store/content.ts";
 import { transact } from "../store/database.ts";
 import { claimStrayBlobs, claimStrayLayers, type Orphans } from "../store/image-writes.ts";
 import { writeIndexFile } from "../store/index-file.ts";
@@ -27,6 +27,7 @@ import { ensureBlob, keepBytes } from "./blob.ts";
 import { blobState, type Fault } from "./check.ts";
 import type { ImageContext } from "./context.ts";
 import { Feed } from "./feed.ts";
+import { prepareStore } from "./prepare.ts";
 import { removeFiles } from "./remove.ts";
 import { findSource } from "./source.ts";
 import { unpackLayer } from "./unpack.ts";
@@ -36,7 +37,7 @@ export async function repairFault(
   context: ImageContext,
   fault: Fault,
 ): Promise<TspodError | undefined> {
-  prepareContent(context.paths);
+  prepareStore(context);
   try {
     await mend(context, fault);
     return undefined;

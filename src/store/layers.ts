@@ -28,8 +28,11 @@ export function layerTree(paths: Paths, chainId: string, owners = ""): string {
   );
 }
 
-/** Ends the key of owners whose trees are light: they take next to no room. */
-export const lightSuffix = "-light";
+/**
+ * Ends the key of owners whose trees are light: they take next to no room. Each file says by its own path in the image
+ * where its content is ("-light" alone was a tree whose files named the layer, too).
+ */
+export const lightSuffix = "-by-path-light";
 
 function mappedPath(paths: Paths, chainId: string, owners: string): string {
   return join(owners.endsWith(lightSuffix) ? paths.mapped : paths.layers, chainId, owners);

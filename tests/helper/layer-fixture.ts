@@ -83,7 +83,7 @@ export function makeLayerFixture(): LayerFixture {
     async remap(owners, { isLight }) {
       const to = join(base, `mapped-${mappedNumber++}`);
       mkdirSync(to);
-      const from = isLight ? { layers: [directory], top: base } : { layer: directory };
+      const from = isLight ? { layers: [directory] } : { layer: directory };
       return { done: await remapLayers({ ...verb, from, to, owners }), to };
     },
     paths: async () => (await list()).map(({ path }) => path),

@@ -113,11 +113,7 @@ describe("remapLayers()", () => {
     expect(
       found.filter(({ xattrs }) => xattrs).map(({ path, size, xattrs }) => [path, size, xattrs]),
     ).toEqual([
-      [
-        "d/large",
-        10_000,
-        { "user.overlay.metacopy": "", "user.overlay.redirect": "/tree/d/large" },
-      ],
+      ["d/large", 10_000, { "user.overlay.metacopy": "", "user.overlay.redirect": "/d/large" }],
     ]);
   });
 

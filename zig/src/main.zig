@@ -23,6 +23,7 @@ const verbs = [_]Verb{
     .{ .name = "remove", .run = @import("layer/layer.zig").remove.run },
     .{ .name = "remap", .run = @import("layer/layer.zig").remap.run },
     .{ .name = "own", .run = @import("layer/layer.zig").own.run },
+    .{ .name = "spread", .run = @import("layer/layer.zig").spread.run },
     .{ .name = "give", .run = @import("layer/layer.zig").give.run },
     .{ .name = "seed", .run = @import("layer/layer.zig").seed.run },
     .{ .name = "copy", .run = @import("layer/layer.zig").copy.run },

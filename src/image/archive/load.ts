@@ -19,7 +19,7 @@ import {
   parseManifest,
 } from "../../oci/index.ts";
 import { parseDockerArchive, type ArchivedImage } from "../../oci/docker-archive.ts";
-import { explainWrite, hasBlob, prepareContent } from "../../store/content.ts";
+import { explainWrite, hasBlob } from "../../store/content.ts";
 import { recordEvent } from "../../store/events.ts";
 import { transact } from "../../store/database.ts";
 import {
@@ -38,6 +38,7 @@ import type { ImageContext } from "../context.ts";
 import { decompress } from "../decompress.ts";
 import { ensureLayers, type WantedLayer } from "../layers.ts";
 import { wire } from "../make-image.ts";
+import { prepareStore } from "../prepare.ts";
 import { removeFiles } from "../remove.ts";
 import { layoutImages, type LayoutImage } from "./layout.ts";
 import { legacyImages } from "./legacy.ts";
@@ -67,7 +68,7 @@ export async function* loadImages(
   { bytes, entries, what }: ArchiveSource,
 ): AsyncGenerator<LoadedImage, void, undefined> {
   const { paths, database } = context;
-  prepareContent(paths);
+  prepareStore(context);
   const touched: Touched = { blobs: new Set(), layers: new Set() };
   try {
     using _lease = keepLease(database, "keep:ingest:load");

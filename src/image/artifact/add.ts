@@ -16,13 +16,14 @@ import {
   unknownArtifactType,
 } from "../../oci/index.ts";
 import { findArtifactRecord, putArtifactRecord } from "../../store/artifacts.ts";
-import { explainWrite, NewBlob, prepareContent } from "../../store/content.ts";
+import { explainWrite, NewBlob } from "../../store/content.ts";
 import { transact } from "../../store/database.ts";
 import { keepLease } from "../../store/leases.ts";
 import { keepBytes } from "../blob.ts";
 import type { ImageContext } from "../context.ts";
 import { localName } from "../make-image.ts";
 import { publishBlob } from "../make-layer.ts";
+import { prepareStore } from "../prepare.ts";
 import { removeUnneeded } from "./unneeded.ts";
 
 export interface AddOptions {
@@ -51,7 +52,7 @@ export async function addArtifact(
   // who is killed in the middle leaves a file that nobody else would look for
   kept.use(keepLease(database, "keep:ingest:artifact"));
   try {
-    prepareContent(context.paths);
+    prepareStore(context);
     const added: Descriptor[] = [];
     for (const path of paths) added.push(await addFile(context, path, options, kept));
     const files = [...(old?.files ?? []), ...added];

@@ -13,12 +13,13 @@ import {
 } from "../../oci/index.ts";
 import { endpoints, pushBlob } from "../../registry/index.ts";
 import { putArtifactRecord } from "../../store/artifacts.ts";
-import { blobPath, explainWrite, prepareContent } from "../../store/content.ts";
+import { blobPath, explainWrite } from "../../store/content.ts";
 import { transact } from "../../store/database.ts";
 import { keepLease } from "../../store/leases.ts";
 import { asAsked, openRegistry, type RegistryAccess } from "../access.ts";
 import { ensureBlob, keepBytes } from "../blob.ts";
 import { type ImageContext, withSignal } from "../context.ts";
+import { prepareStore } from "../prepare.ts";
 import { readerOf } from "../push.ts";
 import { readRegistryRules, requireAllowed } from "../settings.ts";
 import { findSource } from "../source.ts";
@@ -39,7 +40,7 @@ export async function pullArtifact(
   requireAllowed(context.environment, reference);
   using kept = new DisposableStack();
   try {
-    prepareContent(context.paths);
+    prepareStore(context);
     context.report({ kind: "resolving", reference: formatReference(reference) });
     const source = await findSource(context, reference, what, access);
     const { text: manifest, digest } = source.top;

@@ -16,6 +16,7 @@ pub const remap = @import("remap.zig");
 pub const remove = @import("remove.zig");
 pub const reply = @import("reply.zig");
 pub const seed = @import("seed.zig");
+pub const spread = @import("spread.zig");
 pub const tar = @import("tar.zig");
 pub const tree = @import("tree.zig");
 
@@ -38,6 +39,7 @@ test {
     _ = remove;
     _ = reply;
     _ = seed;
+    _ = spread;
     _ = tar;
     _ = tree;
 }

@@ -1,13 +1,16 @@
-//! `native remap [map options] OWNER OPTIONS --to DIR [--light TOP] [--sync] LAYER...`: unpacked layers once more, with the
+//! `native remap [map options] OWNER OPTIONS --to DIR [--light] [--sync] LAYER...`: unpacked layers once more, with the
 //! owners that a container sees who maps ids otherwise. One layer is kept as it is, whiteouts and opaque directories
 //! among it; with `--light` DIR becomes what an overlay of the layers (topmost first) would show.
 //!
 //! Theory of operation: a file system gives an inode one owner, so there must be new inodes; but their content can be
 //! that of the old ones. With `--light` a file becomes an empty one of the same size that says where its content is:
-//! its path below TOP, which the layers are in, and which the overlay gets as its data-only layer (overlayfs.rst, "Data-only
-//! lower layers"; without privileges since Linux 6.16, and for files of the lowest layer only: so there is but one).
+//! its own path, for the overlay gets the layers themselves, topmost first, as its data-only layers (overlayfs.rst,
+//! "Data-only lower layers"; without privileges since Linux 6.16, and for files of the lowest layer only: so all layers
+//! become one tree). The first of them that has a file by that path is the one it was seen in: a higher one with
+//! anything there would have hidden it. No more than the path is said, because that fits into the inode: a note that
+//! needs a block of its own doubles the time on ext4.
 //! Whoever mounts the overlay reads with the rights of container root, so what those do not reach is copied, and so is
-//! what takes no more room than the note (content.zig: by reflink where that is possible).
+//! what takes no more room than such a block (content.zig: by reflink where that is possible).
 //! We create as the one whom most files belong to, which spares a change of owner for each.
 //! Directories wait in a list and get their owner, mode and time last (directories.zig).
 const std = @import("std");
@@ -25,11 +28,11 @@ const userns = @import("../userns.zig");
 const walk = @import("walk.zig");
 const linux = sys.linux;
 
-/// overlayfs takes no more lower layers (OVL_MAX_STACK).
-const layers_max = 500;
+/// overlayfs takes no more lower layers (OVL_MAX_STACK), of which a light tree is one.
+const layers_max = 499;
 /// A note of that length fits into every file system's attributes.
 const redirect_bytes_max = 1024;
-/// The note takes a block of its own on ext4.
+/// A block of ext4.
 const small_bytes_max = 4096;
 /// XATTR_SIZE_MAX and XATTR_LIST_MAX (linux/limits.h).
 const xattr_bytes_max = 64 << 10;
@@ -41,8 +44,8 @@ const Error = directories.Error || trees.Error;
 
 const Work = struct {
     to: [*:0]const u8,
-    /// Null: content is copied.
-    top: ?[]const u8,
+    /// All layers become one tree, which leaves content where it is.
+    is_light: bool,
     layers: []const [*:0]const u8,
     sync: bool,
     translation: owners.Translation,
@@ -62,15 +65,14 @@ fn parse(translated: owners.Options, arena: std.mem.Allocator) ?Work {
     if (!translated.translation.isNeeded() or rest.len < 3 or !is(rest[0], "--to")) return null;
     const to = rest[1];
     rest = rest[2..];
-    const top: ?[]const u8 = if (rest.len > 2 and is(rest[0], "--light")) std.mem.span(rest[1]) else null;
-    if (top != null) rest = rest[2..];
-    const sync = is(rest[0], "--sync");
+    const is_light = is(rest[0], "--light");
+    if (is_light) rest = rest[1..];
+    const sync = rest.len > 0 and is(rest[0], "--sync");
     if (sync) rest = rest[1..];
-    if (rest.len == 0 or rest.len > layers_max or (top == null and rest.len > 1)) return null;
-    for (rest) |layer| if (!std.mem.startsWith(u8, std.mem.span(layer), top orelse "")) return null;
+    if (rest.len == 0 or rest.len > layers_max or (!is_light and rest.len > 1)) return null;
     return .{
         .to = to,
-        .top = top,
+        .is_light = is_light,
         .layers = rest,
         .sync = sync,
         .translation = translated.translation,
@@ -100,14 +102,11 @@ const Pending = struct {
 /// A file met before under another name.
 const LinkKey = struct { layer: usize, inode: u64 };
 
-/// A layer, and what its files' content is found by; "": it is copied.
-const Layer = struct { fd: linux.fd_t, prefix: []const u8 };
-
 const Remapper = struct {
     arena: std.mem.Allocator,
-    layers: []Layer,
-    /// What is made shows all layers at once; otherwise it is one of them.
-    is_merged: bool,
+    layers: []linux.fd_t,
+    /// What is made shows all layers at once and has most content in them; otherwise it is one of them.
+    is_light: bool,
     tree: trees.Tree,
     directories: directories.Directories,
     writer: metadata.Writer,
@@ -133,17 +132,16 @@ const Remapper = struct {
 
     fn start(self: *Remapper, work: *const Work) Error!void {
         _ = kernel.umask(0);
-        const layers = try work.arena.alloc(Layer, work.layers.len);
-        for (work.layers, layers) |path, *layer| layer.* = .{
-            .fd = try sys.checkFd("open", "", linux.open(path, walk.open_directory, 0)),
-            .prefix = if (work.top) |top| std.mem.span(path)[top.len..] else "",
-        };
+        const layers = try work.arena.alloc(linux.fd_t, work.layers.len);
+        for (work.layers, layers) |path, *fd| {
+            fd.* = try sys.checkFd("open", "", linux.open(path, walk.open_directory, 0));
+        }
         const to = try sys.checkFd("open", "", linux.open(work.to, walk.open_directory, 0));
         const buffers = try work.arena.create(Buffers);
         self.* = .{
             .arena = work.arena,
             .layers = layers,
-            .is_merged = work.top != null,
+            .is_light = work.is_light,
             .tree = .{ .root = to, .inventions = .{ .context = undefined, .add = neverInvented } },
             .directories = .{ .arena = work.arena },
             .writer = .init(work.translation),
@@ -196,7 +194,7 @@ const Remapper = struct {
         var is_described = false;
         var visible = directory.is_reached.len;
         for (self.layers[0..directory.is_reached.len], directory.is_reached, 0..) |layer, *is_reached, index| {
-            const rc = kernel.openat2(layer.fd, path, walk.open_directory, walk.resolve_below);
+            const rc = kernel.openat2(layer, path, walk.open_directory, walk.resolve_below);
             switch (linux.errno(rc)) {
                 .NOENT => continue,
                 .NOTDIR, .LOOP => {
@@ -217,10 +215,10 @@ const Remapper = struct {
                 .to = to,
                 .path = directory.path,
                 .layer = index,
-                .prefix = if (is_reached.*) layer.prefix else "",
+                .is_reached = is_reached.*,
             };
             try self.remapNames(&here);
-            if (self.is_merged and walk.isOpaque(from)) {
+            if (self.is_light and walk.isOpaque(from)) {
                 visible = index + 1;
                 break;
             }
@@ -242,8 +240,8 @@ const Remapper = struct {
         try self.directories.remember(to, path, .{ .owner = noted.owner, .mode = noted.mode, .mtime = walk.timeOf(stat) });
     }
 
-    /// `prefix`: where content of files in here is found; "": they are copied.
-    const Place = struct { from: linux.fd_t, to: linux.fd_t, path: []const u8, layer: usize, prefix: []const u8 };
+    /// `is_reached`: by container root; otherwise content of files in here is copied.
+    const Place = struct { from: linux.fd_t, to: linux.fd_t, path: []const u8, layer: usize, is_reached: bool };
 
     fn remapNames(self: *Remapper, here: *const Place) Error!void {
         var iterator: names.Iterator = .{ .fd = here.from, .buffer = &self.buffers.entries };
@@ -267,7 +265,7 @@ const Remapper = struct {
         self.current = name;
         var stat: linux.Statx = undefined;
         _ = try sys.check("statx", "", kernel.lookAt(here.from, name, &stat));
-        if (self.is_merged and kernel.isWhiteout(stat)) return;
+        if (self.is_light and kernel.isWhiteout(stat)) return;
         self.result.entries += 1;
         if (try self.remapLink(here, name, stat)) return;
         switch (stat.mode & linux.S.IFMT) {
@@ -319,11 +317,11 @@ const Remapper = struct {
         target: linux.fd_t,
         stat: linux.Statx,
     ) sys.Error!bool {
-        if (here.prefix.len == 0 or stat.size <= small_bytes_max) return false;
+        if (!self.is_light or !here.is_reached or stat.size <= small_bytes_max) return false;
         if (!self.mayReach(stat, 0o004)) return false;
         const slash = if (here.path.len == 0) "" else "/";
-        const parts = .{ here.prefix, slash, here.path, name };
-        const redirect = std.fmt.bufPrint(&self.buffers.redirect, "{s}{s}{s}/{s}", parts) catch return false;
+        const parts = .{ slash, here.path, name };
+        const redirect = std.fmt.bufPrint(&self.buffers.redirect, "{s}{s}/{s}", parts) catch return false;
         if (!try metadata.setXattrAsItIs(target, redirect_xattr, redirect)) return false;
         if (!try metadata.setXattrAsItIs(target, metacopy_xattr, "")) {
             _ = try sys.check("fremovexattr", "", linux.fremovexattr(@intCast(target), redirect_xattr));
@@ -374,7 +372,7 @@ const Remapper = struct {
                 continue;
             }
             const is_note = std.mem.eql(u8, name, metadata.owner_xattr);
-            const is_mark = !self.is_merged and std.mem.eql(u8, name, walk.opaque_xattr);
+            const is_mark = !self.is_light and std.mem.eql(u8, name, walk.opaque_xattr);
             if (name.len == 0 or !(metadata.isWelcome(name) or is_note or is_mark)) continue;
             const value = self.read(from, @ptrCast(name.ptr)) orelse continue; // the list's names end in NUL
             if (is_note) {

@@ -1,0 +1,34 @@
+/** What a new store tells the file system of its layers. */
+import { expect } from "bun:test";
+import { rmSync } from "node:fs";
+import { prepareStore } from "../../src/image/prepare.ts";
+import { helperBuilt, makeStore } from "../support/image-store.ts";
+import { program, type Requirement, testWith } from "../support/requirements.ts";
+import { tmpdir } from "node:os";
+
+/** chattr(1)'s flags of a directory; null where the file system has none. */
+function flagsOf(directory: string): string | null {
+  const { exitCode, stdout } = Bun.spawnSync(["lsattr", "-d", directory], { stderr: "ignore" });
+  return exitCode === 0 ? (stdout.toString().split(" ")[0] ?? "") : null;
+}
+
+const flags: Requirement = () =>
+  Bun.spawnSync(["stat", "-f", "-c", "%T", tmpdir()]).stdout.toString().startsWith("ext")
+    ? undefined
+    : "temporary files are not on ext4";
+const test = testWith(helperBuilt, program("lsattr", "e2fsprogs"), flags);
+
+test("prepareStore() lets the layers of a new store lie apart, and asks no helper later", async () => {
+  await using store = makeStore();
+  const { context } = store;
+  rmSync(context.paths.layers, { recursive: true, force: true });
+  prepareStore(context);
+  expect(flagsOf(context.paths.layers)).toContain("T");
+  expect(flagsOf(context.paths.blobs)).not.toContain("T");
+  prepareStore({
+    ...context,
+    get helper(): string[] {
+      throw new Error("asked for");
+    },
+  });
+});
