@@ -124,6 +124,7 @@ export async function fillVolumes(
   { mounts }: SettledMounts,
   { layers, data, options }: Setting,
 ): Promise<void> {
+  const shown = options.rootfs === undefined ? layers : [options.rootfs.directory];
   for (const mount of mounts) {
     if (mount.kind !== "volume" || mount.memory !== undefined || mount.device !== undefined)
       continue;
@@ -131,7 +132,7 @@ export async function fillVolumes(
     await seedIfEmpty(context, {
       name: mount.source,
       destination: mount.destination,
-      layers: isSeeded ? layers : [],
+      layers: isSeeded ? shown : [],
       data: data ?? [],
       isDurable: !(options.autoRemove && mount.isAnonymous === true),
     });

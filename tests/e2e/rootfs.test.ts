@@ -1,6 +1,6 @@
 /** --rootfs: a directory of the host as root, itself or with a throw-away layer over it; "/" included. */
 import { describe, expect } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { subordinateIds } from "../helper/layer-fixture.ts";
 import { registryPrograms, testWith } from "../support/requirements.ts";
@@ -44,6 +44,31 @@ test("with :O nothing is written there, and the container keeps it until it goes
   const { stderr } = await tspod("commit", id, "x");
   expect(stderr).toContain("export");
   await ok("rm", id);
+});
+
+test("an empty volume gets what the directory has there, links followed inside of it, as with an image", async () => {
+  const root = await directory();
+  mkdirSync(join(root, "srv/kept"), { recursive: true });
+  writeFileSync(join(root, "srv/kept/file"), "of the directory", { mode: 0o640 });
+  symlinkSync("/srv", join(root, "link"));
+  symlinkSync("/../../../../../../etc", join(root, "out"));
+  for (const [form, name, place] of [
+    [root, "plain", "/srv"],
+    [`${root}:O`, "thrown", "/srv"],
+    [root, "linked", "/link"],
+  ] as const) {
+    const script = `cat ${place}/kept/file; stat -c ' %a' ${place}/kept/file; echo changed > ${place}/kept/file`;
+    const words = ["run", "--rm", "-v", `${name}:${place}`, "--rootfs", form, "sh", "-c", script];
+    expect(await ok(...words)).toBe("of the directory 640");
+  }
+  expect(readFileSync(join(root, "srv/kept/file"), "utf8")).toBe("of the directory");
+  const again = ["run", "--rm", "-v", "plain:/srv", "--rootfs", root, "cat", "/srv/kept/file"];
+  expect(await ok(...again)).toBe("changed");
+  const bare = ["run", "--rm", "-v", "bare:/srv:nocopy", "--rootfs", root, "ls", "/srv"];
+  expect(await ok(...bare)).toBe("");
+  // what a link of the directory's says is meant inside of it
+  const inside = ["run", "--rm", "-v", "out:/out", "--rootfs", `${root}:O`, "ls", "/out"];
+  expect((await ok(...inside)).split("\n")).not.toContain("shadow");
 });
 
 describe("the host's own root", () => {
