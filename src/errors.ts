@@ -28,6 +28,7 @@ const exitCodes = {
   "container.damaged": 125,
   "container.name_in_use": 125,
   "container.running": 125,
+  "container.mounted": 125,
   "container.not_running": 125,
   "container.paused": 125,
   "container.not_paused": 125,

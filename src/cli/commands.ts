@@ -34,6 +34,9 @@ const loaders = {
   cp: () => import("./cp.ts"),
   diff: () => import("./diff.ts"),
   export: () => import("./export.ts"),
+  mount: () => import("./container/mount.ts"),
+  unmount: () => import("./container/unmount.ts"),
+  umount: () => import("./container/unmount.ts"),
   commit: () => import("./commit.ts"),
   import: () => import("./import.ts"),
   pull: () => import("./pull.ts"),
@@ -58,7 +61,7 @@ const loaders = {
 
 const { run, create, start, exec, attach, ps, logs, top, stats, stop, restart, kill } = loaders;
 const { pause, unpause, wait, rename, update, rm, port, events, info } = loaders;
-const { cp, diff, commit, history, tag, untag, save, load } = loaders;
+const { cp, commit, history, tag, untag, save, load } = loaders;
 
 const groups: Readonly<Record<string, Group>> = {
   container: {
@@ -66,8 +69,10 @@ const groups: Readonly<Record<string, Group>> = {
     commands: {
       ...{ run, create, start, exec, attach, logs, top, stats, stop, restart, kill },
       ...{ pause, unpause, wait, rename, update, rm, port },
-      ...{ cp, diff, commit, export: loaders.export },
+      ...{ cp, commit, export: loaders.export },
+      ...{ mount: loaders.mount, unmount: loaders.unmount, umount: loaders.umount },
       ...{ ls: ps, list: ps, ps },
+      diff: () => import("./container/diff.ts"),
       inspect: () => import("./container/inspect.ts"),
       exists: () => import("./container/exists.ts"),
       prune: () => import("./container/prune.ts"),

@@ -1,39 +1,65 @@
 /** `tspod diff`: what a container has changed of its image, or an image's topmost layer of those below. */
-import { getContainer, loadChanges } from "../container/index.ts";
+import { getContainer, getLatest, loadChanges } from "../container/index.ts";
 import { TspodError } from "../errors.ts";
 import type { FileChange } from "../helper/index.ts";
 import { loadDiff } from "../image/index.ts";
 import { type CliContext, defineCommand } from "./command.ts";
 import { boolean, value } from "./flags.ts";
+import { latestFlag, refuseRest, takeContainer } from "./options/selection.ts";
 import { checkChangesFormat, formatChanges } from "./output/changes.ts";
 import { print } from "./output/print.ts";
+
+/** Of `tspod container diff`, too. */
+export const diffFlags = {
+  format: value("--format", "FORMAT", "json", ["json"]),
+  quiet: boolean(
+    "-q,--quiet",
+    "Only whether there are changes: the exit code is 1 when there are none",
+  ),
+  latest: latestFlag,
+};
 
 export default defineCommand({
   path: ["diff"],
   usage: "CONTAINER|IMAGE",
   summary: "Show what a container, or an image, has changed: A added, C changed, D deleted",
-  flags: {
-    format: value("--format", "FORMAT", "json", ["json"]),
-    quiet: boolean(
-      "-q,--quiet",
-      "Only whether there are changes: the exit code is 1 when there are none",
-    ),
-  },
-  args: { min: 1, max: 1, completes: "container" },
-  async run(context, flags, [name = ""]) {
-    checkChangesFormat(flags.format);
-    const changes = await changesOf(context, name);
-    if (flags.quiet) return changes.length > 0 ? 0 : 1;
-    await print(formatChanges(changes, flags.format));
-    return 0;
-  },
+  flags: diffFlags,
+  args: { min: 0, max: 1, completes: "container" },
+  run: (context, flags, args) =>
+    printDiff(context, { ...flags, command: "tspod diff" }, args, changesOf),
 });
+
+/** `changes`: of what has that name or id. */
+export async function printDiff(
+  context: CliContext,
+  {
+    format,
+    quiet,
+    latest,
+    command,
+  }: { format: string | null; quiet: boolean; latest: boolean; command: string },
+  args: readonly string[],
+  changes: (context: CliContext, name: string) => Promise<FileChange[]>,
+): Promise<number> {
+  checkChangesFormat(format);
+  const { name, rest } = takeContainer(args, { latest, command, usage: "CONTAINER" });
+  refuseRest(command, rest);
+  const seen = await changes(context, name ?? getLatest(context).id);
+  if (quiet) return seen.length > 0 ? 0 : 1;
+  await print(formatChanges(seen, format));
+  return 0;
+}
+
+/** Errors: container.not_found. */
+export async function changesOfContainer(context: CliContext, name: string): Promise<FileChange[]> {
+  const { containerChanges } = await loadChanges();
+  return containerChanges(context, getContainer(context, name));
+}
 
 /** Podman's: a container of that name comes first. Errors: container.not_found, when it is no image either. */
 async function changesOf(context: CliContext, name: string): Promise<FileChange[]> {
   try {
-    const { containerChanges } = await loadChanges();
-    return await containerChanges(context, getContainer(context, name));
+    return await changesOfContainer(context, name);
   } catch (error) {
     if (!(error instanceof TspodError && error.code === "container.not_found")) throw error;
   }

@@ -7,7 +7,7 @@ import type { Database } from "bun:sqlite";
 import { TspodError } from "../errors.ts";
 import { isAlive, ownIdentity } from "../lib/process-identity.ts";
 import type { ContainerRecord } from "../store/containers.ts";
-import { type Lease, tryLease } from "../store/leases.ts";
+import { hasLivingOwner, type Lease, tryLease } from "../store/leases.ts";
 import { type Container, findContainer, type Store } from "./find.ts";
 
 /** Longer than a start takes that copies a whole root file system. */
@@ -17,20 +17,25 @@ const pauseMs = 10;
 type Named = Pick<ContainerRecord, "id" | "name" | "creator">;
 
 /**
- * The right to start or remove it, once whoever is at it has done with it. Not `patient`: that is container.running. Null:
- * it is gone. What the container is now is to be looked at under the lease.
+ * The right to start or remove it, once whoever is at it has done with it. Not `patient`: that is container.running. A root
+ * that a session has mounted is container.mounted, unless that is no matter (`passesMounts`). Null: it is gone. What the
+ * container is now is to be looked at under the lease.
  */
 export async function claimContainer(
   context: Store,
   record: Named,
-  { patient }: { patient: boolean },
+  { patient, passesMounts }: { patient: boolean; passesMounts?: boolean },
 ): Promise<Lease | null> {
   const deadline = performance.now() + patienceMs;
   for (;;) {
     const found = findContainer(context, record.id);
     if (found === null) return null;
     const lease = isBeingRun(found) ? undefined : take(context.database, record.id);
-    if (lease !== undefined) return lease;
+    if (lease !== undefined) {
+      if (passesMounts === true || !isMounted(context.database, record.id)) return lease;
+      lease[Symbol.dispose]();
+      throw mounted(record);
+    }
     if (!patient || performance.now() > deadline) throw beingStarted(record);
     await Bun.sleep(pauseMs); // for another command, which takes milliseconds
   }
@@ -43,6 +48,21 @@ function isBeingRun({ state, creator }: Container): boolean {
 
 function take(database: Database, id: string): Lease | undefined {
   return tryLease(database, `make:container:${id}`);
+}
+
+/** In a session of `tspod unshare` (mount.ts). */
+function isMounted(database: Database, id: string): boolean {
+  return hasLivingOwner(database, `keep:root:${id}`);
+}
+
+function mounted({ name }: Named): TspodError {
+  return new TspodError(
+    "container.mounted",
+    `The root of container "${name}" is mounted by a session`,
+    {
+      next: `tspod unmount ${name} there, or end that session (tspod rm -f does not wait for it)`,
+    },
+  );
 }
 
 function beingStarted({ name }: Named): TspodError {

@@ -108,7 +108,7 @@ function requireKind({ host }: ContainerContext, { name, options }: Container): 
 }
 
 async function claim(context: ContainerContext, container: Container): Promise<Disposable> {
-  const lease = await claimContainer(context, container, { patient: true });
+  const lease = await claimContainer(context, container, { patient: true, passesMounts: true });
   if (lease !== null) return lease;
   throw new TspodError("container.not_found", `Container "${container.name}" has been removed`, {
     next: "tspod ps -a lists those that are left",

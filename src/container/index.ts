@@ -29,5 +29,7 @@ export const loadChanges = () => import("./changes.ts");
 export const loadCommit = () => import("./commit.ts");
 export const loadCopy = () => import("./copy.ts");
 export const loadExport = () => import("./export.ts");
+export type { MountedContainer } from "./mount.ts";
+export const loadRootMount = () => import("./mount.ts");
 export const loadRequires = () => import("./requires.ts");
 export const loadVolumeArchive = () => import("./volume-archive.ts");

@@ -116,7 +116,7 @@ async function claim(context: ContainerContext, container: Container): Promise<D
       { next: "create it with --network=private, or on a network that is not internal" },
     );
   }
-  const lease = await claimContainer(context, container, { patient: true });
+  const lease = await claimContainer(context, container, { patient: true, passesMounts: true });
   if (lease !== null) return lease;
   throw new TspodError("container.not_found", `Container "${container.name}" has been removed`, {
     next: "tspod ps -a lists those that are left",

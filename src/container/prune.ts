@@ -14,7 +14,7 @@ export interface Pruned {
   reclaimedBytes: number;
 }
 
-/** Those created before now that do not run; one that is started meanwhile, or needed by another, stays. Throws usage. */
+/** Those created before now that do not run; one that is started meanwhile, mounted, or needed by another, stays. Throws usage. */
 export async function pruneContainers(
   context: ContainerContext,
   filters: readonly string[] = [],
@@ -40,4 +40,7 @@ export async function pruneContainers(
   return pruned;
 }
 
-const stays = ["container.running", "container.has_dependants", "container.not_found"];
+const stays = [
+  ...["container.running", "container.mounted"],
+  ...["container.has_dependants", "container.not_found"],
+];

@@ -72,6 +72,7 @@ export async function removeContainer(
     }
     const lease = await claimContainer(context, container, {
       patient: options.isImpatient !== true,
+      passesMounts: options.force,
     });
     if (lease === null) continue;
     using _ = lease;

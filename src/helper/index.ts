@@ -29,7 +29,7 @@ export { userEnvironment } from "./environment.ts";
 export { describeFailure } from "./failure.ts";
 export { helperCommand } from "./executable.ts";
 export { askNetwork } from "./ports.ts";
-export { mountLayers, unmountLayers } from "./mount.ts";
+export { mountLayers, mountRoot, unmountLayers } from "./mount.ts";
 export { pauseGroup } from "./pause.ts";
 export { becomeRootInside } from "./unshare.ts";
 export { becomeRuntime, runtimeWords } from "./runtime.ts";

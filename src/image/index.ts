@@ -92,6 +92,7 @@ export const loadLoader = () => import("./archive/load.ts");
 export const loadOpener = () => import("./archive/open.ts");
 export type { MountedImage } from "./mount.ts";
 export const loadMount = () => import("./mount.ts");
+export const loadMountSession = () => import("./mount-session.ts");
 export const loadDiff = () => import("./diff.ts");
 export const loadCheck = () => import("./check.ts");
 export const loadRepair = () => import("./repair.ts");

@@ -12,11 +12,11 @@ import { transact } from "./database.ts";
  * "keep:ids:<offset>+<size>": subordinate ids of a container that is being made. "keep:volume:<name>": one that it is to
  * have. "make:container:<id>": whoever starts or removes it. "keep:index:names": who changes names of images.
  * "keep:ingest:<name>": who has files there that no lease of a blob is about. "keep:mount:<image>:<chain>": a session in
- * which the image is mounted, beside "keep:layer".
+ * which the image is mounted, beside "keep:layer". "keep:root:<container>": a session in which its root is mounted.
  */
 export type Resource =
   | `${"make" | "keep"}:${"blob" | "layer"}:${string}`
-  | `keep:${"ids" | "volume" | "index" | "ingest" | "mount"}:${string}`
+  | `keep:${"ids" | "volume" | "index" | "ingest" | "mount" | "root"}:${string}`
   | `make:container:${string}`;
 
 /** Ends with `using`, with `release`, or with the process. */

@@ -1,7 +1,8 @@
-//! `native mount DIR LOWER...`: the layers (topmost first) at DIR, for reading, in the caller's mount namespace.
+//! `native mount [--upper DIR --work DIR] [--data DIR]... DIR LOWER...`: the layers (topmost first) at DIR, in the caller's
+//! mount namespace: for reading, or over them a container's own, which takes what is written.
 //! `native unmount DIR`: what is there is taken away, as soon as nobody uses it.
 //!
-//! For `image mount` inside of `unshare`: the caller has the right to mount already.
+//! For `image mount` and `container mount` inside of `unshare`: the caller has the right to mount already.
 const std = @import("std");
 const contract = @import("contract.zig");
 const overlay = @import("rootfs/overlay.zig");
@@ -24,12 +25,28 @@ pub fn runUnmount(args: []const Argument, _: Environment) u8 {
 
 fn mount(args: []const Argument) sys.Error!void {
     var lower: [overlay.layers_max][:0]const u8 = undefined;
-    if (args.len < 2 or args.len - 1 > lower.len) return sys.fail("usage", "a directory and its layers");
-    const target = std.mem.span(args[0]);
-    for (args[1..], 0..) |argument, i| lower[i] = std.mem.span(argument);
-    const layers = lower[0 .. args.len - 1];
-    if (layers.len == 1) return bind(layers[0], target);
-    const rootfs: contract.Rootfs = .{ .kind = .overlay, .lower = layers };
+    var data: [overlay.layers_max][:0]const u8 = undefined;
+    var data_count: usize = 0;
+    var rootfs: contract.Rootfs = .{ .kind = .overlay };
+    var rest = args;
+    while (rest.len > 1) : (rest = rest[2..]) {
+        const word = std.mem.span(rest[0]);
+        const directory = std.mem.span(rest[1]);
+        if (std.mem.eql(u8, word, "--upper")) {
+            rootfs.upper = directory;
+        } else if (std.mem.eql(u8, word, "--work")) {
+            rootfs.work = directory;
+        } else if (std.mem.eql(u8, word, "--data") and data_count < data.len) {
+            data[data_count] = directory;
+            data_count += 1;
+        } else break;
+    }
+    if (rest.len < 2 or rest.len - 1 > lower.len) return sys.fail("usage", "a directory and its layers");
+    const target = std.mem.span(rest[0]);
+    for (rest[1..], 0..) |argument, i| lower[i] = std.mem.span(argument);
+    rootfs.lower = lower[0 .. rest.len - 1];
+    rootfs.data = data[0..data_count];
+    if (rootfs.lower.len == 1 and rootfs.upper.len == 0) return bind(rootfs.lower[0], target);
     try overlay.mount(target, rootfs, false);
 }
 

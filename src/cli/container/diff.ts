@@ -1,0 +1,13 @@
+/** `tspod container diff`: what a container has changed of its image. */
+import { defineCommand } from "../command.ts";
+import { changesOfContainer, diffFlags, printDiff } from "../diff.ts";
+
+export default defineCommand({
+  path: ["container", "diff"],
+  usage: "CONTAINER",
+  summary: "Show what a container has changed of its image: A added, C changed, D deleted",
+  flags: diffFlags,
+  args: { min: 0, max: 1, completes: "container" },
+  run: (context, flags, args) =>
+    printDiff(context, { ...flags, command: "tspod container diff" }, args, changesOfContainer),
+});
