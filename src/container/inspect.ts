@@ -84,7 +84,7 @@ function inspectState(container: Container, { ociVersion }: RuntimeSpec) {
     Running: isUp(state),
     Paused: status === "paused",
     Restarting: status === "restarting",
-    OOMKilled: exited && state.oomKilled,
+    OOMKilled: state.status !== "created" && (state.oomKilled ?? false),
     Dead: false,
     Pid: isRunning ? state.pid : 0,
     ExitCode: hasEnded ? state.exitCode : 0,

@@ -264,6 +264,8 @@ export interface RuntimeState {
   /** How often its monitor has started it again; absent: never. */
   restartCount?: number;
   health?: HealthStatus;
+  /** The kernel has killed something in it for want of memory, since it was last started. */
+  oomKilled?: boolean;
   /** Of its last end, while it is restarting. */
   exitCode?: number;
   finishedAt?: string;

@@ -155,6 +155,8 @@ export type ContainerState =
       restartCount?: number;
       /** Absent: it has no health check. */
       health?: HealthStatus;
+      /** Something in it was killed for want of memory, since it was last started. */
+      oomKilled?: boolean;
     }
   /** It has ended, and its monitor starts it again after a pause. */
   | ({ status: "restarting" } & Ended)
@@ -172,6 +174,7 @@ interface Ended {
   finishedAt: string;
   /** Absent: 0. */
   restartCount?: number;
+  oomKilled?: boolean;
 }
 
 export type HealthStatus = "starting" | "healthy" | "unhealthy";
@@ -200,6 +203,7 @@ interface StateFile {
   cgroup?: string;
   restartCount?: number;
   health?: HealthStatus;
+  oomKilled?: boolean;
   exitCode?: number;
   finishedAt?: string;
 }
@@ -286,20 +290,28 @@ function stateOfEnded(paths: Paths, id: string, running: StateFile | null): Cont
   return {
     status: "exited",
     exitCode: killedExitCode,
-    oomKilled: false,
+    oomKilled: running?.oomKilled ?? false,
     startedAt: lastStart.startedAt,
     finishedAt: lastStart.startedAt,
   };
 }
 
 function livingState(file: StateFile): ContainerState {
-  const { pid, pidStart, startedAt, cgroup = "", restartCount = 0, health } = file;
+  const {
+    pid,
+    pidStart,
+    startedAt,
+    cgroup = "",
+    restartCount = 0,
+    health,
+    oomKilled = false,
+  } = file;
   if (file.status === "restarting") {
     const { exitCode = 0, finishedAt = startedAt } = file;
-    return { status: "restarting", exitCode, startedAt, finishedAt, restartCount };
+    return { status: "restarting", exitCode, startedAt, finishedAt, restartCount, oomKilled };
   }
   return {
-    ...{ status: "running", pid, pidStart, startedAt, cgroup, restartCount },
+    ...{ status: "running", pid, pidStart, startedAt, cgroup, restartCount, oomKilled },
     ...(health === undefined ? {} : { health }),
   };
 }

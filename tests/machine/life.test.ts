@@ -11,6 +11,12 @@ try unpause tspod unpause it
 try update tspod update -m 32m --memory-swap 32m it
 try limit tspod exec it cat /sys/fs/cgroup/memory.max
 try stats tspod stats --no-stream --format '{{.MemUsage}} {{.PIDs}}' it
+mkfifo told; tspod events --since 0 --filter event=oom --format '{{.Status}} {{.Name}}' >told & events=$!; exec 3<told
+try hungry tspod exec it dd if=/dev/zero of=/dev/null bs=64M count=1
+read -r event <&3
+note oom "$event"
+kill $events; exec 3<&-
+try hurt tspod inspect --format '{{.State.Status}} {{.State.OOMKilled}}' it
 tspod rm -f it >/dev/null
 tspod run -d --name again --restart on-failure:1 -m 16m $image sh -c 'cat /sys/fs/cgroup/memory.max; exit 3' >/dev/null
 await sh -c 'tspod inspect again | grep -q "\\"Status\\": \\"exited\\""'
@@ -76,6 +82,12 @@ describe("under systemd", () => {
     expect(await output("update")).toBe("it");
     expect(await output("limit")).toBe("33554432");
     expect(await output("stats")).toMatch(/^\S+ \/ 32MiB 1$/);
+  });
+
+  test("what is killed in it for want of memory is told when it happens, not when it ends", async () => {
+    expect((await answer("hungry")).status).toBe(137);
+    expect(await output("oom")).toBe("oom it");
+    expect(await output("hurt")).toBe("running true");
   });
 
   test("one that is started again has the same limits", async () => {

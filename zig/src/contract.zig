@@ -196,6 +196,8 @@ pub const State = struct {
     keeper: ?struct { pid: i32, pidStart: u64 } = null,
     restartCount: ?u32 = null,
     health: ?[]const u8 = null,
+    /// The kernel has killed something in it for want of memory.
+    oomKilled: ?bool = null,
     exitCode: ?u32 = null,
     finishedAt: ?[]const u8 = null,
 };

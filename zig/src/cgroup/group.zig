@@ -168,9 +168,15 @@ pub const Cgroup = struct {
         const rc = files.open(group.path, "memory.events", .{ .CLOEXEC = true });
         if (linux.errno(rc) != .SUCCESS) return null;
         const fd: linux.fd_t = @intCast(rc);
-        var buffer: [files.events_bytes_max]u8 = undefined;
-        _ = linux.pread(fd, &buffer, buffer.len, 0); // what happened before does not wake anybody
+        _ = heedOom(fd); // what happened before does not wake anybody
         return fd;
+    }
+
+    /// Read it again, so that the next change wakes us (kernfs: an event is what happened since the last read). False: the
+    /// group is gone.
+    pub fn heedOom(fd: linux.fd_t) bool {
+        var buffer: [files.events_bytes_max]u8 = undefined;
+        return linux.errno(linux.pread(fd, &buffer, buffer.len, 0)) == .SUCCESS;
     }
 };
 

@@ -20,12 +20,15 @@ pub const Kind = enum(u8) {
     network_request,
     membership,
     ready,
+    oom,
 };
 
 pub const Ref = packed struct(u64) { kind: Kind, index: u24 = 0, fd: linux.fd_t };
 
 pub const in = linux.EPOLL.IN;
 pub const out = linux.EPOLL.OUT;
+/// A file of the kernel's has changed since it was last read (kernfs).
+pub const urgent = linux.EPOLL.PRI;
 /// The peer closed its sending side.
 pub const closed = linux.EPOLL.RDHUP;
 

@@ -30,6 +30,7 @@ const timers = @import("timers.zig");
 const restart = @import("restart.zig");
 const eventlog = @import("events.zig");
 const healths = @import("health.zig");
+const oom = @import("oom.zig");
 const notify = @import("notify.zig");
 const networks = @import("network.zig");
 const memberships = @import("memberships.zig");
@@ -138,6 +139,7 @@ pub const Monitor = struct {
     timers: timers.Timers = .{},
     restarts: restart.Restarts = .{},
     health: healths.Health = .{},
+    oom: oom.Watch = .{},
     events: eventlog.Events = .{},
     signal_fd: ?linux.fd_t = null,
     repeats: Repeats = .{},
@@ -238,9 +240,11 @@ pub const Monitor = struct {
         m.pid_start = record.startTime(pid) orelse 0;
         m.watchNetwork();
         m.health.begin(m.config.container_dir.get());
+        m.oom.begin(m.epoll, m.config.group());
         try m.publishState();
         if (!m.config.auto_remove) record.writeRun(m.config.container_dir.get(), &m.started_at) catch {}; // a full disk
         m.events.write(m.config.id(), "start", &.{});
+        m.tellOom(); // it may have been quick
         control.answerStarted(m.epoll);
         if (m.restarts.count == 0) switch (m.config.notify) {
             .started => notify.ready(),
@@ -271,6 +275,7 @@ pub const Monitor = struct {
             } else null,
             .restartCount = if (m.restarts.count > 0) m.restarts.count else null,
             .health = if (m.health.is_on) @tagName(m.health.state.status) else null,
+            .oomKilled = if (m.oom.kills > 0) true else null,
             .exitCode = if (rests) m.ending.?.code else null,
             .finishedAt = if (rests) &m.finished_at else null,
         });
@@ -336,6 +341,7 @@ pub const Monitor = struct {
             .network_request => m.network.answer(m.epoll),
             .membership => if (memberships.hear(m.epoll, ref.index) == .lost) m.loseNetwork(),
             .signal => m.forwardSignals(),
+            .oom => m.tellOom(),
             .ready => if (notify.hears(ref.fd)) {
                 notify.ready();
                 m.epoll.close(ref.fd); // who says it again is refused
@@ -667,6 +673,15 @@ pub const Monitor = struct {
         }
     }
 
+    // Memory ---------------------------------------------------------------------------------------------------
+
+    /// Something in it was killed for want of memory, not necessarily its first process.
+    fn tellOom(m: *Monitor) void {
+        if (!m.oom.hear(m.epoll, m.config.group())) return;
+        m.events.write(m.config.id(), "oom", &.{});
+        if (m.ending == null) m.publishState() catch {}; // a full disk: its end says so
+    }
+
     // Health ---------------------------------------------------------------------------------------------------
 
     fn armHealth(m: *Monitor) void {
@@ -833,7 +848,9 @@ pub const Monitor = struct {
         if (m.keeper) |*keeper| if (keeper.lastWord()) |word| {
             m.ending = .{ .code = word.code, .signal = if (word.signal == 0) null else @intCast(word.signal) };
         };
-        m.ending.?.oom_killed = m.config.group().oomKills() > 0;
+        if (m.config.has_files) m.tellOom();
+        m.ending.?.oom_killed = m.oom.kills > 0;
+        m.oom.end(m.epoll);
         m.epoll.close(m.childFd());
         m.stdin.close(m.epoll);
         // What the container wrote before it ended comes first, then the record.
@@ -865,7 +882,6 @@ pub const Monitor = struct {
 
     fn tellEnd(m: *const Monitor, was_stopped: bool) void {
         const id = m.config.id();
-        if (m.ending.?.oom_killed) m.events.write(id, "oom", &.{});
         m.tell("died");
         if (was_stopped) m.events.write(id, "stop", &.{});
     }

@@ -50,7 +50,7 @@ const Telling = struct {
             };
             const left_ms = next_ms -| clock.monotonicMs();
             if (linux.errno(linux.poll(&fds, fds.len, @intCast(@min(left_ms, std.math.maxInt(i32))))) != .SUCCESS) continue;
-            if (oom) |fd| readAgain(fd);
+            if (oom) |fd| _ = cgroups.Cgroup.heedOom(fd);
             const now = telling.group.oomKills();
             if (now > kills) try telling.tell("oom", false);
             kills = @max(kills, now);
@@ -78,12 +78,6 @@ const Telling = struct {
         return sys.writeAll(1, w.buffered());
     }
 };
-
-/// So that the next change wakes us (kernfs: an event is what happened since the last read).
-fn readAgain(fd: linux.fd_t) void {
-    var buffer: [512]u8 = undefined;
-    _ = linux.pread(fd, &buffer, buffer.len, 0);
-}
 
 /// "5s", "500ms", "1m", "2h", as runc takes them.
 fn durationOf(text: []const u8) sys.Error!u64 {
