@@ -8,7 +8,7 @@
  * numbers; events then go out on the one after them.
  */
 
-import type { NetworkConfig, NetworkEntry, NetworkTool } from "./network.ts";
+import type { NetworkSettings } from "./network.ts";
 
 export type {
   EgressConfig,
@@ -125,7 +125,7 @@ export interface HealthRecord {
 }
 
 /** `helper.json`: what OCI has no word for. */
-export interface HelperConfig {
+export interface HelperConfig extends NetworkSettings {
   contract: number;
   id: string;
   name: string;
@@ -136,11 +136,6 @@ export interface HelperConfig {
   /** Where `autoRemove` renames the container directory to before it deletes it: `<trashDir>/<id>`. */
   trashDir: string;
   rootfs: Rootfs;
-  /** Absent: the network namespace stays as config.json makes it. */
-  network?: NetworkConfig;
-  /** Instead of `network`: those that somebody has created. */
-  networks?: NetworkEntry[];
-  networkTool?: NetworkTool;
   /** Programs that write maps of more than the caller's own id; null when the map is the single-id fallback. */
   idMapTools: { newuidmap: string; newgidmap: string } | null;
   /**

@@ -153,11 +153,23 @@ function sysctlMeaning(path: string, errno: string): Meaning {
 /** Of a namespace by its path. */
 function joinMeaning(failure: Failure): Meaning {
   const { detail, errno } = failure;
-  if (errno !== "EPERM" || !detail.startsWith("/")) return otherwise(failure);
+  const code = "network.unavailable";
+  const isThere = "give that of a process that runs, e.g. /proc/PID/ns/net";
+  if (!detail.startsWith("/")) return otherwise(failure);
+  if (errno === "") return { code, message: `Cannot join: ${detail}`, next: isThere };
+  const why: Record<string, string> = {
+    ENOENT: "there is none",
+    EACCES: "it is not yours to look at",
+    EPERM: "it belongs to a user namespace that is not yours to be in",
+  };
+  if (!Object.hasOwn(why, errno)) return otherwise(failure);
   return {
-    code: "network.unavailable",
-    message: `Cannot join the namespace "${detail}": it belongs to a user namespace that is not yours to be in`,
-    next: "share that of a container by its name, --network=container:NAME, or run as root",
+    code,
+    message: `Cannot join the namespace "${detail}": ${why[errno]}`,
+    next:
+      errno === "ENOENT"
+        ? isThere
+        : "share that of a container by its name, --network=container:NAME, or run as root",
   };
 }
 

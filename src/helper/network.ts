@@ -1,5 +1,18 @@
 /** The part of the contract that is about networks: what `net` is told, and what can be asked of it while it runs. */
 
+/** helper.json's part. Absent all of it: the network namespace stays as config.json makes it. */
+export interface NetworkSettings {
+  network?: NetworkConfig;
+  /** Instead of `network`: those that somebody has created. */
+  networks?: NetworkEntry[];
+  networkTool?: NetworkTool;
+  /**
+   * The network that config.json joins by its path may belong to another user namespace than the one we are called in: then
+   * the container is not in a new one but in that, with the ids that there are.
+   */
+  joinsNetworkOwner?: true;
+}
+
 /** One line of `ports`: `count` ports from `hostPort` on lead to as many from `containerPort` on. */
 export interface PortForward {
   protocol: "tcp" | "udp";

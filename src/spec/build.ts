@@ -303,6 +303,7 @@ function helperSettings(
     rootfs: rootfs(options, place),
     ...(network === undefined ? {} : { network }),
     ...(place.networkTool === undefined ? {} : { networkTool: place.networkTool }),
+    ...(mayJoinOwner(options) ? { joinsNetworkOwner: true as const } : {}),
     idMapTools: host.mapping.tools,
     user: userOf(image, options, place),
     ...helperGroups(options.setup ?? defaultSetup),
@@ -324,6 +325,13 @@ function helperSettings(
       ? { environmentFile: secretVariables(place.secretsDir ?? "") }
       : {}),
   };
+}
+
+/** Not of somebody who has asked for other ids than the usual ones. */
+function mayJoinOwner(options: CreateOptions): boolean {
+  const { network, namespaces } = options;
+  const hasPath = typeof network === "object" && "path" in network;
+  return hasPath && joinedContainer(options) === null && (namespaces?.userns ?? null) === null;
 }
 
 /** `split` makes the container's group in the caller's own, which systemd then need not know of. */

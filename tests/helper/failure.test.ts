@@ -31,6 +31,8 @@ test.each<[string, string, string, string, number, string]>([
   ["tun", "eth0", "EPERM", 'tun "eth0" failed with EPERM', 125, "--network=host"],
   ["network", "pasta says: no", "", "network: pasta says: no", 125, "--network=host"],
   ["setns", "/run/netns/x", "EPERM", 'Cannot join the namespace "/run/netns/x"', 125, "as root"],
+  ["setns", "/run/netns/x", "ENOENT", '"/run/netns/x": there is none', 125, "/proc/PID/ns/net"],
+  ["setns", "/etc/x is no namespace", "", "Cannot join: /etc/x is no", 125, "/proc/PID/ns/net"],
   ["write", "state.json", "ENOSPC", "ENOSPC", 125, "free some space"],
 ])("%s %s %s", (call, detail, errno, message, exitCode, next) => {
   const error = describeFailure({ call, detail, errno });

@@ -149,6 +149,8 @@ pub const Helper = struct {
     /// Instead of it: those that other containers may be on.
     networks: ?[]const networks.Entry = null,
     networkTool: ?networks.Tool = null,
+    /// A network that is joined by its path and belongs to another user namespace: the container goes there as well.
+    joinsNetworkOwner: bool = false,
     /// The first process of the container whose namespaces it shares: config.json names them by its number.
     joined: ?struct { pid: i32, pidStart: u64 } = null,
 

@@ -27,7 +27,8 @@ pub fn loadFor(
     directory: [:0]const u8,
     purpose: enum { its_program, its_files },
 ) sys.Error!Container {
-    const helper = try contract.load(contract.Helper, arena, directory, "helper.json");
+    var helper = try contract.load(contract.Helper, arena, directory, "helper.json");
+    if (purpose == .its_files) helper.joinsNetworkOwner = false; // whose network may be gone
     try contract.expectVersion(helper.contract);
     const spec = arena.create(contract.Spec) catch return outOfMemory();
     spec.* = try contract.load(contract.Spec, arena, directory, "config.json");
@@ -97,7 +98,8 @@ test "withVariables() replaces those of the same name" {
 pub fn planOf(arena: std.mem.Allocator, spec: *const contract.Spec, helper: *const contract.Helper) sys.Error!child.Plan {
     const config = &spec.linux;
     try refuseUnsupported(spec);
-    const spaces = try namespaces.prepare(arena, config);
+    var spaces = try namespaces.prepare(arena, config);
+    if (helper.joinsNetworkOwner) try namespaces.joinOwner(arena, &spaces);
     if ((spec.hostname != null or spec.domainname != null) and !spaces.has(.uts)) {
         return sys.fail("namespaces", "a host name needs a uts namespace: it would be the host's own");
     }

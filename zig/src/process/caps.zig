@@ -101,6 +101,14 @@ pub fn keepAcrossSetuid(keep: bool) sys.Error!void {
     _ = try sys.check("keepcaps", "", linux.prctl(@intFromEnum(linux.PR.SET_KEEPCAPS), @intFromBool(keep), 0, 0, 0));
 }
 
+/// Whether it is in effect.
+pub fn has(number: u6) sys.Error!bool {
+    var data: [2]Data = undefined;
+    const header: Header = .{};
+    _ = try sys.check("capget", "", linux.syscall2(.capget, @intFromPtr(&header), @intFromPtr(&data)));
+    return data[number / 32].effective >> @intCast(number % 32) & 1 != 0;
+}
+
 /// All that is permitted also in effect again, as the setup after a change of uid needs it.
 pub fn raiseAll() sys.Error!void {
     var data: [2]Data = undefined;

@@ -14,6 +14,7 @@
 const std = @import("std");
 const sys = @import("../sys.zig");
 const contract = @import("../contract.zig");
+const caps = @import("caps.zig");
 const procfs = @import("../procfs.zig");
 const linux = sys.linux;
 const CLONE = linux.CLONE;
@@ -40,7 +41,14 @@ pub const Plan = struct {
     }
 };
 
-pub const Joined = struct { kind: contract.NamespaceKind, path: [:0]const u8, fd: linux.fd_t = -1, is_done: bool = false };
+pub const Joined = struct {
+    kind: contract.NamespaceKind,
+    path: [:0]const u8,
+    fd: linux.fd_t = -1,
+    is_done: bool = false,
+    /// Not what is at `path`, but the user namespace that owns it.
+    is_owner: bool = false,
+};
 
 /// With these the parent can begin to write the id maps; the others take longer to make.
 pub const from_birth: u64 = CLONE.NEWUSER | CLONE.NEWPID;
@@ -179,21 +187,49 @@ pub fn enterJoined(plan: *Plan, writes_maps: bool) sys.Error!void {
     for (plan.joined) |*joined| _ = linux.close(joined.fd);
 }
 
+/// A network by its path that only root of the user namespace that owns it may join: then the container is to be there
+/// too, with the ids that there are, instead of in a user namespace of its own. Not for whoever may join it as it stands.
+pub fn joinOwner(arena: std.mem.Allocator, plan: *Plan) sys.Error!void {
+    if (!plan.makes(CLONE.NEWUSER) or plan.joins(.user) or try caps.has(caps.sys_admin)) return;
+    for (plan.joined) |joined| {
+        if (joined.kind != .network) continue;
+        const owner: Joined = .{ .kind = .user, .path = joined.path, .is_owner = true };
+        // what cannot be opened, or is ours, is for the joining to tell
+        const fd = open(&owner) catch return;
+        defer _ = linux.close(fd);
+        if (try isOurs(&.{ .kind = .user, .path = joined.path, .fd = fd })) return;
+        const all = arena.alloc(Joined, plan.joined.len + 1) catch return sys.fail("prepare", "out of memory");
+        @memcpy(all[1..], plan.joined);
+        all[0] = owner;
+        plan.joined = all;
+        plan.new &= ~@as(u64, CLONE.NEWUSER);
+        return;
+    }
+}
+
 const nsfs_magic = 0x6e736673;
+const ns_get_userns = 0xb701; // NS_GET_USERNS, Linux 4.9
 const ns_get_nstype = 0xb703; // NS_GET_NSTYPE, Linux 4.11
 
 /// The path is resolved once, without opening what is there; only a namespace of the right kind is then opened.
 fn open(joined: *const Joined) sys.Error!linux.fd_t {
-    const found = try sys.checkFd("open", joined.path, linux.open(joined.path, .{ .PATH = true, .CLOEXEC = true }, 0));
+    const found = try sys.checkFd("setns", joined.path, linux.open(joined.path, .{ .PATH = true, .CLOEXEC = true }, 0));
     defer _ = linux.close(found);
     if (sys.fileSystemType(found) != nsfs_magic) {
         return sys.failFormat("setns", "{s} is no namespace", .{joined.path});
     }
-    const fd = try sys.checkFd("open", joined.path, procfs.reopen(found));
+    const opened = try sys.checkFd("setns", joined.path, procfs.reopen(found));
+    const fd = if (joined.is_owner) try ownerOf(opened, joined.path) else opened;
     errdefer _ = linux.close(fd);
     const kind = try sys.check("NS_GET_NSTYPE", joined.path, linux.ioctl(fd, ns_get_nstype, 0));
     if (kind == cloneFlag(joined.kind)) return fd;
     return sys.failFormat("setns", "{s} is a namespace, but no {t} namespace", .{ joined.path, joined.kind });
+}
+
+/// Closes `fd`.
+fn ownerOf(fd: linux.fd_t, path: [:0]const u8) sys.Error!linux.fd_t {
+    defer _ = linux.close(fd);
+    return sys.checkFd("setns", path, linux.ioctl(fd, ns_get_userns, 0)); // EPERM: of nobody below us
 }
 
 /// False: not allowed, and there will be another turn.
