@@ -199,7 +199,7 @@ async function place(
     ...(user === undefined ? {} : { user }),
     ...(files === undefined ? {} : { files }),
     ...(joined === undefined ? {} : { joined }),
-    ...(await networkTool(context, options)),
+    ...(await networkTool(context, options, runtimeDirectory(paths, id))),
     volumeDirectory: (volume) => volumeDirectory(paths, volume),
     ...(options.details?.hosts === "image"
       ? { imageHosts: readImageFile(paths, image.layers, "etc/hosts") }

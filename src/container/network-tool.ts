@@ -1,19 +1,19 @@
 /** The host's own tool that makes a container's network, where somebody asked for one. */
 import { TspodError } from "../errors.ts";
 import { findProgram } from "../host/index.ts";
-import { toolPackages, toolWords } from "../network/index.ts";
-import type { CreateOptions, NetworkMode, SpecPlace } from "../spec/index.ts";
+import { formatHostPort, toolPackages, toolWords } from "../network/index.ts";
+import type { CreateOptions, NetworkMode, PublishedPort, SpecPlace } from "../spec/index.ts";
 import type { ContainerContext } from "./context.ts";
 import { portsOf } from "./asked.ts";
 
 type Tool = Extract<NetworkMode, { tool: unknown }>;
 
-/** Errors: network.no_tool, network.unavailable. */
+/** Errors: network.no_tool, network.unavailable, usage. */
 export function settleTool(
   { environment, host }: ContainerContext,
-  options: CreateOptions,
-  network: Tool,
+  asked: { options: CreateOptions; network: Tool; runtimeDir: string },
 ): NonNullable<SpecPlace["networkTool"]> {
+  const { options, network, runtimeDir } = asked;
   const { tool } = network;
   const path = findProgram(tool, environment.PATH);
   if (path === null) {
@@ -41,5 +41,19 @@ export function settleTool(
       },
     );
   }
-  return { path, words: toolWords(network, portsOf({ options })) };
+  const ports = portsOf({ options });
+  const words = toolWords(network, ports);
+  if (tool === "pasta" || ports.length === 0) return { path, words };
+  const socket = `${runtimeDir}/slirp4netns.sock`;
+  return { path, words: [`--api-socket=${socket}`, ...words], socket, ports: ports.map(asIpv4) };
+}
+
+/** Throws usage. */
+function asIpv4({ choices: _, ...port }: PublishedPort): Omit<PublishedPort, "choices"> {
+  if (!port.hostAddress.includes(":")) return port;
+  throw new TspodError(
+    "usage",
+    `Cannot publish ${formatHostPort(port)}: slirp4netns publishes addresses of IPv4 only`,
+    { next: "give one of IPv4, or leave --network away" },
+  );
 }

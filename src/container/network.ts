@@ -31,8 +31,11 @@ export async function settleNetwork(
   return { ...options, networking: { ...settled, ports } };
 }
 
-/** A network that was created need not have it. */
+/** A network that was created need not have it, and slirp4netns publishes IPv4 only. */
 async function hasIpv6(context: ContainerContext, { network }: CreateOptions): Promise<boolean> {
+  if (typeof network === "object" && "tool" in network && network.tool === "slirp4netns") {
+    return false;
+  }
   const uses = networkUses(network);
   if (uses === null) return true;
   const { getNetwork } = await import("../network/records.ts");
@@ -59,9 +62,10 @@ function warnOfLoopback({ database, host, warn }: ContainerContext, options: Cre
 export async function networkTool(
   context: ContainerContext,
   options: CreateOptions,
+  runtimeDir: string,
 ): Promise<Pick<SpecPlace, "networkTool">> {
   const { network } = options;
   if (typeof network !== "object" || !("tool" in network)) return {};
   const { settleTool } = await import("./network-tool.ts");
-  return { networkTool: settleTool(context, options, network) };
+  return { networkTool: settleTool(context, { options, network, runtimeDir }) };
 }

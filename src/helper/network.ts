@@ -84,6 +84,9 @@ export interface NetworkTool {
   path: string;
   /** "{pid}" is the container's process. It stays in the foreground, and says something on its standard output when it is ready. */
   words: string[];
+  /** slirp4netns's API socket, and the ports that it is told there: others have theirs among the words. */
+  socket?: string;
+  ports?: PortForward[];
 }
 
 export interface EgressConfig {

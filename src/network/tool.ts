@@ -1,6 +1,6 @@
 /** `--network pasta[:OPTIONS]` and `slirp4netns[:OPTIONS]`: the command lines of the host's own tools, as podman has them. Pure. */
 import { TspodError } from "../errors.ts";
-import { pastaForwarder, type PublishedPort } from "../spec/index.ts";
+import { pastaForwarder, type PublishedPort, slirpAddresses } from "../spec/index.ts";
 import { formatPastaPort } from "./show.ts";
 
 /** The word that stands for the container's process. */
@@ -45,6 +45,7 @@ function pastaWords(options: readonly string[], ports: readonly PublishedPort[])
 function slirpWords(options: readonly string[]): string[] {
   const words = ["--configure", "--ready-fd=1", "--exit-fd=0"];
   let reachesLoopback = false;
+  let hasIpv6 = true;
   let mtu = "65520";
   for (const option of options) {
     const [, key = "", value = ""] = /^([^=]*)(?:=(.*))?$/s.exec(option) ?? [];
@@ -57,27 +58,37 @@ function slirpWords(options: readonly string[]): string[] {
         reachesLoopback = isOn;
         break;
       case "enable_ipv6":
-        if (isOn) words.push("--enable-ipv6");
+        hasIpv6 = isOn;
+        break;
+      case "port_handler": // it publishes by itself either way, and the client's address stays
+        if (value === "slirp4netns" || value === "rootlesskit") break;
+        throw refuse(option, `"${value}" is no port handler`);
+      case "cidr":
+        if (slirpAddresses([option]) === null) {
+          throw refuse(option, "it is no IPv4 subnet with room for its addresses");
+        }
+        words.push(`--cidr=${value}`);
         break;
       case "mtu":
         if (!/^\d{3,5}$/.test(value)) throw refuse(option, `"${value}" is no MTU`);
         mtu = value;
         break;
-      case "cidr":
       case "outbound_addr":
       case "outbound_addr6":
+        if (value === "") throw refuse(option, "it names neither an address nor an interface");
         words.push(`--${key.replaceAll("_", "-")}=${value}`);
         break;
       default:
         throw refuse(option, `"${key}" is no option of it`);
     }
   }
+  if (hasIpv6) words.push("--enable-ipv6");
   const loopback = reachesLoopback ? [] : ["--disable-host-loopback"];
   return [...words, `--mtu=${mtu}`, ...loopback, toolPid, "tap0"];
 }
 
 function refuse(option: string, why: string): TspodError {
   return new TspodError("usage", `Invalid --network "slirp4netns:${option}": ${why}`, {
-    next: "use allow_host_loopback=, enable_ipv6=, mtu=, cidr=, outbound_addr= and outbound_addr6=",
+    next: "use allow_host_loopback=, enable_ipv6=, mtu=, cidr=, port_handler=, outbound_addr= and outbound_addr6=",
   });
 }

@@ -7,6 +7,7 @@ import type { NetworkEntry } from "../helper/contract.ts";
 import { networkHosts } from "./networks.ts";
 import { hasPrivateNetwork, hostNames, ownAddress, privateNetwork } from "./network.ts";
 import type { CreateOptions } from "./options.ts";
+import { slirpAddresses, toolAddress, toolForwarder, toolHostLine, toolOf } from "./tool.ts";
 import type { SpecHost } from "./place.ts";
 
 const loopback = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
@@ -73,8 +74,10 @@ function ownLines(
   }
   const isPrivate = hasPrivateNetwork(options, host);
   const names = [hostname, name, ...aliases].join(" ");
-  const own = `${isPrivate ? ownAddress(options) : "127.0.0.1"}\t${names}\n`;
-  return isPrivate ? `${own}${privateNetwork.v4.gateway}\t${hostNames.join(" ")}\n` : own;
+  const own = `${isPrivate ? ownAddress(options) : toolAddress(options)}\t${names}\n`;
+  return isPrivate
+    ? `${own}${privateNetwork.v4.gateway}\t${hostNames.join(" ")}\n`
+    : `${own}${toolHostLine(options)}`;
 }
 
 /** Where the host is, as the container sees it. */
@@ -89,16 +92,12 @@ function gatewayOf(
   if (out !== undefined) return out.gateway4;
   if (hasPrivateNetwork(options, host)) return privateNetwork.v4.gateway;
   const tool = toolOf(options);
-  if (tool === "slirp4netns") return privateNetwork.v4.gateway;
+  if (tool?.tool === "slirp4netns") return slirpAddresses(tool.options)?.gateway ?? "";
   throw new TspodError(
     "usage",
     `Cannot add the host "${name}": from this network no gateway leads to the host`,
     { next: "give an address in place of host-gateway, or leave --network away" },
   );
-}
-
-function toolOf({ network }: CreateOptions): string | null {
-  return typeof network === "object" && "tool" in network ? network.tool : null;
 }
 
 type Resolver = Exclude<DetailOptions["resolver"], "image">;
@@ -144,12 +143,8 @@ function usesHostResolver({ network }: CreateOptions): boolean {
 function forwarderOf(options: CreateOptions, host: Host): string | null {
   if (hasPrivateNetwork(options, host)) return privateNetwork.v4.dns;
   const tool = toolOf(options);
-  if (tool === null) return null;
-  return tool === "pasta" ? pastaForwarder : privateNetwork.v4.dns;
+  return tool === null ? null : toolForwarder(tool);
 }
-
-/** Link-local, so nobody's: podman's choice. It is told to pasta as --dns-forward. */
-export const pastaForwarder = "169.254.1.1";
 
 function ensureNewline(text: string): string {
   return text === "" || text.endsWith("\n") ? text : `${text}\n`;

@@ -64,7 +64,8 @@ export {
   namespacePath,
   networkUses,
 } from "./namespaces.ts";
-export { networkFiles, pastaForwarder } from "./files.ts";
+export { networkFiles } from "./files.ts";
+export { pastaForwarder, slirpAddresses } from "./tool.ts";
 export {
   hasPrivateNetwork,
   loopbackWarning,

@@ -114,7 +114,7 @@ describe("networks that were created", () => {
   });
 });
 
-test.each(["host", "none", "container:web", "slirp4netns"])(
+test.each(["host", "none", "container:web", "ns:/proc/1/ns/net"])(
   "with --network %s no port is published, and that is said",
   (network) => {
     for (const flags of [{ publish: ["80:80"] }, { publishAll: true }]) {

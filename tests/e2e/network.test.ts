@@ -179,11 +179,33 @@ describe("from inside", () => {
 
 describe("by the host's tools", () => {
   testWith(...needed, program("slirp4netns"))("slirp4netns", async () => {
-    const said = await ok("run", "--rm", "--network=slirp4netns", "tiny", "ip", "-4", "-o", "addr");
-    expect(said).toContain("10.0.2.100/24");
-    expect(
-      await refused(125, "run", "--rm", "--network=slirp4netns:cidr=1.2.3", "tiny", "true"),
-    ).toContain("Cannot make the container's network: ");
+    const options = "port_handler=slirp4netns,allow_host_loopback=true,cidr=10.78.0.0/24";
+    await using box = await site(
+      `--network=slirp4netns:${options}`,
+      "-p",
+      `${at(7)}:8080-8081:80-81`,
+    );
+    await answers(`${at(7)}:8080`);
+    expect(await ok("port", box.id, "80")).toBe(`${at(7)}:8080`);
+    const said = await ok(
+      "exec",
+      box.id,
+      "sh",
+      "-c",
+      "ip -4 -o addr; cat /etc/hosts /etc/resolv.conf",
+    );
+    expect(said).toContain("10.78.0.100/24");
+    expect(said).toContain("10.78.0.2\thost.containers.internal");
+    expect(said).toContain("nameserver 10.78.0.3");
+    const again = (...flags: string[]) =>
+      shared.world.tspod(["run", "--rm", "--network=slirp4netns", ...flags, "tiny", "true"]);
+    expect((await again("-p", `${at(7)}:8081:80`)).stderr).toContain(`container "`);
+    expect((await again("-p", "[::1]:8081:80")).stderr).toContain("addresses of IPv4 only");
+    await ok("restart", "-t", "0", box.id);
+    await answers(`${at(7)}:8080`);
+    await ok("rm", "-f", "-t", "0", box.id);
+    expect(await get(`${at(7)}:8080`)).toBeNull();
+    expect((await again("-p", `${at(7)}:8080:80`)).exitCode).toBe(0);
   });
 
   testWith(...needed, program("pasta", "passt"))("pasta", async () => {

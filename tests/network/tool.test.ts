@@ -20,25 +20,33 @@ describe("toolWords()", () => {
 
   test("of slirp4netns: podman's words", () => {
     expect(toolWords({ tool: "slirp4netns", options: [] }, []).join(" ")).toBe(
-      "--configure --ready-fd=1 --exit-fd=0 --mtu=65520 --disable-host-loopback {pid} tap0",
+      "--configure --ready-fd=1 --exit-fd=0 --enable-ipv6 --mtu=65520 --disable-host-loopback {pid} tap0",
     );
     const options = [
       "allow_host_loopback=true",
-      "enable_ipv6=true",
+      "enable_ipv6=false",
+      "port_handler=rootlesskit",
       "mtu=1500",
       "cidr=10.9.0.0/24",
     ];
     expect(toolWords({ tool: "slirp4netns", options }, []).join(" ")).toBe(
-      "--configure --ready-fd=1 --exit-fd=0 --enable-ipv6 --cidr=10.9.0.0/24 --mtu=1500 {pid} tap0",
+      "--configure --ready-fd=1 --exit-fd=0 --cidr=10.9.0.0/24 --mtu=1500 {pid} tap0",
     );
   });
 
-  test.each(["port_handler=slirp4netns", "mtu=x", "allow_host_loopback=yes", "x"])(
-    "slirp4netns:%s is refused",
-    (option) => {
-      expect(() => toolWords({ tool: "slirp4netns", options: [option] }, [])).toThrow(
-        `Invalid --network "slirp4netns:${option}"`,
-      );
-    },
-  );
+  test.each([
+    ...[
+      "port_handler=x",
+      "mtu=x",
+      "allow_host_loopback=yes",
+      "enable_ipv6=",
+      "x",
+      "outbound_addr=",
+    ],
+    ...["cidr=1.2.3", "cidr=10.0.0.0/26", "cidr=10.0.0.1/24", "cidr=fd00::/64", "cidr=256.0.0.0/8"],
+  ])("slirp4netns:%s is refused", (option) => {
+    expect(() => toolWords({ tool: "slirp4netns", options: [option] }, [])).toThrow(
+      `Invalid --network "slirp4netns:${option}"`,
+    );
+  });
 });

@@ -140,8 +140,8 @@ function refuseStrangers(
 /** As podman: what cannot be published is not, and the user is told. */
 function withoutPorts(network: NetworkMode, networking: NetworkOptions): NetworkOptions {
   const { ports, publishesAll } = networking;
-  const isPasta = typeof network === "object" && "tool" in network && network.tool === "pasta";
-  if (network === "private" || isPasta || (ports.length === 0 && !publishesAll)) return networking;
+  const isTool = typeof network === "object" && "tool" in network;
+  if (network === "private" || isTool || (ports.length === 0 && !publishesAll)) return networking;
   const mode = formatNetworkMode(network);
   const why =
     network === "host"

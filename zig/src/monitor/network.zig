@@ -8,6 +8,7 @@ const ourselves = @import("../process/ourselves.zig");
 const config = @import("../net/config.zig");
 const publish = @import("../net/publish.zig");
 const contract = @import("../contract.zig");
+const slirp = @import("slirp.zig");
 const tools = @import("network_tool.zig");
 const clock = @import("clock.zig");
 const epolls = @import("epoll.zig");
@@ -85,10 +86,12 @@ pub const Network = struct {
     }
 
     pub fn startTool(network: *Network, tool: *const config.Tool, pid: linux.pid_t) sys.Error!void {
+        try slirp.prepare(tool, &sockets);
         const started = try tools.start(tool, pid);
         network.is_tool = true;
         network.control = started.control;
         network.pidfd = started.pidfd;
+        try slirp.publishAll(tool);
     }
 
     /// It has ended though the container has not.

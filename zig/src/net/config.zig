@@ -109,7 +109,13 @@ pub const Entry = struct {
 pub const entries_max = 16;
 
 /// A program of the host's that makes the network instead; "{pid}" among its words is the container's process.
-pub const Tool = struct { path: Text, words: []const Text = &.{} };
+pub const Tool = struct {
+    path: Text,
+    words: []const Text = &.{},
+    /// Ports that it is told, once it is ready, at that socket. Those of others are among the words.
+    socket: ?Text = null,
+    ports: []const Published = &.{},
+};
 
 const mtu_least = 1280; // RFC 8200, section 5
 const mtu_most = 65520;
