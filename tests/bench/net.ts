@@ -1,104 +1,191 @@
 /**
- * The private network beside pasta and slirp4netns in one run, out of a container and into it: `npm run bench:net`
- * [-- SECONDS]. As an ordinary user, in namespaces of its own: the world outside is an address of this machine.
+ * The private network beside pasta, slirp4netns and podman's rootlessport in one run, out of a container and into it:
+ * `npm run bench:net [-- --rounds N --seconds N --only WORD]`. As an ordinary user, in namespaces of its own: the world
+ * outside is an address of this machine.
  *
- * Gbit/s of iperf3 (one stream, four); round trips of one byte over TCP and UDP, and whole connections, one after the
- * other; processor time of the network's process for all of it. A machine that does other things as well makes all but
+ * All networks are there at once, each with the same program inside, and wait: every measure goes round all of them, and
+ * round again, so that the machine's moods hit everybody alike. Medians; what is the better the less (us) has goals that
+ * are upper ones. What is not installed is left out, and said. A machine that does other things as well makes all but
  * comparisons within one run worth little.
  */
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  bareContainer,
-  hostScript,
-  outside,
-  outside6,
-  unshareWords,
-} from "../net/bare-container.ts";
-import { measureInside, serveEcho } from "./net-echo.ts";
+import { hostScript, outside, outside6, unshareWords } from "../net/bare-container.ts";
+import { median } from "./measure.ts";
+import type { Question } from "./net/inside.ts";
+import { type Bed, type Measure, measures } from "./net/measures.ts";
+import { type Peer, peersOf, privateKib } from "./net/peers.ts";
+import { outer as outerPorts } from "./net/ports.ts";
+import { measureStartUp } from "./net/start-up.ts";
 
-const echoPort = 7007;
+const flag = (name: string, otherwise: string): string => {
+  const at = process.argv.indexOf(name);
+  return at < 0 ? otherwise : (process.argv[at + 1] ?? otherwise);
+};
+const rounds = Number(flag("--rounds", "3"));
+const seconds = Number(flag("--seconds", "1"));
+const only = flag("--only", "");
+const base = flag("--base", "");
 
-const [role = "outer", argument = "2", directory = ""] = process.argv.slice(2);
-if (role === "host") await host(directory, Number(argument));
-else if (role === "inside") await measureInside(argument, echoPort);
-else outer(Number(role) || 2);
+if (base === "") await outer();
+else await host();
 
 /** A user namespace and a network with two addresses: what is in there, is the host. */
-function outer(seconds: number): void {
-  const base = mkdtempSync(join(tmpdir(), "tspod-bench-net-"));
-  const bun = join(base, "bun");
-  copyFileSync(process.execPath, bun);
-  const setUp = `${hostScript}\nexec ${process.execPath} ${import.meta.path} host ${seconds} ${base}`;
-  const { exitCode } = Bun.spawnSync([...unshareWords, "bash", "-ec", setUp], {
+async function outer(): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), "tspod-bench-net-"));
+  copyFileSync(process.execPath, join(directory, "bun"));
+  const again = [process.execPath, import.meta.path, "--base", directory, ...process.argv.slice(2)];
+  writeFileSync(join(directory, "resolv.conf"), `nameserver ${outside}\n`);
+  const setUp = [
+    hostScript,
+    "echo 0 0 >/proc/sys/net/ipv4/ping_group_range",
+    // where everybody finds the name server that is measured with
+    `mount --bind ${directory}/resolv.conf "$(realpath /etc/resolv.conf)"`,
+    'exec "$@"',
+  ].join("\n");
+  const child = Bun.spawn([...unshareWords, "bash", "-ec", setUp, "-", ...again], {
     stdio: ["ignore", "inherit", "inherit"],
   });
-  Bun.spawnSync(["chmod", "-R", "u+rwX", base]); // overlayfs leaves a directory that nobody may enter
-  rmSync(base, { recursive: true, force: true });
-  process.exitCode = exitCode;
+  process.exitCode = await child.exited;
+  Bun.spawnSync(["chmod", "-R", "u+rwX", directory]); // overlayfs leaves a directory that nobody may enter
+  rmSync(directory, { recursive: true, force: true });
+  if ("run".includes(only)) console.log(await measureStartUp(rounds * 7));
+  process.exit(); // what still holds the event loop is a registry that has been killed
 }
 
-async function host(base: string, seconds: number): Promise<void> {
-  const servers = [Bun.spawn(["iperf3", "-s"], { stdio: ["ignore", "ignore", "ignore"] })];
-  await serveEcho([outside, outside6], echoPort);
-  Bun.spawnSync([
-    process.execPath,
-    "build",
-    join(import.meta.dir, "net.ts"),
-    "--target=bun",
-    `--outdir=${base}`,
-  ]);
-  const script = join(base, "measure.sh");
-  writeFileSync(script, measureScript(base, seconds));
-  // By itself it takes the address of the host, which would then be nobody else's.
-  const away = ["-a", "10.0.2.100", "-n", "24", "-g", "10.0.2.2"];
-  const rows: [string, string[]][] = [
-    ["this machine itself", ["bash", script]],
-    ["tspod", bareContainer(base, ["bash", script], { shared: [base] })],
-    [
-      "pasta",
-      ["pasta", "--config-net", ...away, "-f", "-q", "-t", "none", "-u", "none", "bash", script],
-    ],
-    ["slirp4netns", ["bash", "-c", slirp(script)]],
+async function host(): Promise<void> {
+  const server = Bun.spawn(
+    [process.execPath, join(import.meta.dir, "net/outside.ts"), outside, outside6],
+    {
+      stdio: ["ignore", "pipe", "inherit"],
+    },
+  );
+  await server.stdout.getReader().read();
+  Bun.spawn(["iperf3", "-s", "-p", String(outerPorts.iperf)], {
+    stdio: ["ignore", "ignore", "ignore"],
+  });
+  const build = [join(import.meta.dir, "net/inside.ts"), "--target=bun", `--outdir=${base}`];
+  Bun.spawnSync([process.execPath, "build", ...build]);
+  const beds = await makeBeds();
+  for (const measure of measures) {
+    if (measure.name.includes(only)) await measureAll(measure, beds);
+  }
+  if ("memory".includes(only)) await measureMemory(beds);
+  process.exit(); // the namespace of processes goes with us, and everybody in it
+}
+
+/** Everybody's program, waiting; first that of this machine itself. */
+async function makeBeds(): Promise<Bed[]> {
+  const socketOf = (name: string): string => join(base, `${name}.sock`);
+  const program = (name: string): string[] => [
+    join(base, "bun"),
+    join(base, "inside.js"),
+    socketOf(name),
   ];
-  for (const [name, command] of rows) await measure(name, command);
-  for (const server of servers) server.kill();
-  process.exit(); // the echo servers would hold it for ever
+  const itself: Peer = { name: "itself", command: program("itself"), names: outside };
+  const beds: Bed[] = [];
+  for (const peer of [itself, ...peersOf(base, program, join(base, "resolv.conf"))]) {
+    if (peer.needs !== undefined && Bun.which(peer.needs) === null) {
+      console.log(`${peer.name}: not installed (apt-get install ${peer.needs})`);
+      continue;
+    }
+    beds.push({ peer, ask: await start(peer, socketOf(peer.name)), outside: shell, seconds });
+  }
+  return beds;
 }
 
-async function measure(name: string, command: string[]): Promise<void> {
-  if (Bun.which(command[0] ?? "") === null) return console.log(`${name}: not installed`);
-  const child = Bun.spawn(command, { stdio: ["ignore", "pipe", "ignore"] });
-  const text = await new Response(child.stdout).text();
-  await child.exited;
-  const usage = child.resourceUsage();
-  const seconds = usage === undefined ? 0 : Number(usage.cpuTime.total) / 1e6;
-  console.log(`${name} (processor ${seconds.toFixed(1)} s, programs included)`);
-  for (const line of text.trim().split("\n")) console.log(`  ${line}`);
+async function start(peer: Peer, path: string): Promise<Bed["ask"]> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  const arrived = new Promise<Socket>((resolve) => server.once("connection", resolve));
+  const child = Bun.spawn(peer.command, { stdio: ["ignore", "ignore", "pipe"] });
+  const ended = child.exited.then(async () => {
+    throw new Error(`${peer.name} has ended: ${await child.stderr.text()}`);
+  });
+  const socket = await Promise.race([arrived, ended]);
+  ended.catch(() => undefined); // at the end of everything
+  return async (question: Question) => {
+    const line = new Promise<string>((resolve) => {
+      let text = "";
+      const take = (data: Buffer): void => {
+        text += data.toString();
+        if (!text.endsWith("\n")) return;
+        socket.off("data", take);
+        resolve(text);
+      };
+      socket.on("data", take);
+    });
+    socket.write(`${JSON.stringify(question)}\n`);
+    const { value, error } = JSON.parse(await line) as { value: string | number; error?: string };
+    if (error !== undefined) throw new Error(error);
+    return value;
+  };
 }
 
-/** Runs inside; the same for everybody. */
-function measureScript(base: string, seconds: number): string {
-  const iperf = (title: string, flags: string): string =>
-    `printf '%-28s' '${title}'; iperf3 ${flags} -t ${seconds} -f g 2>&1 | grep receiver | tail -1 | awk '{for(i=1;i<=NF;i++) if ($i=="Gbits/sec") print $(i-1) " Gbit/s"}'`;
-  return [
-    iperf("out, IPv4", `-c ${outside}`),
-    iperf("in, IPv4", `-R -c ${outside}`),
-    iperf("out, IPv4, four streams", `-P4 -c ${outside}`),
-    iperf("in, IPv4, four streams", `-R -P4 -c ${outside}`),
-    iperf("out, IPv6", `-c ${outside6}`),
-    iperf("in, IPv6", `-R -c ${outside6}`),
-    `timeout 30 ${base}/bun ${base}/net.js inside ${outside}`,
-    "",
-  ].join("\n");
+async function shell(script: string): Promise<string> {
+  const child = Bun.spawn(["bash", "-c", script], { stdio: ["ignore", "pipe", "ignore"] });
+  return await child.stdout.text();
 }
 
-function slirp(script: string): string {
-  return [
-    `mkfifo ${script}.go; unshare -n bash -c 'read x <${script}.go; exec bash ${script}' & child=$!`,
-    `slirp4netns --configure --mtu=65520 $child tap0 >/dev/null 2>&1 & slirp=$!`,
-    `for i in $(seq 200); do nsenter -t $child -n ip route 2>/dev/null | grep -q default && break; sleep 0.05; done`,
-    `echo >${script}.go; wait $child; kill $slirp`,
-  ].join("\n");
+async function measureAll(measure: Measure, beds: Bed[]): Promise<void> {
+  if (measure.needs !== undefined && Bun.which(measure.needs) === null) {
+    return console.log(`${measure.name}: no ${measure.needs} (apt-get install ${measure.needs})`);
+  }
+  const taking = measure.isPublished === true ? publishing(beds) : beds;
+  const values = new Map<string, number[]>(taking.map(({ peer }) => [peer.name, []]));
+  for (let round = 0; round < rounds; round += 1) {
+    for (let index = 0; index < taking.length; index += 1) {
+      const bed = taking[(index + round) % taking.length];
+      if (bed === undefined) continue;
+      const value = await measure.of(bed).catch(() => Number.NaN);
+      values.get(bed.peer.name)?.push(value);
+    }
+  }
+  const medians = new Map([...values].map(([name, list]) => [name, median(list)]));
+  console.log(describe(measure, medians));
+}
+
+/** Podman's ports lead to the container whose way out is slirp4netns'. */
+function publishing(beds: Bed[]): Bed[] {
+  return beds.flatMap((bed) => {
+    const { published, byRootlessport } = bed.peer;
+    if (published === undefined) return [];
+    if (byRootlessport === undefined) return [bed];
+    const podmans: Peer = { ...bed.peer, name: "rootlessport", published: byRootlessport };
+    return [bed, { ...bed, peer: podmans }];
+  });
+}
+
+function describe({ name, unit, goal }: Measure, medians: Map<string, number>): string {
+  const digits = unit === "Gbit/s" ? 1 : 0;
+  const parts = [...medians].map(([who, value]) => `${who} ${value.toFixed(digits)}`.padEnd(20));
+  const ratio = (medians.get("tspod") ?? Number.NaN) / (medians.get("pasta") ?? Number.NaN);
+  const isMissed = goal !== undefined && (unit === "us" ? ratio > goal : ratio < goal);
+  const verdict = Number.isNaN(ratio)
+    ? ""
+    : `${ratio.toFixed(2)} of pasta${isMissed ? ", MISSED" : ""}`;
+  return `${name.padEnd(32)}${unit.padEnd(9)} ${parts.join("")} ${verdict}`;
+}
+
+/** Of what the network's processes have to themselves while there are that many connections. */
+async function measureMemory(beds: Bed[]): Promise<void> {
+  const count = 1000;
+  const read = (path: string): string | undefined => {
+    try {
+      return readFileSync(path, "utf8");
+    } catch {
+      return undefined; // it has ended, or nobody may look
+    }
+  };
+  const parts: string[] = [];
+  for (const { peer, ask } of beds) {
+    const target = { address: outside, port: outerPorts.echo };
+    await ask({ op: "hold", ...target, count });
+    const kib = privateKib(peer, read);
+    await ask({ op: "hold", ...target, count: 0 });
+    if (kib !== undefined) parts.push(`${peer.name} ${(kib / 1024).toFixed(1)}`.padEnd(20));
+  }
+  console.log(`${`${count} connections`.padEnd(32)}${"MiB".padEnd(9)} ${parts.join("")}`);
 }
