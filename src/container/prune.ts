@@ -14,7 +14,7 @@ export interface Pruned {
   reclaimedBytes: number;
 }
 
-/** Those created before now that do not run; one that is started meanwhile, mounted, or needed by another, stays. Throws usage. */
+/** Those created before now that do not run; one that is started meanwhile, mounted or needed by another stays. Throws usage. */
 export async function pruneContainers(
   context: ContainerContext,
   filters: readonly string[] = [],
