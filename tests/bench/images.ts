@@ -14,6 +14,7 @@ import { until } from "../support/wait.ts";
 import { treeRoot } from "../support/tree.ts";
 import { measureMapped } from "./mapped.ts";
 import { command, median } from "./measure.ts";
+import { unpackWithTar } from "./unpack.ts";
 
 const option = (name: string, otherwise: number): number =>
   Number(/^\d+$/.exec(process.argv[process.argv.indexOf(name) + 1] ?? "") ?? otherwise);
@@ -45,13 +46,21 @@ async function main(): Promise<void> {
   if (process.argv.includes("--present-only")) return await measurePresent(image);
   if (process.argv.includes("--mapped-only")) return await measureMapped(image, rounds);
   const [ours, theirs] = [emptyTimes(), emptyTimes()];
+  const tar: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
     const to = `${target.address}/round-${process.pid}-${round}`;
     await measureTspod(image, `${to}/tspod:1`, ours);
     if (Bun.which("podman") !== null) await measurePodman(image, `${to}/podman:1`, theirs);
+    const tarMs = await unpackWithTar(image);
+    if (tarMs !== undefined) tar.push(tarMs);
   }
   print(`${tspodFile}, ${megabytes} MB in ${fileCount} files, medians of ${rounds} rounds\n`);
   report("cold pull", ours.pull, theirs.pull);
+  const floor = median(ours.pull) / median(tar);
+  if (tar.length > 0)
+    print(
+      `  curl | gzip -dc | tar -x: ${median(tar).toFixed(0)} ms  ratio ${floor.toFixed(2)} (goal 1)`,
+    );
   report("push to another registry", ours.push, theirs.push);
   print(`peak memory: pull and push ${Math.max(...ours.peakKib) >> 10} MB, podman ${peak(theirs)}`);
   await measureMapped(image, rounds);
