@@ -1,6 +1,7 @@
 /** `tspod images`. */
 import { type ImageRecord, listImages, loadSelect, type NamedImage } from "../image/index.ts";
 import { TspodError } from "../errors.ts";
+import { containerCounts } from "../store/image-writes.ts";
 import { type CliContext, defineCommand } from "./command.ts";
 import { boolean, type FlagValues, list, value } from "./flags.ts";
 import { formatRows } from "./output/format.ts";
@@ -36,9 +37,7 @@ export default defineCommand({
       await print(imageForest(context, new Set(lines.map(({ image }) => image.id))));
       return 0;
     }
-    const { now } = context;
-    const options = { isTruncated: !flags.noTrunc, nowMs: Date.parse(now()) };
-    const rows = lines.map((line) => imageRow(context, line, options));
+    const rows = rowsOf(context, lines, !flags.noTrunc);
     const columns = imageColumns({ withDigests: flags.digests });
     const table = { isHeaderless: flags.noHeading };
     if (flags.quiet) await print([...new Set(rows.map(({ ID }) => `${ID}\n`))].join(""));
@@ -47,6 +46,17 @@ export default defineCommand({
     return 0;
   },
 });
+
+function rowsOf(
+  { database, now }: CliContext,
+  lines: readonly NamedImage[],
+  isTruncated: boolean,
+): ImageRow[] {
+  let counts: Map<string, number> | undefined; // read when somebody asks
+  const containersOf = (id: string): number => (counts ??= containerCounts(database)).get(id) ?? 0;
+  const options = { isTruncated, nowMs: Date.parse(now()), containersOf };
+  return lines.map((line) => imageRow(line, options));
+}
 
 /** One line a name, as docker has it. */
 async function select(

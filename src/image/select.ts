@@ -133,7 +133,7 @@ function compileGlob(glob: string): RegExp {
   }
 }
 
-const escape = (text: string): string => text.replace(/[$()*+./?[\\\]^{|}-]/g, "\\$&");
+const escape = (text: string): string => text.replace(/[$()*+./?[\\\]^{|}]/g, "\\$&");
 
 function setOf(part: string): string {
   const isNegated = part.startsWith("[^");

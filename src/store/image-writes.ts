@@ -85,6 +85,16 @@ export function containersOfImage(database: Database, id: Digest): { name: strin
   return database.query<{ name: string }, [string]>(sql).all(id);
 }
 
+/** How many of them each image has that has any, by its id: the same for all images at once. */
+export function containerCounts(database: Database): Map<string, number> {
+  const sql = `SELECT image, count(*) AS count FROM
+    (SELECT id, image_id AS image FROM container
+     UNION SELECT c.id, m.value ->> 'imageId' FROM container c, json_each(c.options, '$.mounts') m
+     WHERE c.options LIKE '%"imageId"%') GROUP BY image HAVING image IS NOT NULL`;
+  const rows = database.query<{ image: string; count: number }, []>(sql).all();
+  return new Map(rows.map(({ image, count }) => [image, count]));
+}
+
 /**
  * Blobs that came into the store for an image that was never recorded: those of `digests` (hex) that no row names and no
  * living process makes or keeps, leased to us. Call it inside a transaction.

@@ -1,7 +1,7 @@
 /**
  * `npm run bench:images`: a large image of four layers pulled and pushed, beside podman: same machine, same user, same
  * registry, fresh stores. Also the pull of what is present, and ten pulls at once, whose bytes are counted.
- * Options: --rounds N, --megabytes N (of files), --files N, --mapped-only, --present-only.
+ * Options: --rounds N, --megabytes N (of files), --files N, --mapped-only, --present-only, --listed-only.
  */
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { connect, createServer, type AddressInfo } from "node:net";
@@ -12,6 +12,7 @@ import { type Entry, writeLayout } from "../support/oci-image.ts";
 import { makeWorld, mirrorOfDockerHub, tspodFile, type World } from "../support/world.ts";
 import { until } from "../support/wait.ts";
 import { treeRoot } from "../support/tree.ts";
+import { measureListed } from "./listed.ts";
 import { measureMapped } from "./mapped.ts";
 import { command, median } from "./measure.ts";
 import { unpackWithTar } from "./unpack.ts";
@@ -38,6 +39,7 @@ await main();
 process.exit(); // what still holds the event loop is a registry that has been killed
 
 async function main(): Promise<void> {
+  if (process.argv.includes("--listed-only")) return await measureListed();
   using source = await startRegistry();
   using target = await startRegistry();
   await using counter = await countingProxy(source.address);
@@ -65,6 +67,7 @@ async function main(): Promise<void> {
   print(`peak memory: pull and push ${Math.max(...ours.peakKib) >> 10} MB, podman ${peak(theirs)}`);
   await measureMapped(image, rounds);
   await measurePresent(image);
+  await measureListed();
   await measureTen(image, counter, blobBytes);
 }
 

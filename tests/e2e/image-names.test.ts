@@ -61,7 +61,10 @@ describe("tag and untag", () => {
 
 describe("images", () => {
   test("filters as docker and podman do", async () => {
-    await ok("tag", "tiny", "localhost/filtered/one:3.1");
+    await ok("tag", "tiny", "localhost/filtered/one:3.1", "with-dash.and_more");
+    expect(await names("-f", "reference=with-d*")).toBe("localhost/with-dash.and_more:latest");
+    expect(await names("with-[^x-z]ash.and_more")).toBe("localhost/with-dash.and_more:latest");
+    await ok("untag", "tiny", "with-dash.and_more");
     expect(await names("-f", "reference=t*")).toBe("tiny:latest");
     expect(await names("-f", "reference=filtered/*:3.?")).toBe("localhost/filtered/one:3.1");
     expect(await names("-f", "reference=*")).not.toContain("filtered");
@@ -85,6 +88,14 @@ describe("images", () => {
     const table = await ok("images", "--digests", "--no-trunc", "tiny");
     expect(table).toMatch(/DIGEST +IMAGE ID/);
     expect(table).toMatch(/sha256:[0-9a-f]{64} +sha256:[0-9a-f]{64}/);
+  });
+
+  test("tells how many containers stand on each", async () => {
+    const id = await ok("create", "tiny", "true");
+    await ok("create", "--name", "both", "-v", "/x", "--mount", "type=image,src=layered,dst=/i", "tiny", "true"); // prettier-ignore
+    const counted = await ok("images", "--format", "{{.Repository}} {{.Containers}}");
+    expect(counted.split("\n").sort()).toEqual(["configured 0", "layered 1", "tiny 2"]);
+    await ok("rm", id, "both");
   });
 
   test("as a tree", async () => {

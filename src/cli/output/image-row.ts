@@ -3,8 +3,6 @@ import type { NamedImage } from "../../image/index.ts";
 import { formatDuration } from "../../lib/duration.ts";
 import { formatSize } from "../../lib/size.ts";
 import { familiarName, parseReference } from "../../oci/index.ts";
-import { containersOfImage } from "../../store/image-writes.ts";
-import type { CliContext } from "../command.ts";
 import type { Column } from "./table.ts";
 
 export type ImageRow = ReturnType<typeof imageRow>;
@@ -12,15 +10,16 @@ export type ImageRow = ReturnType<typeof imageRow>;
 export interface ImageRowOptions {
   isTruncated: boolean;
   nowMs: number;
+  /** How many containers stand on the image of that id. */
+  containersOf: (id: string) => number;
 }
 
 const shortIdLength = 12;
 const none = "<none>";
 
 export function imageRow(
-  { database }: Pick<CliContext, "database">,
   { image, name }: NamedImage,
-  { isTruncated, nowMs }: ImageRowOptions,
+  { isTruncated, nowMs, containersOf }: ImageRowOptions,
 ) {
   const parsed = name === undefined ? null : parseReference(name.reference);
   const createdMs = Date.parse(image.createdAt);
@@ -46,7 +45,7 @@ export function imageRow(
         .join(",");
     },
     get Containers(): string {
-      return String(containersOfImage(database, image.id).length);
+      return String(containersOf(image.id));
     },
   };
 }
