@@ -20,6 +20,7 @@ import { containerDirectory, runtimeDirectory } from "../store/containers.ts";
 import type { ContainerContext } from "./context.ts";
 import { type AskedPath, askedPath, type CopyDestination, copyTarget } from "./copy-rules.ts";
 import type { Container } from "./find.ts";
+import { refreshRoot } from "./joined.ts";
 
 /** Something that has files: a container, or (null) this host. */
 export interface CopyEnd {
@@ -173,6 +174,7 @@ async function look(
   shown: string,
 ): Promise<Looked> {
   if (end.container === null) return lookAtHost(path, shown);
+  await refreshRoot(context, end.container);
   const [looked] = await tellingWhy({ from: shown, to: shown }, () =>
     lookAt(verbOf(context), placeOf(context, end), [path]),
   );

@@ -4,6 +4,7 @@ import type { ContainerContext } from "./context.ts";
 import { placeOf, tellingWhy, verbOf } from "./copy.ts";
 import { recordContainerEvent } from "./events.ts";
 import type { Container } from "./find.ts";
+import { refreshRoot } from "./joined.ts";
 
 /** The same files give the same bytes. Errors: files.refused, host.*. */
 export async function exportContainer(
@@ -11,6 +12,7 @@ export async function exportContainer(
   container: Container,
   descriptor: number,
 ): Promise<void> {
+  await refreshRoot(context, container);
   await tellingWhy({ from: container.name, to: "the archive" }, () =>
     sendTo(
       verbOf(context),

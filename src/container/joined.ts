@@ -20,6 +20,7 @@ import {
   readState,
 } from "../store/containers.ts";
 import { namespacesOf } from "./asked.ts";
+import type { ContainerContext } from "./context.ts";
 import { readContainerFile } from "./files.ts";
 import type { Container, Store } from "./find.ts";
 
@@ -46,6 +47,15 @@ export function refreshJoined(context: Store, record: ContainerRecord): JoinedPr
   const path = `${containerDirectory(context.paths, record.id)}/config.json`;
   writeFileAtomic(path, formatRuntimeSpec({ ...config, mounts, linux }));
   return joined;
+}
+
+/** Of one that maps ids otherwise: before its root file system is put together. Errors: those of ensureMappedLayers. */
+export async function refreshRoot(
+  context: ContainerContext,
+  record: ContainerRecord,
+): Promise<void> {
+  if (namespacesOf(record).userns === null) return;
+  await (await import("./mapped-root.ts")).refreshMappedRoot(context, record);
 }
 
 /** By its start time no other of that number is taken for it. */

@@ -92,7 +92,7 @@ function joiningNetwork(network: NetworkMode, target: Container | null): Network
 }
 
 /** Null: the usual ones. Those of another container are what it was made with. */
-function idsOf(
+export function idsOf(
   context: ContainerContext,
   mode: UsernsMode | null,
   image: StoredImage,

@@ -21,7 +21,7 @@ import { listOwnAnonymous } from "../store/volumes.ts";
 import type { ContainerContext } from "./context.ts";
 import { claimContainer } from "./claim.ts";
 import { readContainerFile } from "./files.ts";
-import { refreshJoined } from "./joined.ts";
+import { refreshJoined, refreshRoot } from "./joined.ts";
 import { portsOf } from "./asked.ts";
 import { placeSecrets } from "./secrets.ts";
 
@@ -52,6 +52,7 @@ export async function startContainer(
       const { refreshNetworks } = await import("./networks.ts");
       refreshNetworks(context, record);
     }
+    await refreshRoot(context, record);
     const helper = startOwn(context, record, attach);
     // from then on its state says so
     helper.started.then(release, release);

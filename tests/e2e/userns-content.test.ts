@@ -1,6 +1,8 @@
 /** What files of the image hold under another map: the same as without one, wherever their content lies. */
 import { expect } from "bun:test";
-import { lstatSync, readdirSync } from "node:fs";
+import { Database } from "bun:sqlite";
+import { existsSync, lstatSync, readdirSync } from "node:fs";
+import { release } from "node:os";
 import { join } from "node:path";
 import { registryPrograms, type Requirement, testWith } from "../support/requirements.ts";
 import { sharedWorld } from "../support/shared-world.ts";
@@ -62,18 +64,55 @@ test("a volume that the image fills has it, and so has what is copied out of a s
   await world.ok("rm", id);
 });
 
-test("takes next to no room where the kernel can leave content where it is", async () => {
-  const { world } = shared;
-  await run("--userns=keep-id:uid=77,gid=77", "true");
-  const layers = join(world.root, "data/layers");
-  const trees = readdirSync(layers).flatMap((chain) =>
-    readdirSync(join(layers, chain))
-      .filter((name) => name.endsWith("-light"))
-      .map((name) => join(layers, chain, name, "diff/data/kept")),
+/** Light trees: where files can have their content elsewhere. */
+function lightTrees(): string[] {
+  const mapped = join(shared.world.root, "data/mapped");
+  if (!existsSync(mapped)) return [];
+  return readdirSync(mapped).flatMap((chain) =>
+    readdirSync(join(mapped, chain)).map((key) => join(mapped, chain, key, "diff")),
   );
-  const files = trees.flatMap((path) => lstatSync(path, { throwIfNoEntry: false }) ?? []);
-  for (const { size, blocks } of files) {
+}
+
+const dataLayers: Requirement = () => {
+  const [major = 0, minor = 0] = release().split(".").map(Number);
+  return major > 6 || (major === 6 && minor >= 16) ? undefined : "Linux before 6.16";
+};
+const testLight = testWith(...registryPrograms, subordinateIds, dataLayers);
+
+testLight("takes next to no room, in the file's own inode where that is possible", async () => {
+  await run("--userns=keep-id:uid=77,gid=77", "true");
+  const kept = lightTrees().map((tree) => lstatSync(join(tree, "data/kept")));
+  expect(kept.length).toBeGreaterThan(0);
+  for (const { size, blocks } of kept) {
     expect(size).toBe(25_000);
     expect(blocks * 512).toBeLessThanOrEqual(4096);
   }
+});
+
+testLight("made where content can be elsewhere, a container is whole where it cannot", async () => {
+  const { world } = shared;
+  const script = "echo mine >> /data/kept; tail -1 /data/kept; wc -l < /data/kept";
+  const flags = ["--userns=keep-id:uid=78,gid=78", "-u", "0"];
+  const names = ["started", "copied"] as const;
+  for (const name of names) {
+    await world.ok("create", "--name", name, ...flags, "large", "sh", "-c", script);
+  }
+  expect(await world.ok("start", "-a", "started")).toBe("mine\n5001");
+  const lower = () => world.ok("inspect", "--format", "{{.GraphDriver.Data.LowerDir}}", "started");
+  expect(await lower()).toContain("/mapped/");
+  using database = new Database(join(world.root, "data/tspod.db"));
+  const remember = (value: string) =>
+    database.query("UPDATE host_fact SET value = ? WHERE key LIKE 'data %'").run(value);
+  remember("no"); // what is found out once on an older kernel
+  try {
+    expect(await world.ok("start", "-a", "started")).toBe("mine\n5002");
+    expect(await lower()).not.toContain("/mapped/");
+    await world.ok("cp", "copied:/data/kept", "copied");
+    const copied = await Bun.file(join(world.home, "copied")).text();
+    expect(copied.split("\n")).toHaveLength(5001);
+  } finally {
+    remember("yes");
+  }
+  expect(await world.ok("start", "-a", "started")).toBe("mine\n5003");
+  await world.ok("rm", ...names);
 });
