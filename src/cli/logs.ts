@@ -43,6 +43,10 @@ export default defineCommand({
         ...{ follow: flags.follow, tail, since, until, signal: context.signal, write },
         hasTimes: flags.timestamps,
         prefix: prefixOf(container, index, { ...flags, isOne: containers.length === 1 }),
+        // one at a time: two processes would write into each other's lines
+        ...(flags.follow && containers.length > 1
+          ? {}
+          : { large: { command: context.helper, sinks: { stdout: 1, stderr: 2 } } }),
       });
     if (flags.follow) await Promise.all(containers.map(read));
     else for (const [index, container] of containers.entries()) await read(container, index);

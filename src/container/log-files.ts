@@ -99,6 +99,14 @@ function inodeOf(path: string): number | null {
   return statSync(path, { throwIfNoEntry: false })?.ino ?? null;
 }
 
+/** From here on a further process is worth its start: it costs what some megabytes do. */
+const largeBytes = 4 * 1024 * 1024;
+
+/** What is left of it. */
+export function isLarge({ descriptor, offset }: OpenLog): boolean {
+  return fstatSync(descriptor).size - offset >= largeBytes;
+}
+
 const pieceBytes = 1024 * 1024;
 
 /** Pieces of whole lines from its offset to its present end. What comes back as not used is read again. */

@@ -5,7 +5,16 @@ import type { HelperSettings } from "../spec/index.ts";
 import { isUp, readState } from "../store/containers.ts";
 import { readContainerFile } from "./files.ts";
 import type { Container, Store } from "./find.ts";
-import { openNext, openOldest, openTail, type OpenLog, readPieces, watchLog } from "./log-files.ts";
+import type { LargeLogs } from "./large-log.ts";
+import {
+  isLarge,
+  openNext,
+  openOldest,
+  openTail,
+  type OpenLog,
+  readPieces,
+  watchLog,
+} from "./log-files.ts";
 import { decodeLog, type LogRun, startOfLog, type LogView } from "./log-lines.ts";
 import { waitContainer } from "./stop.ts";
 
@@ -18,6 +27,8 @@ export interface LogRequest extends LogView {
   signal: AbortSignal;
   /** Called one after the other; what it is given is overwritten after it has resolved. */
   write(run: LogRun): Promise<void>;
+  /** What is large goes there past `write`, without this process. */
+  large?: LargeLogs;
 }
 
 /**
@@ -46,6 +57,10 @@ export async function readLog(
     for (;;) {
       const isLast = follower === null || follower.hasEnded; // decided before reading: what came until then is read
       if (file !== null) {
+        if (request.large !== undefined && isLarge(file)) {
+          const { showLarge } = await import("./large-log.ts");
+          await showLarge(request.large, { log, file, request, position });
+        }
         await readPieces(file, take);
         const next = openNext(log, file);
         if (next !== null) {

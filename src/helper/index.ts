@@ -30,6 +30,7 @@ export { describeFailure } from "./failure.ts";
 export { helperCommand } from "./executable.ts";
 export { askNetwork } from "./ports.ts";
 export { mountLayers, mountRoot, unmountLayers } from "./mount.ts";
+export { type ShowLog, showLog } from "./show-log.ts";
 export { pauseGroup } from "./pause.ts";
 export { becomeRootInside } from "./unshare.ts";
 export { becomeRuntime, runtimeWords } from "./runtime.ts";

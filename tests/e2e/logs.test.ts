@@ -139,6 +139,29 @@ describe("exactness", () => {
     }
   });
 
+  test("a large log is whole, from its end, while it is written, and for who has soon seen enough", async () => {
+    const script =
+      "seq 200000; seq 5 >&2; while ! [ -e /go ]; do sleep 0.02; done; seq 200001 200100";
+    await using it = await box([], script);
+    await until("it has written", async () => {
+      const { stdout, stderr } = await tspod("logs", "--tail", "6", it.id);
+      return stderr.endsWith("5\n") && stdout.endsWith("200000\n");
+    });
+    const follower = shared.world.start(["logs", "-f", it.id]);
+    const followed = follower.stdout.text();
+    await ok("exec", it.id, "touch", "/go");
+    const all = { exitCode: 0, stdout: numbers(1, 200_100), stderr: numbers(1, 5) };
+    expect((await followed) === all.stdout).toBe(true);
+    expect(Bun.deepEquals(await tspod("logs", it.id), all)).toBe(true);
+    const { stdout } = await tspod("logs", "--tail", "150000", it.id);
+    expect(stdout === numbers(50_106, 200_100)).toBe(true);
+    const impatient = shared.world.start(["logs", it.id]);
+    const reader = impatient.stdout.getReader();
+    await reader.read();
+    await reader.cancel();
+    expect([await impatient.exited, await impatient.stderr.text()]).toEqual([0, ""]);
+  });
+
   test("an attached client that does not read is dropped; the container is not held up", async () => {
     await using it = await box(
       [],

@@ -32,6 +32,7 @@ const verbs = [_]Verb{
     .{ .name = "exec", .run = @import("exec.zig").run },
     .{ .name = "health", .run = @import("health.zig").run },
     .{ .name = "attach", .run = @import("attach.zig").run },
+    .{ .name = "log", .run = @import("show_log.zig").run },
     .{ .name = "update", .run = @import("update.zig").run },
     .{ .name = "ports", .run = @import("ports.zig").run },
     .{ .name = "probe", .run = @import("probe.zig").run },
@@ -143,6 +144,7 @@ test {
     _ = @import("client/repeats.zig");
     _ = @import("prepare.zig");
     _ = @import("attach.zig");
+    _ = @import("show_log.zig");
     _ = @import("update.zig");
     _ = @import("foreign/bundle.zig");
     _ = @import("foreign/command.zig");
