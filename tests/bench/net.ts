@@ -1,12 +1,13 @@
 /**
  * The private network beside pasta, slirp4netns and podman's rootlessport in one run, out of a container and into it:
- * `npm run bench:net [-- --rounds N --seconds N --only WORD]`. As an ordinary user, in namespaces of its own: the world
+ * `npm run bench:net [-- --rounds N --seconds N --only WORD --work]`. As an ordinary user, in namespaces of its own: the world
  * outside is an address of this machine.
  *
  * All networks are there at once, each with the same program inside, and wait: every measure goes round all of them, and
  * round again, so that the machine's moods hit everybody alike. Medians; what is the better the less (us) has goals that
  * are upper ones. What is not installed is left out, and said. A machine that does other things as well makes all but
- * comparisons within one run worth little.
+ * comparisons within one run worth little; --work also prints how much was done in a second of the processor time that
+ * the network's own processes took, which depends less on who else is there.
  */
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Socket } from "node:net";
@@ -16,7 +17,7 @@ import { hostScript, outside, outside6, unshareWords } from "../net/bare-contain
 import { median } from "./measure.ts";
 import type { Question } from "./net/inside.ts";
 import { type Bed, type Measure, measures } from "./net/measures.ts";
-import { type Peer, peersOf, privateKib } from "./net/peers.ts";
+import { type Peer, peersOf, privateKib, processorSeconds } from "./net/peers.ts";
 import { outer as outerPorts } from "./net/ports.ts";
 import { measureStartUp } from "./net/start-up.ts";
 
@@ -135,16 +136,25 @@ async function measureAll(measure: Measure, beds: Bed[]): Promise<void> {
   }
   const taking = measure.isPublished === true ? publishing(beds) : beds;
   const values = new Map<string, number[]>(taking.map(({ peer }) => [peer.name, []]));
+  const works = new Map<string, number[]>(taking.map(({ peer }) => [peer.name, []]));
   for (let round = 0; round < rounds; round += 1) {
     for (let index = 0; index < taking.length; index += 1) {
       const bed = taking[(index + round) % taking.length];
       if (bed === undefined) continue;
+      const before = processorSeconds(bed.peer, read);
       const value = await measure.of(bed).catch(() => Number.NaN);
       values.get(bed.peer.name)?.push(value);
+      const taken = processorSeconds(bed.peer, read) - before;
+      works.get(bed.peer.name)?.push((value * seconds) / taken);
     }
   }
-  const medians = new Map([...values].map(([name, list]) => [name, median(list)]));
-  console.log(describe(measure, medians));
+  console.log(describe(measure, mediansOf(values)));
+  const hasWork = process.argv.includes("--work") && measure.unit !== "us";
+  if (hasWork) console.log(describe({ ...measure, name: "  of work" }, mediansOf(works)));
+}
+
+function mediansOf(values: Map<string, number[]>): Map<string, number> {
+  return new Map([...values].map(([name, list]) => [name, median(list)]));
 }
 
 /** Podman's ports lead to the container whose way out is slirp4netns'. */
@@ -153,7 +163,12 @@ function publishing(beds: Bed[]): Bed[] {
     const { published, byRootlessport } = bed.peer;
     if (published === undefined) return [];
     if (byRootlessport === undefined) return [bed];
-    const podmans: Peer = { ...bed.peer, name: "rootlessport", published: byRootlessport };
+    const podmans: Peer = {
+      ...bed.peer,
+      name: "rootlessport",
+      published: byRootlessport,
+      isNetwork: (line) => line.includes("rootlessport"),
+    };
     return [bed, { ...bed, peer: podmans }];
   });
 }
@@ -172,13 +187,6 @@ function describe({ name, unit, goal }: Measure, medians: Map<string, number>): 
 /** Of what the network's processes have to themselves while there are that many connections. */
 async function measureMemory(beds: Bed[]): Promise<void> {
   const count = 1000;
-  const read = (path: string): string | undefined => {
-    try {
-      return readFileSync(path, "utf8");
-    } catch {
-      return undefined; // it has ended, or nobody may look
-    }
-  };
   const parts: string[] = [];
   for (const { peer, ask } of beds) {
     const target = { address: outside, port: outerPorts.echo };
@@ -188,4 +196,12 @@ async function measureMemory(beds: Bed[]): Promise<void> {
     if (kib !== undefined) parts.push(`${peer.name} ${(kib / 1024).toFixed(1)}`.padEnd(20));
   }
   console.log(`${`${count} connections`.padEnd(32)}${"MiB".padEnd(9)} ${parts.join("")}`);
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined; // it has ended, or nobody may look
+  }
 }

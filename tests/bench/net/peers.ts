@@ -147,6 +147,17 @@ function slirp(
   };
 }
 
+/** Seconds of processor time that the processes of that network have taken so far. */
+export function processorSeconds(peer: Peer, read: (path: string) => string | undefined): number {
+  const ticksPerSecond = 100; // USER_HZ, on every architecture there is
+  let ticks = 0;
+  for (const pid of processesLike(peer.isNetwork ?? (() => false))) {
+    const fields = read(`/proc/${pid}/stat`)?.split(") ")[1]?.split(" ") ?? [];
+    ticks += Number(fields[11] ?? 0) + Number(fields[12] ?? 0);
+  }
+  return ticks / ticksPerSecond;
+}
+
 /** KiB that are its own, of all processes of that network; undefined where nobody may look. */
 export function privateKib(
   peer: Peer,
