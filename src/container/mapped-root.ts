@@ -8,7 +8,7 @@ import type { HelperSettings } from "../spec/index.ts";
 import type { ContainerRecord } from "../store/containers.ts";
 import type { ContainerContext } from "./context.ts";
 import { readContainerFile, writeContainerFile } from "./files.ts";
-import { namespacesOf } from "./joined.ts";
+import { namespacesOf } from "./asked.ts";
 import { idsOf } from "./namespaces.ts";
 
 /** Nothing to do for most. The container may not run. Errors: those of ensureMappedLayers. */
