@@ -155,6 +155,7 @@ test {
     _ = @import("net/address.zig");
     _ = @import("net/packet.zig");
     _ = @import("net/checksum.zig");
+    _ = @import("net/burst.zig");
     _ = @import("net/frame.zig");
     _ = @import("net/tap.zig");
     _ = @import("net/pool.zig");

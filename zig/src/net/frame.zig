@@ -22,6 +22,8 @@ pub const Offload = extern struct {
     checksum_offset: u16 = 0,
 
     const needs_checksum = 1;
+    /// VIRTIO_NET_HDR_GSO_UDP_L4: datagrams of `gso_bytes` each.
+    const datagrams = 5;
 
     comptime {
         std.debug.assert(@sizeOf(Offload) == 10);
@@ -70,11 +72,30 @@ pub fn sendTcp(tap: *const Tap, segment: Tcp, data_bytes: usize) bool {
 }
 
 pub fn sendUdp(tap: *const Tap, from: Endpoint, to: u16, data_bytes: usize) bool {
-    const header = buffer[room - 8 .. room];
-    write16(header, 0, from.port);
-    write16(header, 2, to);
-    write16(header, 4, @intCast(8 + data_bytes));
+    writeUdp(from, to, data_bytes);
     return send(tap, from.address, packet.protocol.udp, 8, data_bytes, 6);
+}
+
+/// What is around a datagram to or from somebody.
+pub fn udpHeaders(peer: Endpoint) usize {
+    return if (peer.address.isV4()) 28 else 48;
+}
+
+/// One datagram that lies elsewhere, or several of one length (the last may be shorter) in a frame that the container's
+/// kernel takes apart. The first of `parts` is for the headers.
+pub fn sendUdpOf(tap: *const Tap, from: Endpoint, to: u16, parts: []std.posix.iovec_const) linux.E {
+    var data_bytes: usize = 0;
+    for (parts[1..]) |part| data_bytes += part.len;
+    writeUdp(from, to, data_bytes);
+    var offload: Offload = .{};
+    const start = writeHeaders(tap, from.address, packet.protocol.udp, 8, data_bytes, 6, &offload) orelse return .NODEV;
+    if (parts.len > 2) {
+        offload.gso_type = Offload.datagrams;
+        offload.gso_bytes = @intCast(parts[1].len);
+    }
+    const first = writeOffload(offload, start);
+    parts[0] = .{ .base = buffer[first..].ptr, .len = room - first };
+    return linux.errno(linux.writev(tap.fd, parts.ptr, parts.len));
 }
 
 /// The same in as many frames as it takes: somebody's MTU is smaller than what the world sends.
@@ -158,12 +179,34 @@ pub fn sendRaw(tap: *const Tap, ethernet_type: u16, bytes: usize) bool {
     return write(tap, .{}, room - packet.ethernet_bytes, bytes);
 }
 
+fn writeUdp(from: Endpoint, to: u16, data_bytes: usize) void {
+    const header = buffer[room - 8 .. room];
+    write16(header, 0, from.port);
+    write16(header, 2, to);
+    write16(header, 4, @intCast(8 + data_bytes));
+}
+
 fn send(tap: *const Tap, from: Address, protocol: u8, header_bytes: usize, data_bytes: usize, checksum_at: ?usize) bool {
-    const to = tap.addressLike(from) orelse return false;
+    var offload: Offload = .{};
+    const start = writeHeaders(tap, from, protocol, header_bytes, data_bytes, checksum_at, &offload) orelse return false;
+    return write(tap, offload, start, data_bytes);
+}
+
+/// In front of those of `protocol`, which are there. Where the frame begins; null: the container has no such address.
+fn writeHeaders(
+    tap: *const Tap,
+    from: Address,
+    protocol: u8,
+    header_bytes: usize,
+    data_bytes: usize,
+    checksum_at: ?usize,
+    offload: *Offload,
+) ?usize {
+    const to = tap.addressLike(from) orelse return null;
     const start = room - header_bytes;
     const total = header_bytes + data_bytes;
     const ip_bytes: usize = if (from.isV4()) 20 else 40;
-    var offload: Offload = .{ .header_bytes = @intCast(packet.ethernet_bytes + ip_bytes + header_bytes) };
+    offload.* = .{ .header_bytes = @intCast(packet.ethernet_bytes + ip_bytes + header_bytes) };
     if (checksum_at) |at| {
         write16(&buffer, start + at, checksum.fold(checksum.pseudo(from, to, protocol, total)));
         offload.flags = Offload.needs_checksum;
@@ -174,7 +217,7 @@ fn send(tap: *const Tap, from: Address, protocol: u8, header_bytes: usize, data_
     if (from.isV4()) writeV4(ip[0..20], from, to, protocol, total) else writeV6(ip[0..40], from, to, protocol, total);
     const type_: u16 = if (from.isV4()) packet.Ethernet.ipv4 else packet.Ethernet.ipv6;
     writeEthernet(tap, type_, start - ip_bytes);
-    return write(tap, offload, start - ip_bytes - packet.ethernet_bytes, data_bytes);
+    return start - ip_bytes - packet.ethernet_bytes;
 }
 
 pub fn writeV4(ip: *[20]u8, from: Address, to: Address, protocol: u8, payload_bytes: usize) void {
@@ -204,10 +247,16 @@ fn write(tap: *const Tap, offload: Offload, start: usize, data_bytes: usize) boo
 }
 
 fn writeUpTo(tap: *const Tap, offload: Offload, start: usize, end: usize) bool {
-    const first = start - @sizeOf(Offload);
-    buffer[first..][0..@sizeOf(Offload)].* = @bitCast(offload);
+    const first = writeOffload(offload, start);
     const rc = linux.write(tap.fd, buffer[first..].ptr, end - first);
     return linux.errno(rc) == .SUCCESS;
+}
+
+/// Where what is written begins.
+fn writeOffload(offload: Offload, start: usize) usize {
+    const first = start - @sizeOf(Offload);
+    buffer[first..][0..@sizeOf(Offload)].* = @bitCast(offload);
+    return first;
 }
 
 pub fn write16(bytes: []u8, at: usize, value: u16) void {

@@ -5,6 +5,7 @@
 //! was put together before it comes here (fragments.zig).
 const std = @import("std");
 const linux = std.os.linux;
+const burst = @import("burst.zig");
 const loop = @import("loop.zig");
 const host = @import("host.zig");
 const icmp = @import("icmp.zig");
@@ -204,30 +205,63 @@ fn close(flow: *Flow) void {
 // To the container --------------------------------------------------------------------------------------------
 
 pub fn handle(flow: *Flow) void {
-    const tap = &taps.all[flow.key.tap];
-    var count: usize = 0;
-    for (0..flow.pace.limit(turn_datagrams)) |_| {
-        const n = linux.recvfrom(flow.fd, frame.space().ptr, frame.payload_bytes_max, linux.MSG.DONTWAIT, null, null);
-        switch (linux.errno(n)) {
-            .SUCCESS => {},
-            .INTR => continue,
-            .CONNREFUSED => {
-                if (flow.is_dns) refused(flow) else icmp.tellFlow(&flow.key, .no_port);
-                continue;
-            },
-            .HOSTUNREACH => {
-                icmp.tellFlow(&flow.key, .no_host);
-                continue;
-            },
-            else => break,
-        }
-        count += 1;
-        flow.is_answered = true;
-        if (flow.is_dns and !hearAnswer(flow, frame.space()[0..n])) continue;
-        deliver(tap, flow.key.peer, flow.key.port, n);
-    }
-    flow.pace.note(count);
+    const most = flow.pace.limit(turn_datagrams);
+    flow.pace.note(if (most == 1) handleOne(flow) else handleBursts(flow, most));
     touch(flow);
+}
+
+/// How many there were. It is received where it is to stay, and mostly alone.
+fn handleOne(flow: *Flow) usize {
+    const n = linux.recvfrom(flow.fd, frame.space().ptr, frame.payload_bytes_max, linux.MSG.DONTWAIT, null, null);
+    const e = linux.errno(n);
+    if (e != .SUCCESS) {
+        _ = hearError(flow, e);
+        return 0;
+    }
+    flow.is_answered = true;
+    if (!flow.is_dns or hearAnswer(flow, frame.space()[0..n])) {
+        deliver(&taps.all[flow.key.tap], flow.key.peer, flow.key.port, n);
+    }
+    return 1;
+}
+
+/// The same of many.
+fn handleBursts(flow: *Flow, most: usize) usize {
+    var count: usize = 0;
+    for (0..turn_datagrams / burst.count_max) |_| {
+        const e = burst.receive(flow.fd, most - count, false);
+        if (e != .SUCCESS) {
+            if (hearError(flow, e)) continue else break;
+        }
+        count += burst.count;
+        flow.is_answered = true;
+        passAnswers(flow);
+        if (burst.count < burst.count_max) break;
+    }
+    return count;
+}
+
+/// All but those instead of which another server is asked.
+fn passAnswers(flow: *Flow) void {
+    const tap = &taps.all[flow.key.tap];
+    var first: usize = 0;
+    if (flow.is_dns) for (0..burst.count) |i| {
+        if (hearAnswer(flow, burst.at(i))) continue;
+        burst.pass(tap, flow.key.peer, flow.key.port, first, i);
+        first = i + 1;
+    };
+    burst.pass(tap, flow.key.peer, flow.key.port, first, burst.count);
+}
+
+/// False: there is nothing more. What an earlier datagram met on its way is told the container.
+fn hearError(flow: *Flow, e: linux.E) bool {
+    switch (e) {
+        .INTR => {},
+        .CONNREFUSED => if (flow.is_dns) refused(flow) else icmp.tellFlow(&flow.key, .no_port),
+        .HOSTUNREACH => icmp.tellFlow(&flow.key, .no_host),
+        else => return false,
+    }
+    return true;
 }
 
 /// Nobody is there: no need to be patient.
@@ -251,8 +285,7 @@ fn hearAnswer(flow: *Flow, answer: []const u8) bool {
 
 /// `bytes` that lie where payloads do. What finds no room is lost, as datagrams are.
 fn deliver(tap: *const Tap, peer: Endpoint, port: u16, bytes: usize) void {
-    const headers_bytes: usize = if (peer.address.isV4()) 28 else 48;
-    _ = if (bytes + headers_bytes <= tap.mtu)
+    _ = if (bytes + frame.udpHeaders(peer) <= tap.mtu)
         frame.sendUdp(tap, peer, port, bytes)
     else
         frame.sendUdpCut(tap, peer, port, bytes);
@@ -260,19 +293,24 @@ fn deliver(tap: *const Tap, peer: Endpoint, port: u16, bytes: usize) void {
 
 /// Datagrams for a published port, each from whoever sent it.
 pub fn handlePublished(port: *const ports.Port) void {
-    const tap = &taps.all[port.tap];
-    for (0..turn_datagrams) |_| {
-        var from: SocketAddress = undefined;
-        var length = SocketAddress.size;
-        const n = linux.recvfrom(port.fd, frame.space().ptr, frame.payload_bytes_max, linux.MSG.DONTWAIT, &from.any, &length);
-        switch (linux.errno(n)) {
+    for (0..turn_datagrams / burst.count_max) |_| {
+        switch (burst.receive(port.fd, burst.count_max, true)) {
             .SUCCESS => {},
             .INTR, .CONNREFUSED => continue,
             else => return,
         }
-        const flow = flowOf(port, from.endpoint()) orelse continue;
-        touch(flow);
-        deliver(tap, flow.key.peer, port.inner, n);
+        var first: usize = 0;
+        while (first < burst.count) {
+            const client = burst.from(first);
+            var end = first + 1;
+            while (end < burst.count and burst.from(end).eql(client)) end += 1;
+            if (flowOf(port, client)) |flow| {
+                touch(flow);
+                burst.pass(&taps.all[port.tap], flow.key.peer, port.inner, first, end);
+            }
+            first = end;
+        }
+        if (burst.count < burst.count_max) return;
     }
 }
 
