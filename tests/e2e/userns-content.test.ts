@@ -75,7 +75,7 @@ function lightTrees(): string[] {
 
 const dataLayers: Requirement = () => {
   const [major = 0, minor = 0] = release().split(".").map(Number);
-  return major > 6 || (major === 6 && minor >= 16) ? undefined : "Linux before 6.16";
+  return major > 6 || (major === 6 && minor >= 16) ? undefined : "this host has Linux before 6.16";
 };
 const testLight = testWith(...registryPrograms, subordinateIds, dataLayers);
 
