@@ -21,6 +21,7 @@ export interface BareOptions {
   /** Directories and files that are there inside as outside. */
   shared: string[];
   network?: Record<string, unknown>;
+  capabilities?: string[];
 }
 
 /** The command that runs `args` in it; everything of it lies in `base`. */
@@ -39,7 +40,7 @@ export function bareContainer(base: string, args: string[], options: BareOptions
   const config = bundleConfig(args, join(container, "merged"), {
     mapping: { uid: one, gid: one, tools: null } as never, // of one id
     env: ["PATH=/usr/bin:/bin:/usr/sbin:/sbin", "HOME=/"],
-    capabilities: ["CAP_NET_ADMIN"],
+    capabilities: ["CAP_NET_ADMIN", ...(options.capabilities ?? [])],
     mounts: shared.map(bind),
   }) as { mounts: { type?: string }[] };
   // A namespace of one id has no group for terminals, and nobody to make a cgroup for.

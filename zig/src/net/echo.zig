@@ -46,7 +46,7 @@ pub fn take(tap: *const Tap, tap_index: u8, ip: *const packet.Ip) packet.Error!v
     switch (linux.errno(rc)) {
         .HOSTUNREACH => icmp.tell(tap, .no_host, ip.whole),
         .NETUNREACH => icmp.tell(tap, .no_route, ip.whole),
-        .MSGSIZE => icmp.tell(tap, .{ .too_big = 1500 }, ip.whole),
+        .MSGSIZE => icmp.tell(tap, .{ .too_big = host.mtuOf(flow.fd, ip.isV4()) }, ip.whole),
         else => {},
     }
 }
@@ -94,6 +94,9 @@ pub fn handle(flow: *Flow) void {
     for (0..turn_messages) |_| {
         const n = linux.recvfrom(flow.fd, frame.space().ptr, frame.payload_bytes_max, linux.MSG.DONTWAIT, null, null);
         if (linux.errno(n) == .HOSTUNREACH) icmp.tellFlow(&flow.key, .no_host);
+        if (linux.errno(n) == .MSGSIZE) {
+            icmp.tellFlow(&flow.key, .{ .too_big = host.mtuOf(flow.fd, flow.key.peer.address.isV4()) });
+        }
         if (linux.errno(n) != .SUCCESS) return;
         if (n < 8 or n + 40 > tap.mtu) continue;
         frame.write16(frame.space(), 4, flow.key.port);

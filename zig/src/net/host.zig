@@ -72,6 +72,18 @@ pub fn set(fd: linux.fd_t, level: i32, option: u32, value: c_int) bool {
     return linux.errno(linux.setsockopt(fd, level, option, std.mem.asBytes(&value), @sizeOf(c_int))) == .SUCCESS;
 }
 
+/// What the way to its far end takes, as the kernel found out (IP_MTU, IPV6_MTU).
+pub fn mtuOf(fd: linux.fd_t, is_v4: bool) u32 {
+    const least: c_int = if (is_v4) 576 else 1280;
+    var value: c_int = 1280;
+    var length: linux.socklen_t = @sizeOf(c_int);
+    const level: i32 = if (is_v4) linux.IPPROTO.IP else linux.IPPROTO.IPV6;
+    const ip_mtu = 14;
+    const ipv6_mtu = 24;
+    _ = linux.getsockopt(fd, level, if (is_v4) ip_mtu else ipv6_mtu, std.mem.asBytes(&value), &length);
+    return @intCast(std.math.clamp(value, least, 65520));
+}
+
 /// The far end gets a RST instead of a FIN.
 pub fn resetOnClose(fd: linux.fd_t) void {
     const at_once = extern struct { on: c_int = 1, seconds: c_int = 0 }{};

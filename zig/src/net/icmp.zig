@@ -1,9 +1,10 @@
-//! What a router would say to a container: unreachable, too big, too many hops. Always from the gateway, and always about
-//! a packet of the container's own.
+//! What a router would say to a container: unreachable, too big, too many hops; from the gateway, but that nobody is at
+//! a port is said by whom it was sent to, which is where traceroute(8) ends. Always about a packet of the container's own.
 const std = @import("std");
 const frame = @import("frame.zig");
 const packet = @import("packet.zig");
 const taps = @import("taps.zig");
+const Address = @import("address.zig").Address;
 const Tap = @import("tap.zig").Tap;
 const Key = @import("pool.zig").Key;
 
@@ -43,7 +44,8 @@ const quoted_max = 512;
 /// `original` is an IP packet of the container.
 pub fn tell(tap: *const Tap, reason: Reason, original: []const u8) void {
     const is_v4 = original[0] >> 4 == 4;
-    const from = (if (is_v4) tap.gateway4 else tap.gateway6) orelse return;
+    const gateway = (if (is_v4) tap.gateway4 else tap.gateway6) orelse return;
+    const from: Address = if (reason != .no_port) gateway else if (is_v4) .ofV4(original[16..20].*) else .{ .bytes = original[24..40].* };
     const code = codeOf(reason, is_v4);
     const message = frame.space();
     message[0] = code.type;
@@ -65,8 +67,16 @@ pub fn tellFlow(key: *const Key, reason: Reason) void {
         frame.writeV4(original[0..20], own, key.peer.address, key.protocol, 8)
     else
         frame.writeV6(original[0..40], own, key.peer.address, key.protocol, 8);
-    frame.write16(&original, start, key.port);
-    frame.write16(&original, start + 2, key.peer.port);
-    if (key.protocol == packet.protocol.udp) frame.write16(&original, start + 4, 8);
+    switch (key.protocol) {
+        packet.protocol.icmp, packet.protocol.icmp6 => { // an echo request, whose number is its "port"
+            original[start] = if (own.isV4()) 8 else 128;
+            frame.write16(&original, start + 4, key.port);
+        },
+        else => {
+            frame.write16(&original, start, key.port);
+            frame.write16(&original, start + 2, key.peer.port);
+            if (key.protocol == packet.protocol.udp) frame.write16(&original, start + 4, 8);
+        },
+    }
     tell(tap, reason, original[0 .. start + 8]);
 }

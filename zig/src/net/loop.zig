@@ -11,6 +11,8 @@ pub const Ref = packed struct(u64) { kind: Kind, index: u24 = 0, generation: u32
 pub const in = linux.EPOLL.IN;
 pub const out = linux.EPOLL.OUT;
 pub const closed = linux.EPOLL.RDHUP;
+/// Urgent data has come, which stands in line behind what came before it.
+pub const urgent = linux.EPOLL.PRI;
 pub const failed = linux.EPOLL.ERR | linux.EPOLL.HUP;
 /// Of the two that which is no proper end.
 pub const wrong = linux.EPOLL.ERR;

@@ -47,6 +47,8 @@ pub fn bind(protocol: config.Protocol, outer: Endpoint, out: *linux.fd_t) linux.
 
 fn settle(fd: linux.fd_t, protocol: config.Protocol, outer: Endpoint) linux.E {
     if (!outer.address.isV4()) _ = host.set(fd, linux.IPPROTO.IPV6, linux.IPV6.V6ONLY, 1);
+    // What is urgent is not lost for those who do not ask for it (tcp/flow.zig); its clients have that from it.
+    if (protocol == .tcp) _ = host.set(fd, linux.SOL.SOCKET, linux.SO.OOBINLINE, 1);
     // Connections of the last life that still linger keep nobody from the port.
     if (protocol == .tcp) _ = host.set(fd, linux.SOL.SOCKET, linux.SO.REUSEADDR, 1);
     const address: SocketAddress = .of(outer);

@@ -31,6 +31,22 @@ pub const Question = struct {
 };
 
 var all: [questions_max]Question = @splat(.{});
+/// Of each, apart from them: every datagram looks for its question several times among what may be hundreds.
+var keys: [questions_max]Key = undefined;
+
+/// Whose it is, and its number.
+const Key = packed struct(u64) { id: u16, flow: u16, generation: u32 };
+/// All ones, which no place of a flow is.
+const nobodys: Key = @bitCast(@as(u64, std.math.maxInt(u64)));
+
+fn keyOf(flow: u16, generation: u32, id: *const [2]u8) Key {
+    return .{ .id = std.mem.readInt(u16, id, .big), .flow = flow, .generation = generation };
+}
+
+fn indexOf(key: Key) ?usize {
+    const words: []const u64 = @ptrCast(keys[0..used_to]);
+    return std.mem.indexOfScalar(u64, words, @bitCast(key));
+}
 /// Places that were ever used, and how many are.
 var used_to: usize = 0;
 pub var count: usize = 0;
@@ -47,18 +63,16 @@ pub fn note(flow: u16, generation: u32, query: []const u8, server: usize) ?*Ques
         .tries = place.tries + 1,
     };
     @memcpy(place.bytes[0..query.len], query);
+    keys[place - &all[0]] = keyOf(flow, generation, query[0..2]);
     wait(place);
     return place;
 }
 
 fn take() ?*Question {
     if (count == questions_max) return null;
-    const place = for (all[0..used_to]) |*place| {
-        if (place.length == 0) break place;
-    } else new: {
-        used_to += 1;
-        break :new &all[used_to - 1];
-    };
+    const index = indexOf(nobodys) orelse used_to;
+    const place = &all[index];
+    used_to = @max(used_to, index + 1);
     count += 1;
     place.tries = 0;
     return place;
@@ -71,19 +85,14 @@ fn wait(question: *Question) void {
 
 /// The one with that number.
 pub fn find(flow: u16, generation: u32, id: *const [2]u8) ?*Question {
-    if (count == 0) return null;
-    for (all[0..used_to]) |*place| {
-        if (place.length == 0 or place.flow != flow or place.generation != generation) continue;
-        if (std.mem.eql(u8, place.bytes[0..2], id)) return place;
-    }
-    return null;
+    return if (count == 0) null else &all[indexOf(keyOf(flow, generation, id)) orelse return null];
 }
 
 /// Any of that flow's.
 pub fn anyOf(flow: u16, generation: u32) ?*Question {
     if (count == 0) return null;
-    for (all[0..used_to]) |*place| {
-        if (place.length != 0 and place.flow == flow and place.generation == generation) return place;
+    for (keys[0..used_to], 0..) |key, i| {
+        if (key.flow == flow and key.generation == generation) return &all[i];
     }
     return null;
 }
@@ -101,6 +110,7 @@ pub fn isHopeless(question: *const Question) bool {
 
 pub fn forget(question: *Question) void {
     question.length = 0;
+    keys[question - &all[0]] = nobodys;
     count -= 1;
 }
 

@@ -1,6 +1,8 @@
 //! A client on the host's loopback and a program in the container are on one machine: bytes go from the one's socket to
 //! the other's through a pipe, without ever being copied or cut into frames (splice(2)). The program sees the container's
 //! own address, as if somebody inside had connected; one that listens on the container's loopback only is asked there.
+//!
+//! splice(2) never gets past urgent data: where there was some, the rest is copied, and it goes in line.
 const std = @import("std");
 const linux = std.os.linux;
 const host = @import("host.zig");
@@ -19,6 +21,7 @@ const Way = struct {
     held: usize = 0,
     is_at_end: bool = false,
     is_wide: bool = false,
+    is_copied: bool = false,
     /// That has been told on the other side.
     is_over: bool = false,
 };
@@ -42,8 +45,12 @@ const flows_max = 2048;
 pub var pool: pools.Pool(Flow, flows_max) = .{};
 pub var ready: pools.Queue(flows_max) = .{};
 
-const watched = loop.in | loop.out | loop.closed | loop.edge;
+const watched = loop.in | loop.out | loop.closed | loop.urgent | loop.edge;
 const splice_bytes = 1 << 20;
+/// Whoever has so much to say at once has more.
+const much_bytes = 64 << 10;
+/// What an empty pipe takes whole (pipe(7), PIPE_BUF).
+const copy_bytes = 4096;
 const turn_rounds = 16;
 const nonblock = 2; // SPLICE_F_NONBLOCK
 const move_pages = 1; // SPLICE_F_MOVE
@@ -84,6 +91,7 @@ fn reach(flow: *Flow) Reached {
         if (flow.fds[1] >= 0) _ = linux.close(flow.fds[1]);
         flow.fds[1] = inner;
         _ = host.set(inner, linux.IPPROTO.TCP, linux.TCP.NODELAY, 1);
+        _ = host.set(inner, linux.SOL.SOCKET, linux.SO.OOBINLINE, 1);
         const to: Endpoint = .{ .address = door, .port = flow.key.port };
         const begun = host.connect(inner, to);
         // They are neighbours: whoever is there has answered by now.
@@ -136,6 +144,7 @@ pub fn handle(index: u24, generation: u32, events: u32) void {
             return abort(flow);
         }
     }
+    if (events & loop.urgent != 0) flow.ways[index % 2].is_copied = true;
     if (!flow.is_connected) {
         if (index % 2 == 0 or events & loop.out == 0) return;
         flow.is_connected = true;
@@ -172,12 +181,13 @@ fn pump(way: *Way, from: linux.fd_t, to: linux.fd_t) Outcome {
     if (way.pipe[0] < 0 and !openPipe(way)) return .failed;
     for (0..turn_rounds) |_| {
         var is_stuck = true;
-        if (!way.is_at_end) {
-            const n = splice(from, way.pipe[1], splice_bytes);
+        if (!way.is_at_end and !(way.is_copied and way.held > 0)) {
+            const n = if (way.is_copied) copy(from, way.pipe[1]) else splice(from, way.pipe[1], splice_bytes);
             switch (linux.errno(n)) {
                 .SUCCESS => {
                     way.held += n;
-                    way.is_at_end = n == 0;
+                    if (n == 0) judgeEnd(way, from);
+                    if (n >= much_bytes) widen(way);
                     is_stuck = false;
                 },
                 .AGAIN, .INTR => {},
@@ -202,17 +212,31 @@ fn pump(way: *Way, from: linux.fd_t, to: linux.fd_t) Outcome {
         }
         if (is_stuck) return .waits;
     }
-    widen(way);
     return .has_more;
 }
 
-/// Whoever has filled a whole turn has more to say. The kernel refuses when the user has too many large pipes.
+/// Urgent data that nobody has told us of yet looks like the end, too.
+fn judgeEnd(way: *Way, from: linux.fd_t) void {
+    var byte: [1]u8 = undefined;
+    const n = if (way.is_copied) 0 else linux.recvfrom(from, &byte, 1, linux.MSG.PEEK | linux.MSG.DONTWAIT, null, null);
+    way.is_copied = way.is_copied or (linux.errno(n) == .SUCCESS and n > 0);
+    way.is_at_end = linux.errno(n) == .SUCCESS and n == 0;
+}
+
+/// The kernel refuses when the user has too many large pipes.
 fn widen(way: *Way) void {
     if (way.is_wide) return;
     way.is_wide = true;
     const set_pipe_size = 1031; // F_SETPIPE_SZ
     const pipe_bytes = 256 << 10;
     _ = linux.fcntl(way.pipe[0], set_pipe_size, pipe_bytes);
+}
+
+/// The pipe is empty.
+fn copy(from: linux.fd_t, to: linux.fd_t) usize {
+    var bytes: [copy_bytes]u8 = undefined;
+    const n = linux.recvfrom(from, &bytes, bytes.len, linux.MSG.DONTWAIT, null, null);
+    return if (linux.errno(n) == .SUCCESS and n > 0) linux.write(to, &bytes, n) else n;
 }
 
 fn openPipe(way: *Way) bool {

@@ -75,7 +75,10 @@ pub fn take(tap: *const Tap, tap_index: u8, ip: *const packet.Ip) packet.Error!v
             icmp.tell(tap, .no_port, ip.whole);
             _ = sendOut(flow, datagram.data);
         },
-        .MSGSIZE => icmp.tell(tap, .{ .too_big = mtuOf(flow) }, ip.whole),
+        .MSGSIZE => { // of one before, as the way has told; this one may be cut
+            icmp.tell(tap, .{ .too_big = mtuOf(flow) }, ip.whole);
+            _ = sendOut(flow, datagram.data);
+        },
         .HOSTUNREACH => icmp.tell(tap, .no_host, ip.whole),
         .NETUNREACH => icmp.tell(tap, .no_route, ip.whole),
         .ACCES, .PERM => icmp.tell(tap, .forbidden, ip.whole),
@@ -135,16 +138,8 @@ fn sendOut(flow: *const Flow, data: []const u8) linux.E {
     return linux.errno(linux.sendto(flow.fd, data.ptr, data.len, flags, &to.any, to.length()));
 }
 
-/// What the way to the far end takes, as the kernel found out (IP_MTU, IPV6_MTU).
 fn mtuOf(flow: *const Flow) u32 {
-    const is_v4 = flow.key.peer.address.isV4();
-    var value: c_int = 1280;
-    var length: linux.socklen_t = @sizeOf(c_int);
-    const level: i32 = if (is_v4) linux.IPPROTO.IP else linux.IPPROTO.IPV6;
-    const ip_mtu = 14;
-    const ipv6_mtu = 24;
-    _ = linux.getsockopt(flow.fd, level, if (is_v4) ip_mtu else ipv6_mtu, std.mem.asBytes(&value), &length);
-    return @intCast(std.math.clamp(value, 576, 65520));
+    return host.mtuOf(flow.fd, flow.key.peer.address.isV4());
 }
 
 fn open(tap: *const Tap, key: pools.Key, ip: *const packet.Ip) ?*Flow {
@@ -259,6 +254,7 @@ fn hearError(flow: *Flow, e: linux.E) bool {
         .INTR => {},
         .CONNREFUSED => if (flow.is_dns) refused(flow) else icmp.tellFlow(&flow.key, .no_port),
         .HOSTUNREACH => icmp.tellFlow(&flow.key, .no_host),
+        .MSGSIZE => icmp.tellFlow(&flow.key, .{ .too_big = mtuOf(flow) }),
         else => return false,
     }
     return true;

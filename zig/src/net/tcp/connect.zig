@@ -61,11 +61,12 @@ pub fn fail(flow: *Flow, e: linux.E) void {
 /// A client of a published port. `peer` is whom the container is to see.
 pub fn offer(fd: linux.fd_t, key: Key) void {
     const flow = flows.pool.insert(key) orelse {
+        host.resetOnClose(fd); // an end would look as if somebody had been there
         _ = linux.close(fd);
         return;
     };
-    flows.open(flow, fd);
     flow.state = .offered;
+    flows.open(flow, fd);
     flows.sendSyn(flow, false);
     timers.expectSyn(flow);
 }

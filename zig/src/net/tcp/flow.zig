@@ -7,9 +7,15 @@
 //! that does not read closes the far end's window by itself. From the container (from_container.zig): data goes straight
 //! into the socket, what it took is acknowledged, and the window announced is what it has room for.
 //!
+//! Urgent data (RFC 6093) of a container is sent as such. Towards it the urgent byte goes in line, as any other: where its
+//! place is among data that is only peeked at, the kernel does not tell.
+//!
+//! More flows than there is room for: the SYN of one too many is lost, as by a router whose table is full. It comes again,
+//! and finds the place of whoever has ended meanwhile; nobody loses a connection for somebody else's. A client of a
+//! published port is reset.
+//!
 //! What is not here: congestion control (there is nothing between us and the container), selective acknowledgements,
-//! time stamps, out-of-order queues (the container's kernel sends again what we did not take), urgent data as such (it
-//! goes in line).
+//! time stamps, out-of-order queues (the container's kernel sends again what we did not take).
 const std = @import("std");
 const linux = std.os.linux;
 const loop = @import("../loop.zig");
@@ -75,7 +81,9 @@ pub const Flow = struct {
         hasty: bool = false,
         /// The kernel asks whether its far end is still there (SO_KEEPALIVE).
         kept_alive: bool = false,
-        unused: u14 = 0,
+        /// There was urgent data: a look into the queue ends at it, and there may be more behind it.
+        marked: bool = false,
+        unused: u13 = 0,
     } = .{},
     /// The next byte expected of the container; what was acknowledged of it; the end of the window announced.
     seq_from: u32 = 0,
@@ -120,7 +128,7 @@ pub var ready: pools.Queue(flows_max) = .{};
 pub var owing: pools.Queue(flows_max) = .{};
 
 /// What the socket tells: each once, when it becomes so.
-const watched = loop.in | loop.closed | loop.edge;
+const watched = loop.in | loop.closed | loop.urgent | loop.edge;
 
 /// Its events come to us from now on. False: the kernel has no place for that.
 pub fn watch(flow: *Flow, events: u32) bool {
@@ -140,6 +148,8 @@ pub const scale_to = 8;
 pub fn open(flow: *Flow, fd: linux.fd_t) void {
     flow.fd = fd;
     flow.is.peek_counted = host.set(fd, linux.SOL.SOCKET, linux.SO.PEEK_OFF, 0);
+    // Sockets of published ports have it from the one that listens.
+    if (flow.state == .connecting) _ = host.set(fd, linux.SOL.SOCKET, linux.SO.OOBINLINE, 1);
     flow.seq_to = firstNumber(&flow.key);
     flow.seq_taken = flow.seq_to;
     flow.seq_furthest = flow.seq_to;

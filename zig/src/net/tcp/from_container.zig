@@ -106,6 +106,8 @@ pub fn takeOpen(flow: *Flow, segment: *const Segment) void {
     if (segment.data.len > 0 or segment.flags.fin) {
         takeData(flow, segment);
         if (!flow.is_used) return; // the far end has gone
+    } else if (isBefore(segment.seq, flow.seq_from)) {
+        answerNow(flow); // it asks whether we are still there (RFC 9293, section 3.8.4), or for our window
     }
     if (flow.is.fin_from and flow.is.fin_acknowledged) {
         if (flow.acknowledged != flow.seq_from) _ = flows.sendSegment(flow, flow.seq_to, .{}, 0);
@@ -181,7 +183,7 @@ fn takeData(flow: *Flow, segment: *const Segment) void {
     if (early == segment.data.len and early > 0 and !segment.flags.fin) return answerNow(flow);
     flows.owe(flow);
     const data = segment.data[early..];
-    const is_whole = data.len == 0 or write(flow, data);
+    const is_whole = data.len == 0 or writeAll(flow, data, urgentEnd(segment) -| early);
     if (!flow.is_used) return;
     if (!is_whole or !segment.flags.fin) return;
     flow.seq_from +%= 1;
@@ -194,12 +196,26 @@ fn answerNow(flow: *Flow) void {
     _ = flows.sendSegment(flow, flow.seq_to, .{}, 0);
 }
 
-/// True: the socket took all of it.
-fn write(flow: *Flow, data: []const u8) bool {
+/// How much of its data is up to and with the urgent byte. 0: that is not in there. As Linux has it, the pointer points
+/// behind it (RFC 6093, section 3.1).
+fn urgentEnd(segment: *const Segment) usize {
+    return if (segment.flags.urg and segment.urgent <= segment.data.len) segment.urgent else 0;
+}
+
+/// `write`, the last of the first `urgent_end` bytes, unless there are none, as urgent.
+fn writeAll(flow: *Flow, data: []const u8, urgent_end: usize) bool {
     hasten(flow);
+    if (urgent_end == 0) return write(flow, data, 0);
+    const urgent = data[urgent_end - 1 .. urgent_end]; // alone: of more it could take a part, whose last byte were it then
+    return write(flow, data[0 .. urgent_end - 1], 0) and write(flow, urgent, linux.MSG.OOB) and write(flow, data[urgent_end..], 0);
+}
+
+/// True: the socket took all of it.
+fn write(flow: *Flow, data: []const u8, more_flags: u32) bool {
+    const flags = linux.MSG.NOSIGNAL | linux.MSG.DONTWAIT | more_flags;
     var done: usize = 0;
     while (done < data.len) {
-        const n = linux.sendto(flow.fd, data.ptr + done, data.len - done, linux.MSG.NOSIGNAL | linux.MSG.DONTWAIT, null, 0);
+        const n = linux.sendto(flow.fd, data.ptr + done, data.len - done, flags, null, 0);
         switch (linux.errno(n)) {
             .SUCCESS => done += n,
             .INTR => continue,

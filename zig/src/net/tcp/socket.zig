@@ -36,7 +36,8 @@ fn handleOpen(flow: *Flow, events: u32) void {
         if (!flow.is_used) return;
     }
     if (events & loop.out != 0 and flow.is.full) takeRoom(flow);
-    if (events & (loop.in | loop.closed | loop.failed) == 0) return;
+    if (events & loop.urgent != 0) flow.is.marked = true;
+    if (events & (loop.in | loop.closed | loop.failed | loop.urgent) == 0) return;
     flow.is.drained = false;
     to_container.send(flow);
 }

@@ -53,7 +53,7 @@ fn sendOne(flow: *Flow) bool {
         return false;
     }
     advance(flow, @intCast(n));
-    if (n == wanted or flow.is.closing) return true;
+    if (n == wanted or flow.is.closing or flow.is.marked) return true;
     flow.is.drained = true; // what comes now is told
     return false;
 }
