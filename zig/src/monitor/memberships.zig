@@ -12,6 +12,7 @@ const clock = @import("clock.zig");
 const epolls = @import("epoll.zig");
 const inside = @import("inside.zig");
 const record = @import("record.zig");
+const rendezvous = @import("rendezvous.zig");
 const Membership = @import("membership.zig").Membership;
 const linux = sys.linux;
 
@@ -74,6 +75,7 @@ fn join(m: *Membership, entry: *const config.Entry, runtime_dir: []const u8) sys
 
 /// What is told of them comes to `hear` from now on.
 pub fn watch(epoll: epolls.Epoll) void {
+    rendezvous.hurry();
     for (&all, 0..) |*m, index| if (m.connection >= 0) watchOne(epoll, m, index);
     subscribe();
 }

@@ -12,8 +12,16 @@ const directory_flags: linux.O = .{ .PATH = true, .DIRECTORY = true, .CLOEXEC = 
 const backlog = 512;
 const lock_exclusive = 2; // LOCK_EX
 const lock_at_once = 4; // LOCK_NB
-/// A network's process answers at once, or it is stuck.
-pub const patience_s = 5;
+/// A network's process answers at once, or it is stuck. Before the container runs there is time to wait for a machine
+/// that is busy; afterwards all that the container says waits with us.
+const patience_s = 5;
+const patience_running_s = 2;
+var answer_s: i64 = patience_s;
+
+/// The container runs.
+pub fn hurry() void {
+    answer_s = patience_running_s;
+}
 
 /// A connection to the process of the network whose socket is at `path`.
 pub fn connect(path: [:0]const u8) sys.Error!linux.fd_t {
@@ -73,7 +81,7 @@ fn tryConnect(directory: linux.fd_t) sys.Error!?linux.fd_t {
     const kind = linux.SOCK.SEQPACKET | linux.SOCK.CLOEXEC;
     const fd = try sys.checkFd("socket", socket_name, linux.socket(linux.AF.UNIX, kind, 0));
     errdefer _ = linux.close(fd);
-    const patience: linux.timeval = .{ .sec = patience_s, .usec = 0 };
+    const patience: linux.timeval = .{ .sec = answer_s, .usec = 0 };
     const bytes = std.mem.asBytes(&patience);
     _ = linux.setsockopt(fd, linux.SOL.SOCKET, linux.SO.RCVTIMEO, bytes, bytes.len);
     _ = linux.setsockopt(fd, linux.SOL.SOCKET, linux.SO.SNDTIMEO, bytes, bytes.len);

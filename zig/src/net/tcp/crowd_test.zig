@@ -161,3 +161,46 @@ test "a crowd of flows comes and goes, and nothing of it stays" {
     try std.testing.expectEqual(flows_before, flows.pool.count);
     try std.testing.expectEqual(before, descriptors());
 }
+
+test "one flow too many: its SYN is lost, and finds a place when it comes again" {
+    var random_state: std.Random.DefaultPrng = .init(1);
+    var crowd: Crowd = try .make(random_state.random());
+    defer crowd.close();
+    const nowhere: addresses.Endpoint = .{ .address = .ofV4(.{ 198, 51, 100, 1 }), .port = 80 };
+    var made: std.ArrayList(*flows.Flow) = .empty;
+    defer made.deinit(std.testing.allocator);
+    defer for (made.items) |flow| flows.pool.remove(flow);
+    for (1..flows.flows_max + 1) |port| {
+        const key: @import("../pool.zig").Key = .{ .peer = nowhere, .port = @intCast(port), .protocol = packet.protocol.tcp };
+        try made.append(std.testing.allocator, flows.pool.insert(key) orelse break);
+    }
+    try std.testing.expectEqual(flows.flows_max, flows.pool.count);
+    var syn: [40]u8 = @splat(0);
+    frame.writeV4(syn[0..20], taps.all[0].address4.?.address, crowd.server.address, packet.protocol.tcp, 20);
+    frame.write16(&syn, 20, first_port);
+    frame.write16(&syn, 22, crowd.server.port);
+    syn[32] = 5 << 4;
+    syn[33] = @bitCast(packet.Flags{ .syn = true });
+    const ip = try packet.parseIp(&syn);
+    try from_container.take(&taps.all[0], 0, &ip);
+    var bytes: [256]u8 = undefined;
+    try std.testing.expectEqual(linux.E.AGAIN, linux.errno(linux.read(crowd.frames, &bytes, bytes.len)));
+    flows.pool.remove(made.pop().?);
+    try from_container.take(&taps.all[0], 0, &ip);
+    const n = linux.read(crowd.frames, &bytes, bytes.len);
+    try std.testing.expectEqual(linux.E.SUCCESS, linux.errno(n));
+    const frame_ip = try packet.parseIp((try packet.Ethernet.parse(bytes[@sizeOf(frame.Offload)..n])).payload);
+    const answer = try packet.Segment.parse(frame_ip.payload);
+    try std.testing.expect(answer.flags.syn and answer.flags.ack);
+    // A kernel that asks whether we are still there: nothing, from before what was acknowledged.
+    const flow = flows.pool.find(&.{ .peer = crowd.server, .port = first_port, .protocol = packet.protocol.tcp }).?;
+    syn[33] = @bitCast(packet.Flags{ .ack = true });
+    for ([_]u32{ 1, 0 }) |seq| {
+        std.mem.writeInt(u32, syn[24..28], seq, .big);
+        std.mem.writeInt(u32, syn[28..32], flow.seq_to, .big);
+        try from_container.take(&taps.all[0], 0, &ip);
+        const rc = linux.read(crowd.frames, &bytes, bytes.len);
+        try std.testing.expectEqual(if (seq == 0) linux.E.SUCCESS else .AGAIN, linux.errno(rc));
+    }
+    flows.close(flow);
+}
