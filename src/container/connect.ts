@@ -9,9 +9,11 @@ import { chooseMember, getNetwork, recordNetworkEvent } from "../network/records
 import {
   type CreateOptions,
   formatNetworkMode,
+  isPrivate,
   missingNetwork,
   type NetworkUse,
   networkUses,
+  privateNetwork,
 } from "../spec/index.ts";
 import { runtimeDirectory, updateOptions } from "../store/containers.ts";
 import { transact } from "../store/database.ts";
@@ -44,7 +46,10 @@ export async function connectContainer(
     const known = listMemberships(context.database, container.id);
     if (known.some(({ networkId }) => networkId === network.id)) return false;
     requireRoom(known.length + 1);
-    const interfaces = known.map((one) => one.interface);
+    const own = isPrivate((current.options as CreateOptions).network) // create recorded it
+      ? [privateNetwork.interface]
+      : [];
+    const interfaces = [...own, ...known.map((one) => one.interface)];
     const about = { containerId: container.id, interfaces };
     insertMember(context.database, chooseMember(context.database, network, use, about));
     recordUses(context, current, (uses) => [...uses, { ...use, name: network.name }]);
@@ -91,17 +96,19 @@ export async function disconnectContainer(
   recordNetworkEvent(context, "disconnect", network, container.id);
 }
 
-/** Only what is on networks that were created can come to another one. */
+/** What has a network of its own, or is on networks that were created. */
 function requireKind({ host }: ContainerContext, { name, options }: Container): void {
   const asked = options as CreateOptions; // create recorded it
-  if (networkUses(asked.network) === null) {
+  if (networkUses(asked.network) === null && !isPrivate(asked.network)) {
     throw new TspodError(
       "network.unavailable",
       `Cannot connect "${name}": it has no place for networks (--network=${formatNetworkMode(asked.network)})`,
-      { next: "create it on one that was made with tspod network create: --network NAME" },
+      {
+        next: "create it with a private network (the default), or on one that was created: --network NAME",
+      },
     );
   }
-  const lack = missingNetwork(asked, host);
+  const lack = missingNetwork(host);
   if (lack === null) return;
   const why = `Cannot connect "${name}": ${lack.why}`;
   throw new TspodError("network.unavailable", why, { next: lack.next });
@@ -129,7 +136,12 @@ function recordUses(
   change: (uses: NetworkUse[]) => NetworkUse[],
 ): void {
   const options = container.options as CreateOptions; // create recorded it
-  const network = { networks: change(networkUses(options.network) ?? []) };
+  const networks = change(networkUses(options.network) ?? []);
+  const network = !isPrivate(options.network)
+    ? { networks }
+    : networks.length === 0
+      ? "private"
+      : { networks, isPrivateToo: true as const };
   updateOptions(context.database, container.id, { ...options, network });
   refreshNetworks(context, getContainer(context, container.id));
 }

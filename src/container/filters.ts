@@ -10,7 +10,7 @@ import {
   wordFilter,
 } from "../lib/filters.ts";
 import { parseInstant } from "../lib/instant.ts";
-import { type CreateOptions, formatNetworkMode, networkUses } from "../spec/index.ts";
+import { type CreateOptions, formatNetworkMode, isPrivate, networkUses } from "../spec/index.ts";
 import { findNetworkRecords } from "../store/networks.ts";
 import { type Container, getContainer, type Store } from "./find.ts";
 import { exposedOf, portsOf } from "./asked.ts";
@@ -160,15 +160,14 @@ function number(name: string, of: (container: Container) => number | null): Key 
 function byNetwork({ database }: Store): Key {
   return {
     parse: (wanted) => {
-      const isPrivate = ["bridge", "default", "podman"].includes(wanted);
-      const mode = isPrivate ? "private" : wanted;
+      const isOwn = ["bridge", "default", "podman"].includes(wanted);
+      const mode = isOwn ? "private" : wanted;
       const [found] = findNetworkRecords(database, wanted);
       return (container) => {
         const { network } = optionsOf(container);
         const uses = networkUses(network);
-        return uses === null
-          ? formatNetworkMode(network) === mode
-          : uses.some(({ name }) => name === (found?.name ?? wanted));
+        const isMode = (uses === null || isPrivate(network)) && formatNetworkMode(network) === mode;
+        return isMode || uses?.some(({ name }) => name === (found?.name ?? wanted)) === true;
       };
     },
   };

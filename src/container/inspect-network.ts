@@ -5,6 +5,7 @@ import {
   type CreateOptions,
   formatNetworkMode,
   type HelperSettings,
+  isPrivate,
   namespacePath,
   type NetworkUse,
   networkUses,
@@ -33,9 +34,9 @@ export function inspectNetwork(container: Container, { network, networks }: Help
     SandboxKey: isRunning ? namespacePath(state.pid, "network") : "",
     Ports: portMap(portsOf(container), exposedOf(container)),
     ...addresses,
-    Networks:
-      uses !== null
-        ? onNetworks(container.id, uses, networks ?? [], { isRunning })
+    Networks: {
+      ...(uses !== null && !isPrivate(options.network)
+        ? {}
         : {
             [name]: {
               ...addresses,
@@ -44,7 +45,9 @@ export function inspectNetwork(container: Container, { network, networks }: Help
               Aliases: networkingOf(container).aliases,
               DNSNames: null,
             },
-          },
+          }),
+      ...onNetworks(container.id, uses ?? [], networks ?? [], { isRunning }),
+    },
   };
 }
 
@@ -110,7 +113,10 @@ export function inspectNetworkHost(container: Container, helper: HelperSettings)
   const resolver = details?.resolver;
   const dns = typeof resolver === "object" ? resolver : { servers: [], searches: [], options: [] };
   return {
-    NetworkMode: uses === null ? formatNetworkMode(network) : (uses[0]?.name ?? "bridge"),
+    NetworkMode:
+      uses === null || isPrivate(network)
+        ? formatNetworkMode(network)
+        : (uses[0]?.name ?? "bridge"),
     PortBindings: portMap(portsOf(container)),
     PublishAllPorts: publishesAll,
     Dns: dns.servers,

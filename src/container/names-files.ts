@@ -12,7 +12,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import type { NetworkEntry } from "../helper/index.ts";
+import type { NetworkConfig, NetworkEntry } from "../helper/index.ts";
 import type { RuntimeSpec } from "../oci/runtime-spec.ts";
 import { networkHosts } from "../spec/index.ts";
 import { containerDirectory } from "../store/containers.ts";
@@ -25,6 +25,8 @@ const fileBytesMax = 1024 * 1024;
 interface Named {
   name: string;
   entries: readonly NetworkEntry[];
+  /** A network that nobody else is on, which it has besides. */
+  own: NetworkConfig | null;
 }
 
 /** `before` and `after`: what its networks were and are. */
@@ -36,14 +38,22 @@ export function rewriteNames(
 ): void {
   const directory = containerDirectory(context.paths, id);
   const hostname = hostnameOf(context, id, directory);
-  const linesOf = ({ name, entries }: Named): string[] => {
+  const linesOf = ({ name, entries, own: alone }: Named): string[] => {
+    // who it is on a network of its own, and where the host is, stays as it is
+    if (alone !== null && entries.length === 0) return [];
     const { own, outside } = networkHosts(entries, { hostname, name });
-    return [...own, ...outside];
+    return alone === null ? [...own, ...outside] : own;
   };
   replaceLines(join(directory, "hosts"), linesOf(before), linesOf(after));
-  const server = ({ entries }: Named): string[] =>
-    entries.slice(0, 1).map(({ dns4 }) => `nameserver ${dns4}`);
+  const server = ({ entries, own }: Named): string[] =>
+    serverOf(entries, own).map((address) => `nameserver ${address}`);
   replaceLines(join(directory, "resolv.conf"), server(before), server(after));
+}
+
+/** Only what leads out may be asked for all names. */
+function serverOf(entries: readonly NetworkEntry[], own: NetworkConfig | null): string[] {
+  const [first] = own === null ? entries : entries.filter(({ internal }) => !internal);
+  return [first ?? own ?? []].flat().map(({ dns4 }) => dns4);
 }
 
 /** The one that its files were made with: of the file that says so, if it has one. */

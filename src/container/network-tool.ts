@@ -25,13 +25,6 @@ export function settleTool(
       },
     );
   }
-  if (options.runtime !== null) {
-    throw new TspodError(
-      "network.unavailable",
-      `Cannot use --network=${tool} with --runtime: we make no network in a container that ${options.runtime.name} makes`,
-      { next: "leave one of them away" },
-    );
-  }
   if (!host.network().hasTun) {
     throw new TspodError(
       "network.unavailable",

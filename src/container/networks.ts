@@ -169,8 +169,9 @@ export function refreshNetworks(
   );
   const networks = entriesOf(context, record, without);
   if (helper.name === name && Bun.deepEquals(before, networks)) return;
-  const old = { name: helper.name, entries: before ?? [] };
-  rewriteNames(context, id, old, { name, entries: networks ?? [] });
+  const own = helper.network ?? null;
+  const old = { name: helper.name, entries: before ?? [], own };
+  rewriteNames(context, id, old, { name, entries: networks ?? [], own });
   const next = { ...helper, name, ...(networks === undefined ? {} : { networks }) };
   writeContainerFile(context, id, "helper.json", JSON.stringify(next));
 }

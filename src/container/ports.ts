@@ -169,7 +169,7 @@ function record(context: ContainerContext, container: Container, ports: Publishe
     const networking = { ...noNetworkOptions, ...options.networking, ports };
     updateOptions(context.database, container.id, { ...options, networking });
     const helper = readHelper(context, container);
-    if (helper.networks !== undefined) {
+    if (helper.networks !== undefined && helper.network === undefined) {
       refreshNetworks(context, getContainer(context, container.id));
       return;
     }

@@ -62,6 +62,7 @@ export {
   joinedContainer,
   namespaceList,
   namespacePath,
+  isPrivate,
   networkUses,
 } from "./namespaces.ts";
 export { networkFiles } from "./files.ts";

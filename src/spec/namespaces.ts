@@ -33,8 +33,16 @@ export function networkUses(network: NetworkMode): NetworkUse[] | null {
   return typeof network === "object" && "networks" in network ? network.networks : null;
 }
 
+/** Whether the way out is a network that nobody else is on. */
+export function isPrivate(network: NetworkMode): boolean {
+  const isToo =
+    typeof network === "object" && "networks" in network && network.isPrivateToo === true;
+  return network === "private" || isToo;
+}
+
 /** As --network says it. */
 export function formatNetworkMode(network: NetworkMode): string {
+  if (isPrivate(network)) return "private";
   if (typeof network === "string") return network;
   if ("container" in network) return `container:${network.container}`;
   if ("path" in network) return `ns:${network.path}`;

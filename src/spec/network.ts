@@ -5,7 +5,7 @@
 import { TspodError } from "../errors.ts";
 import type { EgressConfig, NetworkConfig } from "../helper/contract.ts";
 import { defaultDetails, noNetworkOptions } from "./defaults.ts";
-import { networkUses } from "./namespaces.ts";
+import { isPrivate, networkUses } from "./namespaces.ts";
 import type { CreateOptions, EgressOptions, EgressRule } from "./options.ts";
 import type { SpecHost, SpecPlace } from "./place.ts";
 
@@ -22,7 +22,7 @@ export const hostNames = ["host.containers.internal", "host.docker.internal"];
 
 /** Whether the outside is reached through our network process. */
 export function hasPrivateNetwork(options: Asked, host: Host): boolean {
-  return options.network === "private" && missingNetwork(options, host) === null;
+  return isPrivate(options.network) && missingNetwork(host) === null;
 }
 
 type Asked = Pick<CreateOptions, "network" | "runtime">;
@@ -30,21 +30,14 @@ type Host = Pick<SpecHost, "network">;
 
 /** Where a container gets less than it would elsewhere: a sentence, to be said once. Null: it gets all. */
 export function loopbackWarning(options: Asked, host: Host): string | null {
-  const isOurs = options.network === "private" || networkUses(options.network) !== null;
-  const lack = isOurs ? missingNetwork(options, host) : null;
+  const isOurs = isPrivate(options.network) || networkUses(options.network) !== null;
+  const lack = isOurs ? missingNetwork(host) : null;
   if (lack === null) return null;
   return `There is no network but loopback: ${lack.why}; to fix it: ${lack.next}`;
 }
 
 /** What is in the way of a network of our making. Null: nothing. */
-export function missingNetwork(
-  { runtime }: Pick<CreateOptions, "runtime">,
-  host: Host,
-): { why: string; next: string } | null {
-  if (runtime !== null) {
-    const why = `in a container that ${runtime.name} makes we make no network`;
-    return { why, next: "leave --runtime away, or use --network=host" };
-  }
+export function missingNetwork(host: Host): { why: string; next: string } | null {
   if (host.network().hasTun) return null;
   return {
     why: "this host gives no access to /dev/net/tun",
@@ -59,9 +52,9 @@ export function networkConfig(
   place: SpecPlace,
 ): NetworkConfig | undefined {
   const asked = options.networking ?? noNetworkOptions;
-  const isShared = networkUses(options.network) !== null;
-  if (options.network !== "private" && !isShared) return undefined;
-  const lack = missingNetwork(options, host);
+  const isShared = networkUses(options.network) !== null && !isPrivate(options.network);
+  if (!isPrivate(options.network) && !isShared) return undefined;
+  const lack = missingNetwork(host);
   if (lack !== null) {
     if (asked.ports.length === 0 && asked.egress === null) return undefined;
     const what = asked.ports.length > 0 ? "publish ports" : "hold to --egress";

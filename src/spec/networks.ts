@@ -1,7 +1,7 @@
 /** What a container's monitor is told of the networks that somebody has created and it is on, and its lines of /etc/hosts. Pure. */
 import type { NetworkEntry } from "../helper/contract.ts";
 import { defaultDetails, noNetworkOptions } from "./defaults.ts";
-import { networkUses } from "./namespaces.ts";
+import { isPrivate, networkUses } from "./namespaces.ts";
 import { egressConfig, hostNames, missingNetwork, privateNetwork } from "./network.ts";
 import type { CreateOptions } from "./options.ts";
 import type { SpecHost, SpecPlace } from "./place.ts";
@@ -42,7 +42,7 @@ export function networkEntries(
   host: Pick<SpecHost, "network">,
   place: Place,
 ): NetworkEntry[] | undefined {
-  if (networkUses(options.network) === null || missingNetwork(options, host) !== null) {
+  if (networkUses(options.network) === null || missingNetwork(host) !== null) {
     return undefined;
   }
   const { networks = [] } = place;
@@ -62,6 +62,7 @@ function entryOf(
   isFirst: boolean,
 ): NetworkEntry {
   const asked = options.networking ?? noNetworkOptions;
+  const isWayOut = isFirst && !network.isInternal && !isPrivate(options.network);
   const { resolver } = options.details ?? defaultDetails;
   const servers = resolver === "image" ? [] : resolver.servers;
   const { hasIpv6 } = host.network();
@@ -81,14 +82,14 @@ function entryOf(
     gateway6,
     dns6: gateway6,
     internal: network.isInternal,
-    isDefaultRoute: isFirst && isOpen && network.hasDefaultRoute,
+    isDefaultRoute: isWayOut && network.hasDefaultRoute,
     member: place.id,
     names: network.hasNames ? namesOf(options, place, network) : [],
     hostLoopback: isOpen && asked.reachesHostLoopback,
     resolv: "/etc/resolv.conf",
     servers: servers.length > 0 ? servers : [...network.servers],
     hosts: isOpen ? hostNames.map((name) => ({ name, address: network.gateway4 })) : [],
-    ports: isFirst && isOpen ? asked.ports.map(({ choices: _, ...port }) => port) : [],
+    ports: isWayOut ? asked.ports.map(({ choices: _, ...port }) => port) : [],
     egress: isOpen ? egressConfig(asked.egress, place, network.gateway4) : null,
   };
 }

@@ -14,8 +14,11 @@ export type NetworkMode =
   | { path: string }
   /** A program of the host's makes the connection. */
   | { tool: NetworkTool; options: string[] }
-  /** Those that somebody has created, in the order of its interfaces. None: all have been left. */
-  | { networks: NetworkUse[] };
+  /**
+   * Those that somebody has created, in the order of its interfaces. None: all have been left. `isPrivateToo`: it has come to
+   * them with a private network, which is still its way out.
+   */
+  | { networks: NetworkUse[]; isPrivateToo?: true };
 
 /** How a container is on a network. Null: as is found. */
 export interface NetworkUse {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type Box, runBox } from "../support/boxes.ts";
 import { processesOf } from "../support/leaks.ts";
 import { reboot } from "../support/reboot.ts";
-import { registryPrograms, testWith, tunDevice } from "../support/requirements.ts";
+import { program, registryPrograms, testWith, tunDevice } from "../support/requirements.ts";
 import { sharedWorld } from "../support/shared-world.ts";
 import { until } from "../support/wait.ts";
 
@@ -85,6 +85,38 @@ describe("on one network", () => {
   });
 });
 
+describe.each(["crun", "runc"])("of --runtime %s", (runtime) => {
+  const foreign = testWith(...registryPrograms, tunDevice, program(runtime));
+  const flag = `--runtime=${runtime}`;
+
+  foreign("has a private network, and its ports", async () => {
+    await using box = await server("alone", flag, "-p", "127.42.3.5::80");
+    const address = await ok("port", box.id, "80");
+    expect(await get(address)).toBe("this is alone\n");
+    const look =
+      "ip -4 -o addr show eth0; ls /sys/class/net; cat /proc/sys/net/ipv4/ping_group_range";
+    const said = await ok("exec", box.id, "sh", "-c", look);
+    expect(said).toContain("10.0.2.100/24");
+    expect(said).toContain("eth0\nlo\n");
+    expect(said).toMatch(/^0\s+\d{5,}$/m);
+    await ok("restart", "-t0", "alone");
+    expect(await get(address)).toBe("this is alone\n");
+    await ok("rm", "-f", "-t0", "alone");
+    expect(await fetch(`http://${address}/`).catch(() => null)).toBeNull();
+  });
+
+  foreign("is on a network with others, comes to another one and leaves it", async () => {
+    await using _networks = await makeNetworks("east", "west");
+    await using box = await server("guest", flag, "--network=east:alias=visitor");
+    await using _boss = await server("boss", "--network=west");
+    expect(await ask(["east"], "visitor")).toBe("visitor: this is guest");
+    await ok("network", "connect", "west", "guest");
+    expect(await askFrom(box.id, "boss")).toBe("boss: this is boss");
+    await ok("network", "disconnect", "west", "guest");
+    expect(await askFrom(box.id, "boss")).toBe("boss: no such name");
+  });
+});
+
 describe("while it runs", () => {
   test("a container comes to a network, is called otherwise, and leaves", async () => {
     await using _networks = await makeNetworks("home", "work");
@@ -102,6 +134,32 @@ describe("while it runs", () => {
     expect(await ok("exec", box.id, "ip", "addr")).not.toContain("eth1");
     await ok("restart", "-t0", "she");
     expect(await ask(["home"], "she")).toBe("she: this is it");
+  });
+
+  test("a container with a private network comes to others, and keeps its way out and its ports", async () => {
+    await using _networks = await makeNetworks("home");
+    await using _boss = await server("boss", "--network=home");
+    await using box = await server("it", "-p", "127.42.3.4::80");
+    const address = await ok("port", box.id, "80");
+    await ok("network", "connect", "--alias=clerk", "home", "it");
+    const route = async () => (await ok("exec", box.id, "ip", "route")).match(/default.*/)?.[0];
+    const modes =
+      "{{.HostConfig.NetworkMode}} {{range $k, $v := .NetworkSettings.Networks}}{{$k}} {{end}}";
+    const holds = async () => {
+      expect(await askFrom(box.id, "boss")).toBe("boss: this is boss");
+      expect(await ask(["home"], "it", "clerk")).toBe("it: this is it\nclerk: this is it");
+      expect(await route()).toContain("10.0.2.2 dev eth0");
+      expect(await get(address)).toBe("this is it\n");
+      expect((await ok("inspect", "-f", modes, "it")).trim()).toBe("private home private");
+    };
+    await holds();
+    await ok("restart", "-t0", "it");
+    await holds();
+    await ok("network", "disconnect", "home", "it");
+    expect(await askFrom(box.id, "boss")).toBe("boss: no such name");
+    expect(await ok("exec", box.id, "cat", "/etc/resolv.conf")).toContain("nameserver 10.0.2.3");
+    expect(await get(address)).toBe("this is it\n");
+    expect((await ok("inspect", "-f", modes, "it")).trim()).toBe("private private");
   });
 
   test("the way out and the ports go to the next network when the first is left", async () => {

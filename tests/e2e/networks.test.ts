@@ -218,8 +218,8 @@ describe("a container on networks", () => {
     expect(lines(await ok(...events, "-f", "network=home"))).toEqual(["create", "disconnect"]);
     await ok("network", "connect", "home", "he");
     expect(entries()).toMatchObject([{ network: "home", interface: "eth0" }]);
-    await using other = await createBox(shared.world, "tiny", "true");
-    expect(await refused("network", "connect", "home", other.id)).toContain("--network=private");
+    await using other = await createBox(shared.world, "--network=none", "tiny", "true");
+    expect(await refused("network", "connect", "home", other.id)).toContain("--network=none");
   });
 
   test("is prepared as the store says: system check sees to it", async () => {

@@ -119,10 +119,16 @@ describe("of several networks", () => {
   });
 });
 
+test("beside a private network none is the way out, nor has the ports", () => {
+  const network = { networks: [], isPrivateToo: true as const };
+  expect(entries([placed("net")], { network })).toMatchObject([
+    { network: "net", isDefaultRoute: false, ports: [] },
+  ]);
+});
+
 test("nothing is made where no network can be, and on none it is an empty list", () => {
   expect(entries([placed("net")], {}, false)).toBeUndefined();
   expect(entries([placed("net")], { network: "private" })).toBeUndefined();
-  expect(entries([placed("net")], { runtime: { name: "crun", path: "/x" } })).toBeUndefined();
   expect(entries([])).toEqual([]);
 });
 

@@ -162,7 +162,6 @@ fn networksOf(
     spaces: *const namespaces.Plan,
 ) sys.Error!child.Networks {
     if (!spaces.makes(linux.CLONE.NEWNET)) return sys.fail("network", "the network namespace is not the container's own");
-    if (helper.network != null) return sys.fail("network", "it is private, and shared with others: it can be one of the two");
     if (entries.len > networks.entries_max) {
         return sys.failFormat("network", "a container can be on {d} networks, not {d}", .{ networks.entries_max, entries.len });
     }

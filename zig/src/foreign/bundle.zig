@@ -22,6 +22,8 @@ pub const Changes = struct {
     init: ?[]const u8 = null,
     substitutes: []const Substitute = &.{},
     moved: []const Moved = &.{},
+    /// The network is there, with what is in it and its sysctls: it is the one that the runtime is called in.
+    has_network: bool = false,
 };
 
 /// Mounts of this type become binds of what the host has; null: they are left out.
@@ -34,7 +36,7 @@ const init_path = "/dev/tspod-init";
 
 pub fn adapt(arena: Allocator, config: *Value, changes: Changes) Error!void {
     const spec = try objectOf(config, "config.json");
-    if (spec.getPtr("linux")) |linux| try forgetWhatIsDone(try objectOf(linux, "linux"));
+    if (spec.getPtr("linux")) |linux| try forgetWhatIsDone(try objectOf(linux, "linux"), changes.has_network);
     const process = spec.getPtr("process") orelse return sys.fail("prepare", "config.json has no process");
     try adaptProcess(arena, process, changes);
     const mounts = try spec.getOrPutValue(arena, "mounts", .{ .array = .init(arena) });
@@ -71,15 +73,28 @@ fn replace(arena: Allocator, mounts: *std.json.Array, substitute: Substitute) Er
 }
 
 /// Its user namespace exists, those that it joins are joined, and there is a group with its limits.
-fn forgetWhatIsDone(linux: *std.json.ObjectMap) Error!void {
+fn forgetWhatIsDone(linux: *std.json.ObjectMap, has_network: bool) Error!void {
     for ([_][]const u8{ "uidMappings", "gidMappings", "resources", "cgroupsPath" }) |name| _ = linux.orderedRemove(name);
+    if (has_network) try forgetNetworkSysctls(linux);
     const namespaces = try arrayOf(linux.getPtr("namespaces") orelse return, "namespaces");
     var i: usize = 0;
     while (i < namespaces.items.len) {
         const kind = (try objectOf(&namespaces.items[i], "namespaces")).get("type") orelse Value.null;
         const is_user = kind == .string and std.mem.eql(u8, kind.string, "user");
+        const is_network = has_network and kind == .string and std.mem.eql(u8, kind.string, "network");
         const is_joined = (namespaces.items[i].object.get("path") orelse Value.null) == .string;
-        if (is_user or is_joined) _ = namespaces.orderedRemove(i) else i += 1;
+        if (is_user or is_network or is_joined) _ = namespaces.orderedRemove(i) else i += 1;
+    }
+}
+
+/// Runtimes set them in networks of their own only.
+fn forgetNetworkSysctls(linux: *std.json.ObjectMap) Error!void {
+    const sysctls = try objectOf(linux.getPtr("sysctl") orelse return, "linux.sysctl");
+    var i: usize = 0;
+    while (i < sysctls.count()) {
+        const name = sysctls.keys()[i];
+        const is_network = std.mem.startsWith(u8, name, "net.") or std.mem.startsWith(u8, name, "net/");
+        if (is_network) sysctls.orderedRemoveAt(i) else i += 1;
     }
 }
 
@@ -184,6 +199,19 @@ test "adapt() takes out what is done and keeps what it does not know" {
             "\"linux\":{\"x\":true,\"namespaces\":[{\"type\":\"pid\"}]}}",
         text,
     );
+}
+
+test "adapt() leaves a network that is there out, and its sysctls" {
+    var arena_state: std.heap.ArenaAllocator = .init(std.testing.allocator);
+    defer arena_state.deinit();
+    const arena = arena_state.allocator();
+    var config = try parseForTest(arena,
+        \\{"process":{},"linux":{"sysctl":{"net.ipv4.x":"1","kernel.msgmax":"2","net/y":"3"},
+        \\ "namespaces":[{"type":"network"},{"type":"pid"}]}}
+    );
+    try adapt(arena, &config, .{ .person = null, .has_network = true });
+    const text = try std.json.Stringify.valueAlloc(arena, config.object.get("linux").?, .{});
+    try std.testing.expectEqualStrings("{\"sysctl\":{\"kernel.msgmax\":\"2\"},\"namespaces\":[{\"type\":\"pid\"}]}", text);
 }
 
 test "adapt() refuses what is no config.json with a sentence" {

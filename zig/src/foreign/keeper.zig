@@ -25,6 +25,7 @@ const execution = @import("execution.zig");
 const people = @import("person.zig");
 const inits = @import("init.zig");
 const contract = @import("../contract.zig");
+const procfs = @import("../procfs.zig");
 const path = @import("../rootfs/path.zig");
 const linux = sys.linux;
 
@@ -66,12 +67,14 @@ const Keeper = struct {
         try dieWithMonitor(own);
         try worlds.separate(own);
         report.awaitGo(keeper.channel);
+        child.awaitTool(own, keeper.channel);
         if (own.maps) |maps| try userns.becomeRoot(maps.maps);
         if (own.namespaces.joins(.user)) namespaces.becomeRoot();
         try dieWithMonitor(own); // a change of ids clears it
         _ = linux.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), @intFromBool(mayBeLookedInto(own)), 0, 0, 0);
         const plan = keeper.plan;
         const world = try worlds.build(plan.arena.allocator(), own, plan.place, keeper.channel);
+        if (child.makesNetwork(own)) try keeper.makeNetwork(own);
         const files: commands.Files = .of_container;
         try keeper.writeBundle(container, &files, &world);
         const call = try keeper.callOf(&files);
@@ -84,6 +87,14 @@ const Keeper = struct {
         before.awaitExecution();
         report.send(keeper.channel, .executing, "");
         keeper.watch(program);
+    }
+
+    /// The container's is the keeper's own: what it is called in is what a runtime leaves as it is.
+    fn makeNetwork(keeper: *const Keeper, own: *const child.Plan) sys.Error!void {
+        try child.raiseLoopback();
+        try child.makeTaps(own, keeper.channel);
+        for (own.sysctls) |sysctl| if (sysctl.kind == .network) try procfs.write("sysctl", sysctl.path, sysctl.value);
+        if (child.hasTaps(own)) report.awaitGo(keeper.channel);
     }
 
     /// As process 1 it takes everything along; otherwise it has the program to kill.
@@ -129,6 +140,7 @@ const Keeper = struct {
             .init = if (own.init) try inits.fileOf(arena, own, plan.place, &plan.runtime) else null,
             .moved = world.moved,
             .substitutes = try worlds.substitutes(arena, own),
+            .has_network = child.makesNetwork(own),
         });
         try writeJson(arena, files.config, &config);
     }

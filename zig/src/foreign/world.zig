@@ -21,7 +21,8 @@ pub fn separate(own: *const child.Plan) sys.Error!void {
             "and --userns=keep-id have them");
     }
     const own_group: usize = own.namespaces.new & linux.CLONE.NEWCGROUP;
-    _ = try sys.check("unshare", "new namespaces", linux.unshare(linux.CLONE.NEWNS | own_group));
+    const network: usize = if (child.makesNetwork(own)) linux.CLONE.NEWNET else 0;
+    _ = try sys.check("unshare", "new namespaces", linux.unshare(linux.CLONE.NEWNS | own_group | network));
     try rootfs.separate(&own.root);
 }
 

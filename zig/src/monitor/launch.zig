@@ -87,6 +87,15 @@ pub const Target = union(enum) {
         };
     }
 
+    /// Of a container that is made.
+    fn own(target: Target) *child.Plan {
+        return switch (target) {
+            .container => |plan| plan,
+            .foreign => |plan| plan.work.container.own,
+            .joined => unreachable, // a further process makes no network
+        };
+    }
+
     fn rootfs(target: Target) ?*const contract.Rootfs {
         return switch (target) {
             .container => |plan| &plan.root.rootfs,
@@ -390,19 +399,21 @@ pub const Launch = struct {
         return launch.finish(target);
     }
 
+    /// The outer end of the next interface: of the private network first, then of each that others may be on.
     fn startNetwork(launch: *Launch, target: Target, tap: linux.fd_t) sys.Error!void {
-        const plan = target.container;
-        if (plan.networks) |*several| {
-            if (!try memberships.begin(several.entries, several.runtime_dir, tap)) return;
-        } else {
-            const network = &plan.network.?;
+        const plan = target.own();
+        const count = if (plan.networks) |*several| several.entries.len else 0;
+        if (plan.network) |*network| if (launch.network.tap < 0) {
             try launch.network.start(network.asked, network.directory, tap);
-        }
-        report.send(launch.channel, .go, "");
+            if (count > 0) return;
+            return report.send(launch.channel, .go, "");
+        };
+        const several = &plan.networks.?;
+        if (try memberships.begin(several.entries, several.runtime_dir, tap)) report.send(launch.channel, .go, "");
     }
 
     fn startTool(launch: *Launch, target: Target) sys.Error!void {
-        try launch.network.startTool(target.container.network_tool.?, launch.pid);
+        try launch.network.startTool(target.own().network_tool.?, launch.pid);
         report.send(launch.channel, .go, "");
     }
 
@@ -451,6 +462,7 @@ pub const Launch = struct {
             .terminal = terminal,
             .cgroup = if (launch.birth) |birth| birth.group else .{},
             .space = launch.space,
+            .network = launch.network,
             .keeper = .{ .pid = launch.pid, .pidfd = launch.pidfd, .channel = launch.channel },
         };
     }

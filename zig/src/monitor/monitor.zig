@@ -787,8 +787,6 @@ pub const Monitor = struct {
 
     fn changeNetworks(m: *Monitor, index: usize, request: *const control.Request) void {
         if (m.phase != .running) return control.refuse(m.epoll, index, .SRCH);
-        // Another runtime's container has a network that is none of ours.
-        if (m.keeper != null) return control.refuse(m.epoll, index, .OPNOTSUPP);
         const change = if (request.op == .connect) &memberships.connect else &memberships.disconnect;
         change(m.epoll, m.config.container_dir.get(), request.network, m.pidfd) catch {
             if (request.op == .disconnect) _ = m.timers.set(m.epoll, .networks, 0); // what is there is to be whole again

@@ -9,7 +9,9 @@ const dns = @import("dns/dns.zig");
 const loop = @import("loop.zig");
 const packet = @import("packet.zig");
 const states = @import("states.zig");
+const taps = @import("taps.zig");
 const texts = @import("texts.zig");
+const Tap = @import("tap.zig").Tap;
 const linux = std.os.linux;
 const Address = addresses.Address;
 const Endpoint = addresses.Endpoint;
@@ -88,8 +90,24 @@ pub fn hear(index: u8, answer: []const u8) void {
     if (!own.is_limited) return;
     var buffer: [dns.name_text_bytes_max]u8 = undefined;
     const question = dns.parseQuestion(answer, &buffer) catch return;
+    const tap = &taps.all[index];
     var records = dns.records(answer);
-    while (records.next()) |record| own.policy.note(question.name, record.address, record.ttl_seconds, loop.now_ms);
+    while (records.next()) |record| {
+        if (!mayStandFor(tap, record.address)) continue;
+        own.policy.note(question.name, record.address, record.ttl_seconds, loop.now_ms);
+    }
+}
+
+/// Whoever owns a name that is allowed says where it leads: not to the host, nor to what only its links know (such as
+/// 169.254.169.254, where clouds tell secrets). A network that is allowed still is.
+fn mayStandFor(tap: *const Tap, address: dns.Address) bool {
+    const a: Address = switch (address) {
+        .v4 => |bytes| .ofV4(bytes),
+        .v6 => |bytes| .{ .bytes = bytes },
+    };
+    if (tap.isGateway(a) or tap.isDns(a) or tap.isOwn(a)) return false;
+    if (address == .v6 and a.isV4()) return false; // nobody's address on a wire
+    return !(a.isLoopback() or a.isUnspecified() or a.isMulticast() or a.isLinkLocal() or a.isEmbedded());
 }
 
 fn note(own: *Own, protocol: u8, to: Endpoint, is_allowed: bool) void {
@@ -106,4 +124,23 @@ fn note(own: *Own, protocol: u8, to: Endpoint, is_allowed: bool) void {
     }) catch return;
     own.log_bytes += line.len;
     if (own.log_bytes <= log_bytes_max) _ = linux.write(own.log, line.ptr, line.len);
+}
+
+test "mayStandFor() leads no name to the host, or to what is near it" {
+    const tap: Tap = .{
+        .address4 = addresses.Prefix.parse("10.0.2.100/24"),
+        .gateway4 = Address.parse("10.0.2.2"),
+        .dns4 = Address.parse("10.0.2.3"),
+        .gateway6 = Address.parse("fd00::2"),
+    };
+    for ([_][]const u8{ "198.51.100.7", "10.0.2.9", "192.168.1.1", "2001:db8::1" }) |text| {
+        try std.testing.expect(mayStandFor(&tap, plain(Address.parse(text).?)));
+    }
+    for ([_][]const u8{
+        "10.0.2.2", "10.0.2.3", "10.0.2.100", "127.0.0.1", "127.8.9.1", "0.0.0.0", "169.254.169.254",
+        "fd00::2",  "::1",      "::",         "fe80::1",   "224.0.0.1", "ff02::1", "::7f00:1",
+    }) |text| {
+        try std.testing.expect(!mayStandFor(&tap, plain(Address.parse(text).?)));
+    }
+    try std.testing.expect(!mayStandFor(&tap, .{ .v6 = .{0} ** 10 ++ .{ 0xff, 0xff, 127, 0, 0, 1 } }));
 }

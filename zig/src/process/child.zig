@@ -207,7 +207,7 @@ pub fn takeStreams(streams: Streams) sys.Error!void {
 }
 
 /// A new network namespace has a loopback interface that is down (network_namespaces(7)).
-fn raiseLoopback() sys.Error!void {
+pub fn raiseLoopback() sys.Error!void {
     const siocsifflags = 0x8914;
     const iff_up = 1;
     const Request = extern struct { name: [16]u8, flags: u16, rest: [22]u8 = @splat(0) };
@@ -224,9 +224,14 @@ fn raiseLoopback() sys.Error!void {
 /// at the end, unless hooks wait for a word of the parent's as well.
 fn makeNetwork(plan: *const Plan, channel: linux.fd_t) sys.Error!void {
     if (!hasTaps(plan)) return;
+    try makeTaps(plan, channel);
+    if (plan.hooks != null) report.awaitGo(channel);
+}
+
+/// The private one first.
+pub fn makeTaps(plan: *const Plan, channel: linux.fd_t) sys.Error!void {
     if (plan.network) |*network| try makeTap(&network.link, channel);
     if (plan.networks) |*several| for (several.links) |*link| try makeTap(link, channel);
-    if (plan.hooks != null) report.awaitGo(channel);
 }
 
 fn makeTap(link: *const links.Link, channel: linux.fd_t) sys.Error!void {
@@ -235,13 +240,19 @@ fn makeTap(link: *const links.Link, channel: linux.fd_t) sys.Error!void {
     _ = linux.close(tap);
 }
 
-fn hasTaps(plan: *const Plan) bool {
-    if (plan.networks) |*several| return several.links.len > 0;
-    return plan.network != null;
+pub fn hasTaps(plan: *const Plan) bool {
+    const several = if (plan.networks) |*several| several.links.len > 0 else false;
+    return several or plan.network != null;
+}
+
+/// Whether there is, or may come to be, more than loopback in it.
+pub fn makesNetwork(plan: *const Plan) bool {
+    const has_more = plan.network != null or plan.networks != null or plan.network_tool != null;
+    return has_more and plan.namespaces.makes(linux.CLONE.NEWNET);
 }
 
 /// Others can find our namespaces as long as we are the caller, and not closed to him yet.
-fn awaitTool(plan: *const Plan, channel: linux.fd_t) void {
+pub fn awaitTool(plan: *const Plan, channel: linux.fd_t) void {
     if (plan.network_tool == null) return;
     report.send(channel, .outside, "");
     report.awaitGo(channel);
