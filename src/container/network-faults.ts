@@ -4,7 +4,7 @@
  */
 import { readdirSync, rmSync } from "node:fs";
 import { basename } from "node:path";
-import { type CreateOptions, type HelperSettings, networkUses } from "../spec/index.ts";
+import { type CreateOptions, type HelperSettings, isPrivate, networkUses } from "../spec/index.ts";
 import { type ContainerRecord, listContainers } from "../store/containers.ts";
 import { listNetworkRecords, networkDirectory } from "../store/networks.ts";
 import type { ContainerContext } from "./context.ts";
@@ -18,7 +18,10 @@ export type NetworkFault =
 
 export function findNetworkFaults(context: ContainerContext): NetworkFault[] {
   const entries = listContainers(context.database)
-    .filter(({ options }) => networkUses((options as CreateOptions).network) !== null) // create recorded it
+    .filter(({ options }) => {
+      const { network } = options as CreateOptions; // create recorded it
+      return networkUses(network) !== null || isPrivate(network);
+    })
     .filter((container) => !saysSame(context, container))
     .map((container) => ({ kind: "entries", container }) as const);
   const known = new Set(

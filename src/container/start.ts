@@ -48,7 +48,7 @@ export async function startContainer(
   }
   const release = (): void => lease[Symbol.dispose]();
   try {
-    if (networkUses((record.options as CreateOptions).network) !== null) {
+    if (mayHaveNetworks(context, record)) {
       const { refreshNetworks } = await import("./networks.ts");
       refreshNetworks(context, record);
     }
@@ -61,6 +61,14 @@ export async function startContainer(
     release();
     throw error;
   }
+}
+
+/** By its row, or by a command that was killed before that said so. */
+function mayHaveNetworks(context: ContainerContext, { id, options }: ContainerRecord): boolean {
+  const { network } = options as CreateOptions; // create recorded it
+  if (networkUses(network) !== null) return true;
+  if (network !== "private") return false;
+  return readContainerFile<HelperConfig>(context, id, "helper.json").networks !== undefined;
 }
 
 /** The same for a container that the caller has just made, to which nobody else has a right. `passed`: descriptors that the program gets. */

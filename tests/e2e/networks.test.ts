@@ -222,6 +222,22 @@ describe("a container on networks", () => {
     expect(await refused("network", "connect", "home", other.id)).toContain("--network=none");
   });
 
+  test("a connect that was killed leaves nothing to a private one: its next start mends it", async () => {
+    await ok("network", "create", "half");
+    await using box = await createBox(shared.world, "--name=alone", "tiny", "true");
+    const file = join(shared.world.root, "data/containers", box.id, "helper.json");
+    const before = readFileSync(file, "utf8");
+    await ok("network", "connect", "half", "alone");
+    const after = readFileSync(file, "utf8");
+    expect(JSON.parse(after)).toMatchObject({ network: {}, networks: [{ network: "half" }] });
+    await ok("network", "disconnect", "half", "alone");
+    expect(JSON.parse(readFileSync(file, "utf8"))).toEqual(JSON.parse(before));
+    writeFileSync(file, after); // the row was not written
+    expect((await shared.world.tspod(["system", "check"])).exitCode).toBe(1);
+    await ok("start", "-a", "alone");
+    expect(JSON.parse(readFileSync(file, "utf8")).networks).toBeUndefined();
+  });
+
   test("is prepared as the store says: system check sees to it", async () => {
     await ok("network", "create", "checked");
     await using box = await createBox(shared.world, "--name=odd", "--network=checked", "tiny");
