@@ -51,9 +51,10 @@ note monitor "$(cat /tmp/monitor)"
 tspod stop -t 0 detached >/dev/null
 await sh -c '! systemctl --user -q is-active detached'
 try over tspod ps -aq
-host="-v /usr:/usr:ro -v /lib:/lib:ro -v /lib64:/lib64:ro"
+program=$(command -v systemd-notify) # in /bin or in /usr/bin
+host="-v $program:/notify:ro -v /usr:/usr:ro -v /lib:/lib:ro -v /lib64:/lib64:ro"
 try said systemd-run --user -q --unit said -p Type=notify -p NotifyAccess=all \\
-  tspod run -d --rm --sdnotify container --name said $host $image sh -c 'systemd-notify --ready; exec sleep 1000'
+  tspod run -d --rm --sdnotify container --name said $host $image sh -c '/notify --ready && exec sleep 1000'
 try heard systemctl --user is-active said
 systemctl --user stop said
 try split systemd-run --user -q --unit split -p Type=notify -p NotifyAccess=all -p Delegate=yes \\

@@ -134,8 +134,10 @@ pub const Monitor = struct {
     network: networks.Network = .{},
     control_fd: ?linux.fd_t = null,
     attach_fd: ?linux.fd_t = null,
-    /// Where the container says that it is ready, until it has.
+    /// Where the container says that it is ready.
     ready_fd: ?linux.fd_t = null,
+    /// It has.
+    is_ready: bool = false,
     timers: timers.Timers = .{},
     restarts: restart.Restarts = .{},
     health: healths.Health = .{},
@@ -342,10 +344,11 @@ pub const Monitor = struct {
             .membership => if (memberships.hear(m.epoll, ref.index) == .lost) m.loseNetwork(),
             .signal => m.forwardSignals(),
             .oom => m.tellOom(),
-            .ready => if (notify.hears(ref.fd)) {
+            // The socket stays: who waits for his word to be heard sends a descriptor after it, whose end he waits for
+            // (sd_notify_barrier(3), systemd-notify since 246), and is told that it failed where nobody takes it.
+            .ready => if (notify.hears(ref.fd) and !m.is_ready) {
+                m.is_ready = true;
                 notify.ready();
-                m.epoll.close(ref.fd); // who says it again is refused
-                m.ready_fd = null;
             },
         }
         if (m.has_pipes and !clients.hasPrimary()) m.leavePipes();

@@ -83,18 +83,20 @@ export function mapEntries(value: unknown): [string, unknown][] {
   return entries.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
 }
 
-/** `.name` of a record or map. A missing field is an error which lists what was meant. */
+/** `.name` of a record or map. A missing field is an error which lists what was meant; of a map, nothing. */
 export function fieldOf(value: unknown, name: string): unknown {
   if (value instanceof Header) return value.field(name);
   const kind = kindOf(value);
   if (kind !== "map") throw new ValueError(`cannot take ".${name}" of ${describe(kind)}`);
   const found = find(value, name);
   if (found !== undefined) return found.value;
-  throw noField(
-    name,
-    mapEntries(value).map(([key]) => key),
-  );
+  const names = mapEntries(value).map(([key]) => key);
+  if (value instanceof Map || !names.every(isFieldName) || names.length === 0) return undefined;
+  throw noField(name, names);
 }
+
+/** JSON does not tell a map (labels) from a record: Go's templates see no field that does not begin so. */
+const isFieldName = (name: string): boolean => /^\p{Lu}/u.test(name);
 
 function noField(name: string, names: readonly string[]): ValueError {
   const close = nearestFew(name, names, 3);
@@ -132,7 +134,7 @@ function find(value: unknown, name: string): { value: unknown } | undefined {
 
 function emptyItem(map: unknown): unknown {
   const entries = mapEntries(map);
-  const isText = entries.length > 0 && entries.every(([, item]) => typeof item === "string");
+  const isText = entries.every(([, item]) => typeof item === "string"); // labels, when there are none
   return isText ? "" : undefined;
 }
 

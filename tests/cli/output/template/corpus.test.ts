@@ -1,6 +1,7 @@
 /**
  * The engine against Go's own: corpus.jsonl holds templates with what text/template of Go 1.26 printed for them (docker's
- * functions added, missing keys an error), null where Go refused. The first line is the data most of them work on.
+ * functions added, missing fields an error, keys that a map does not have no value), null where Go refused. The first line is
+ * the data most of them work on.
  */
 import { expect, test } from "bun:test";
 import { join } from "node:path";

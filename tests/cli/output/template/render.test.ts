@@ -121,6 +121,14 @@ test("methods of a record take their arguments", () => {
   expect(() => renderRows("{{.ID 1}}", [row], pipe)).toThrow('".ID" takes no arguments');
 });
 
+test("what a map does not have is no value, what a record does not have is a mistake", () => {
+  const row = { Labels: { a: "1" }, None: {}, Config: { Image: "x" }, Ports: { "80/tcp": [] } };
+  const source =
+    '{{.Labels.b}}|{{.None.b}}|{{.Ports.x}}|{{index .Labels "b"}}|{{index .None "b"}}|';
+  expect(renderRows(source, [row], pipe)).toBe("<no value>|<no value>|<no value>|||\n");
+  expect(() => renderRows("{{.Config.Imgae}}", [row], pipe)).toThrow('no field ".Imgae"');
+});
+
 test("a Map is a map", () => {
   const row = {
     Labels: new Map([
