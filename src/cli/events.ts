@@ -39,7 +39,7 @@ export default defineCommand({
     filter: list(
       "-f,--filter",
       "KEY=VALUE",
-      "container, event, image, label, network, type or volume",
+      "artifact, container, event, image, label, network, type or volume",
     ),
     format: value("--format", "TEMPLATE", "json or a Go template", ["json"]),
     noTrunc: {

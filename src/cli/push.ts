@@ -1,5 +1,4 @@
 /** `tspod push`. */
-import { writeFileSync } from "node:fs";
 import { TspodError } from "../errors.ts";
 import { listImages, loadPush, type PushOptions } from "../image/index.ts";
 import { parseReference, repositoryName } from "../oci/index.ts";
@@ -9,6 +8,7 @@ import { boolean, value } from "./flags.ts";
 import { parseProgress, progressFlags } from "./options/progress.ts";
 import { accessFlags } from "./options/registry.ts";
 import { registryAccess } from "./options/registry-values.ts";
+import { writeDigest } from "./output/digest-file.ts";
 import { print } from "./output/print.ts";
 import { showPullProgress } from "./output/pull-progress.ts";
 
@@ -87,7 +87,7 @@ async function pushOne(
 ): Promise<void> {
   const { pushImage } = await loadPush();
   const { reference, digest, sizeBytes } = await pushImage(context, image, options);
-  if (digestfile !== null) writeDigest(digestfile, digest);
+  if (digestfile !== null) writeDigest(digestfile, digest, "The image");
   if (!quiet) await print(`${reference.tag}: digest: ${digest} size: ${sizeBytes}\n`);
 }
 
@@ -114,22 +114,6 @@ async function pushAllTags(
   }
   for (const name of names.sort()) await pushOne(context, name, given, options);
   return 0;
-}
-
-function writeDigest(path: string, digest: string): void {
-  try {
-    writeFileSync(path, digest);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new TspodError(
-      "files.refused",
-      `The image is pushed, but "${path}" cannot be written (${code})`,
-      {
-        next: `its digest is ${digest}`,
-        cause,
-      },
-    );
-  }
 }
 
 const otherTransports =

@@ -15,6 +15,7 @@ const dockerWords: Readonly<Record<string, string>> = { die: "died", destroy: "r
 
 const keys: FilterKeys<StoreEvent> = {
   container: ofThing("container"),
+  artifact: ofThing("artifact"),
   volume: ofThing("volume"),
   secret: ofThing("secret"),
   network: ofThing("network"),

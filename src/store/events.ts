@@ -8,7 +8,15 @@ import { appendFileSync, renameSync, statSync } from "node:fs";
 import { transact } from "./database.ts";
 import type { Paths } from "./paths.ts";
 
-export const eventTypes = ["container", "image", "volume", "network", "secret", "system"] as const;
+export const eventTypes = [
+  "container",
+  "image",
+  "artifact",
+  "volume",
+  "network",
+  "secret",
+  "system",
+] as const;
 
 export interface StoreEvent {
   /** RFC 3339, UTC, up to nanoseconds. */

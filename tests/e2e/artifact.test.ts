@@ -97,6 +97,12 @@ describe("artifact", () => {
     expect(await other.ok("system", "check")).toContain("all is well");
     expect(await other.ok("artifact", "rm", name)).toBe(hex);
     expect(blobs(other)).toEqual([]);
+    const told = async (own: World): Promise<string> =>
+      own.ok(...["events", "--stream=false", "--since=1h", "-f", `artifact=${name}`], ...format);
+    const format = ["--format", "{{.Type}} {{.Status}} {{.ID}}"];
+    const id = `sha256:${hex}`;
+    expect(await told(world)).toBe(`artifact create ${id}\nartifact push ${id}`);
+    expect(await told(other)).toBe(`artifact pull ${id}\nartifact remove ${id}`);
   });
 
   test("append, replace; what is shared stays until nobody needs it", async () => {

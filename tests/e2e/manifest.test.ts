@@ -1,5 +1,7 @@
 /** Manifest lists: made of images here and in registries, pushed, and pulled by somebody else for their platform. */
 import { afterAll, beforeAll, describe, expect } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { sharedRegistry } from "../support/debian-registry.ts";
 import { registryPrograms, testWith } from "../support/requirements.ts";
 import { expectSentence } from "../support/sentence.ts";
@@ -44,6 +46,21 @@ describe("manifest", () => {
     expect(added.split("\n").length).toBe(2);
     const to = `${address}/${mine}/app:1`;
     const digest = await world.ok("manifest", "push", "-q", "app:1", `docker://${to}`);
+    const nowhere = ["--digestfile", join(world.home, "none/digest"), "app:1", to];
+    expectSentence(
+      await world.tspod(["manifest", "push", "-q", ...nowhere]),
+      /pushed, but .*ENOENT/,
+    );
+    await world.ok(
+      "manifest",
+      "push",
+      "-q",
+      "--digestfile",
+      join(world.home, "digest"),
+      "app:1",
+      to,
+    );
+    expect(readFileSync(join(world.home, "digest"), "utf8")).toBe(digest);
     const raw = await Bun.$`skopeo inspect --raw --tls-verify=false docker://${to}`.quiet().text();
     const index = JSON.parse(raw) as Index;
     expect(`sha256:${new Bun.CryptoHasher("sha256").update(raw).digest("hex")}`).toBe(digest);

@@ -1,12 +1,11 @@
 /** `tspod artifact push`. */
-import { writeFileSync } from "node:fs";
-import { TspodError } from "../../errors.ts";
 import { loadArtifactTransport } from "../../image/index.ts";
 import { defineCommand } from "../command.ts";
 import { boolean, value } from "../flags.ts";
 import { parseProgress, progressFlags } from "../options/progress.ts";
 import { accessFlags } from "../options/registry.ts";
 import { registryAccess } from "../options/registry-values.ts";
+import { writeDigest } from "../output/digest-file.ts";
 import { print } from "../output/print.ts";
 import { showPullProgress } from "../output/pull-progress.ts";
 
@@ -32,19 +31,9 @@ export default defineCommand({
       destination: to?.replace(/^docker:\/\//, ""),
       access: await registryAccess(given),
     });
-    if (given.digestfile !== null) writeDigest(given.digestfile, digest);
+    if (given.digestfile !== null) writeDigest(given.digestfile, digest, "The artifact");
     const { tag = "latest" } = reference;
     if (!given.quiet) await print(`${tag}: digest: ${digest} size: ${sizeBytes}\n`);
     return 0;
   },
 });
-
-function writeDigest(path: string, digest: string): void {
-  try {
-    writeFileSync(path, digest);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    const message = `The artifact is pushed, but "${path}" cannot be written (${code})`;
-    throw new TspodError("files.refused", message, { next: `its digest is ${digest}`, cause });
-  }
-}

@@ -1,5 +1,4 @@
 /** `tspod manifest push`. */
-import { writeFileSync } from "node:fs";
 import { TspodError } from "../../errors.ts";
 import { loadManifestList, loadPushList } from "../../image/index.ts";
 import { defineCommand } from "../command.ts";
@@ -7,6 +6,7 @@ import { boolean, value } from "../flags.ts";
 import { parseProgress, progressFlags } from "../options/progress.ts";
 import { accessFlags } from "../options/registry.ts";
 import { registryAccess } from "../options/registry-values.ts";
+import { writeDigest } from "../output/digest-file.ts";
 import { print } from "../output/print.ts";
 import { showPullProgress } from "../output/pull-progress.ts";
 
@@ -46,7 +46,7 @@ export default defineCommand({
       ...{ format, isAll: flags.all, access: await registryAccess(flags) },
       ...(to === undefined ? {} : { destination: to }),
     });
-    if (flags.digestfile !== null) writeFileSync(flags.digestfile, digest);
+    if (flags.digestfile !== null) writeDigest(flags.digestfile, digest, "The list");
     if (flags.rm) (await loadManifestList()).removeList(context, name);
     await print(`${digest}\n`);
     return 0;

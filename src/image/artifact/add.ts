@@ -18,6 +18,7 @@ import {
 import { findArtifactRecord, putArtifactRecord } from "../../store/artifacts.ts";
 import { explainWrite, NewBlob } from "../../store/content.ts";
 import { transact } from "../../store/database.ts";
+import { recordEvent } from "../../store/events.ts";
 import { keepLease } from "../../store/leases.ts";
 import { keepBytes } from "../blob.ts";
 import type { ImageContext } from "../context.ts";
@@ -69,6 +70,7 @@ export async function addArtifact(
       return putArtifactRecord(database, { name, digest, manifest, addedAt }, blobs);
     };
     const unneeded = transact(database, work, { durable: true });
+    recordEvent(context, { type: "artifact", status: "create", id: digest, name });
     await removeUnneeded(context, unneeded);
     return digest;
   } catch (error) {

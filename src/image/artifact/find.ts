@@ -9,6 +9,7 @@ import {
   listArtifactRecords,
 } from "../../store/artifacts.ts";
 import { transact } from "../../store/database.ts";
+import { recordEvent } from "../../store/events.ts";
 import { claimStrayBlobs, type Orphans } from "../../store/image-writes.ts";
 import type { ImageContext } from "../context.ts";
 import { candidates } from "../find.ts";
@@ -50,12 +51,17 @@ function withContent(record: ArtifactRecord): StoredArtifact {
 /** Its name and its files, as far as nothing else needs them. Throws image.not_found. */
 export async function removeArtifact(context: ImageContext, text: string): Promise<Digest> {
   const { database } = context;
-  const work = (): { digest: Digest; orphans: Orphans } => {
+  const work = (): { name: string; digest: Digest; orphans: Orphans } => {
     const { name, digest } = getArtifact(context, text);
-    return { digest, orphans: claimStrayBlobs(database, deleteArtifactRecord(database, name)) };
+    return {
+      name,
+      digest,
+      orphans: claimStrayBlobs(database, deleteArtifactRecord(database, name)),
+    };
   };
   // the row is gone for good before its files go
-  const { digest, orphans } = transact(database, work, { durable: true });
+  const { name, digest, orphans } = transact(database, work, { durable: true });
+  recordEvent(context, { type: "artifact", status: "remove", id: digest, name });
   removeFiles(context, orphans);
   return digest;
 }

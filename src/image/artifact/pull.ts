@@ -15,6 +15,7 @@ import { endpoints, pushBlob } from "../../registry/index.ts";
 import { putArtifactRecord } from "../../store/artifacts.ts";
 import { blobPath, explainWrite } from "../../store/content.ts";
 import { transact } from "../../store/database.ts";
+import { recordEvent } from "../../store/events.ts";
 import { keepLease } from "../../store/leases.ts";
 import { asAsked, openRegistry, type RegistryAccess } from "../access.ts";
 import { ensureBlob, keepBytes } from "../blob.ts";
@@ -59,7 +60,9 @@ export async function pullArtifact(
     };
     const needed = blobs.map((blob) => blob.digest);
     const work = (): string[] => putArtifactRecord(context.database, record, needed);
-    await removeUnneeded(context, transact(context.database, work, { durable: true }));
+    const unneeded = transact(context.database, work, { durable: true });
+    recordEvent(context, { type: "artifact", status: "pull", id: digest, name: record.name });
+    await removeUnneeded(context, unneeded);
     return digest;
   } catch (error) {
     throw explainWrite(error, context.paths);
@@ -113,6 +116,8 @@ export async function pushArtifact(
       mediaType,
       what,
     });
+    const pushed = formatReference(reference);
+    recordEvent(context, { type: "artifact", status: "push", id: digest, name: pushed });
     return { reference, digest, sizeBytes: Buffer.byteLength(manifest) };
   } finally {
     context.report({ kind: "end" });
