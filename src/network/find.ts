@@ -25,6 +25,7 @@ export function getNetwork(
   if (found === undefined) {
     const names = listNetworkRecords(database).map(({ name }) => name);
     const near = nearest(wanted, [...names, ...words]);
+    if (privateNames.includes(wanted)) throw noNetwork(wanted);
     throw new TspodError("network.not_found", `Cannot find network "${wanted}"`, {
       next:
         near === undefined
@@ -35,6 +36,15 @@ export function getNetwork(
   if (other === undefined) return found;
   throw new TspodError("network.ambiguous", `"${wanted}" begins more than one network's id`, {
     next: "give more characters of it, or the name",
+  });
+}
+
+/** What others have a default network called: it is no network that can be come to, or left. */
+const privateNames: readonly string[] = ["bridge", "default", "podman"];
+
+function noNetwork(name: string): TspodError {
+  return new TspodError("network.not_found", `Cannot find network "${name}"`, {
+    next: "a private network is one container's own, and stays with it; tspod network ls lists the others",
   });
 }
 

@@ -94,6 +94,7 @@ describe("tspod network", () => {
     [["create", "--interface-name", "a/b"], 'Invalid --interface-name "a/b"'],
     [["rm", "-t", "1", "none"], "--time is for --force"],
     [["connect", "none", "nobody"], 'Cannot find network "none"'],
+    [["disconnect", "bridge", "nobody"], "a private network is one container's own"],
     [["ls", "-f", "color=red"], 'Unknown filter "color"'],
     [["ls", "-f", "dangling=perhaps"], 'Invalid filter "dangling=perhaps"'],
     [["prune", "-f", "--filter", "name=x"], 'Unknown filter "name"'],
