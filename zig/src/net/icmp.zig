@@ -45,7 +45,8 @@ const quoted_max = 512;
 pub fn tell(tap: *const Tap, reason: Reason, original: []const u8) void {
     const is_v4 = original[0] >> 4 == 4;
     const gateway = (if (is_v4) tap.gateway4 else tap.gateway6) orelse return;
-    const from: Address = if (reason != .no_port) gateway else if (is_v4) .ofV4(original[16..20].*) else .{ .bytes = original[24..40].* };
+    const asked: Address = if (is_v4) .ofV4(original[16..20].*) else .{ .bytes = original[24..40].* };
+    const from = if (reason == .no_port) asked else gateway;
     const code = codeOf(reason, is_v4);
     const message = frame.space();
     message[0] = code.type;

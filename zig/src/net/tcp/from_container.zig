@@ -207,7 +207,8 @@ fn writeAll(flow: *Flow, data: []const u8, urgent_end: usize) bool {
     hasten(flow);
     if (urgent_end == 0) return write(flow, data, 0);
     const urgent = data[urgent_end - 1 .. urgent_end]; // alone: of more it could take a part, whose last byte were it then
-    return write(flow, data[0 .. urgent_end - 1], 0) and write(flow, urgent, linux.MSG.OOB) and write(flow, data[urgent_end..], 0);
+    if (!write(flow, data[0 .. urgent_end - 1], 0) or !write(flow, urgent, linux.MSG.OOB)) return false;
+    return write(flow, data[urgent_end..], 0);
 }
 
 /// True: the socket took all of it.
