@@ -145,11 +145,17 @@ pub fn handle(index: u24, generation: u32, events: u32) void {
         }
     }
     if (events & loop.urgent != 0) flow.ways[index % 2].is_copied = true;
+    const side: u1 = @intCast(index % 2);
     if (!flow.is_connected) {
-        if (index % 2 == 0 or events & loop.out == 0) return;
+        if (side == 0 or events & loop.out == 0) return;
         flow.is_connected = true;
+        return goOn(flow, .{ true, true });
     }
-    goOn(flow);
+    // Of the way that ends here, only what is in its pipe has waited for this.
+    var concerned: [2]bool = undefined;
+    concerned[side] = events & ~@as(u32, loop.out) != 0;
+    concerned[1 - side] = events & loop.out != 0 and flow.ways[1 - side].held > 0;
+    goOn(flow, concerned);
 }
 
 /// What was left when the turn was over.
@@ -159,17 +165,20 @@ pub fn continueAll() void {
         const flow = &pool.flows[slot];
         if (!flow.is_used or !flow.is_queued) continue;
         flow.is_queued = false;
-        goOn(flow);
+        goOn(flow, .{ true, true });
     }
 }
 
-fn goOn(flow: *Flow) void {
+fn goOn(flow: *Flow, concerned: [2]bool) void {
     var has_more = false;
-    for (0..2) |side| switch (pump(&flow.ways[side], flow.fds[side], flow.fds[1 - side])) {
-        .waits => {},
-        .has_more => has_more = true,
-        .failed => return abort(flow),
-    };
+    for (0..2, concerned) |side, is_concerned| {
+        if (!is_concerned) continue;
+        switch (pump(&flow.ways[side], flow.fds[side], flow.fds[1 - side])) {
+            .waits => {},
+            .has_more => has_more = true,
+            .failed => return abort(flow),
+        }
+    }
     if (flow.ways[0].is_over and flow.ways[1].is_over) return close(flow);
     if (has_more and !flow.is_queued) flow.is_queued = ready.push(pool.indexOf(flow));
 }
