@@ -71,9 +71,11 @@ export function leasesOf(database: Database, owner: string, prefix: `${string}:`
 /** Whether a living process has a lease on it. */
 export function hasLivingOwner(database: Database, resource: Resource): boolean {
   const rows = database
-    .query<{ owner: string }, [string]>("SELECT owner FROM lease WHERE resource = ?")
+    .query<{ id: number; owner: string }, [string]>(
+      "SELECT id, owner FROM lease WHERE resource = ?",
+    )
     .all(resource);
-  return rows.some(({ owner }) => isAlive(owner));
+  return rows.some(({ id, owner }) => !unwritten.has(id) && isAlive(owner));
 }
 
 /** The resources of living processes that begin so. */
@@ -122,9 +124,18 @@ function insert(database: Database, resource: Resource): number {
   return Number(lastInsertRowid);
 }
 
+/** Rows of ours whose leases have ended, on a disk that had no room to say so. */
+const unwritten = new Set<number>();
+
 function lease(database: Database, resource: Resource, id: number): Lease {
   const release = (): void => {
-    database.query("DELETE FROM lease WHERE id = ?").run(id);
+    try {
+      database.query("DELETE FROM lease WHERE id = ?").run(id);
+    } catch (error) {
+      // the row ends with this process; why the work failed is what its user is to read
+      if (!/^SQLITE_(FULL|IOERR)/.test((error as { code?: string }).code ?? "")) throw error;
+      unwritten.add(id);
+    }
   };
   return { resource, [Symbol.dispose]: release };
 }

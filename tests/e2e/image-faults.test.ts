@@ -1,12 +1,13 @@
 /**
- * kill -9 at chosen system calls of the commands that name, save, load, remap and remove images and artifacts: afterwards
- * each is there as a whole or not at all, the layout that others read names nothing that is missing, and the next command
- * clears the rest.
+ * kill -9 at chosen system calls of the commands that pull, push, name, save, load, remap and remove images and artifacts:
+ * afterwards each is there as a whole or not at all, the layout that others read names nothing that is missing, and the
+ * next command clears the rest.
  */
 import { describe, expect } from "bun:test";
 import { Database } from "bun:sqlite";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { appendFileSync, existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { sharedRegistry } from "../support/debian-registry.ts";
 import { type FaultCommand, killAtAnyCall } from "../support/faults.ts";
 import { until } from "../support/wait.ts";
 import type { World } from "../support/world.ts";
@@ -14,7 +15,12 @@ import type { World } from "../support/world.ts";
 /** Whoever maps ids so has trees of the image's layers of their own. */
 const mapped = "--userns=keep-id:uid=5,gid=5";
 
+/** Another name of the registry's, which has no mirror. */
+const target = "target.example/it:1";
+
 const commands: FaultCommand[] = [
+  { words: ["pull", "-q", "layered"] },
+  { words: ["push", "-q", "layered", target], before: [["load", "-q", "-i", "oci.tar"]] },
   { words: ["tag", "tiny", "it", "it:2"] },
   { words: ["untag", "tiny", "it"], before: [["tag", "tiny", "it"]] },
   { words: ["load", "-q", "-i", "docker.tar"] },
@@ -39,6 +45,9 @@ describe("kill -9 at any system call of", () => {
 
 async function saveOnce(world: World): Promise<void> {
   if (existsSync(join(world.home, "oci.tar"))) return;
+  const { address } = await sharedRegistry();
+  const entry = `[[registry]]\nprefix = "target.example"\nlocation = "${address}"\ninsecure = true\n`;
+  appendFileSync(join(world.home, ".config/containers/registries.conf"), entry);
   await world.ok("save", "-o", "docker.tar", "layered");
   await world.ok("save", "--format", "oci-archive", "-o", "oci.tar", "layered");
   await world.ok("create", "--name", "user", "tiny", "true"); // prune leaves it alone
@@ -56,7 +65,11 @@ async function clear(world: World): Promise<void> {
   await world.ok("image", "prune", "-f"); // what a killed load has got as far as a layer or a blob
 }
 
-async function expectSound(world: World, what: string): Promise<void> {
+async function expectSound(
+  world: World,
+  what: string,
+  { words: killed }: FaultCommand,
+): Promise<void> {
   const data = join(world.root, "data");
   // before anything of ours has run: whoever reads the layout finds what it names
   const index = JSON.parse(readFileSync(join(data, "index.json"), "utf8")) as {
@@ -65,6 +78,8 @@ async function expectSound(world: World, what: string): Promise<void> {
   const blob = (digest: string): string => join(data, "blobs", digest.replace(":", "/"));
   const missing = index.manifests.filter(({ digest }) => !existsSync(blob(digest)));
   expect({ what, missing }).toEqual({ what, missing: [] });
+  // what a killed one has fetched is kept for the next, which takes it up
+  if (killed[0] === "pull" || killed[0] === "push") await world.ok(...killed);
   const next = await world.tspod(["run", "--rm", "tiny", "echo", "sound"]);
   expect({ what, ...next }).toEqual({ what, exitCode: 0, stdout: "sound\n", stderr: "" });
   if ((await world.tspod(["image", "exists", "layered"])).exitCode === 0) {

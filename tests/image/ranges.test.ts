@@ -1,10 +1,10 @@
 /** A large blob over several connections: pieces, holes that outlive a process, registries that lie about ranges. */
 import { describe, expect } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pullImage, recoverContent } from "../../src/image/index.ts";
 import { failureOf, helperBuilt, makeStore, type TestStore } from "../support/image-store.ts";
-import { testWith } from "../support/requirements.ts";
+import { program, testWith } from "../support/requirements.ts";
 import {
   honest,
   randomLayer,
@@ -124,6 +124,42 @@ describe("a blob that one connection brings too slowly", () => {
     expect(registry.blobBytesSent - before).toBeLessThan(size - 1.5 * mebi);
   });
 });
+
+testWith(helperBuilt, program("unshare", "util-linux"))(
+  "on a full disk the pieces that came are kept, and what is missing is told",
+  async () => {
+    const image = await largeImage();
+    await using registry = await startScriptedRegistry(image, stallingFront(image, 300_000));
+    await using store = makeStore({ limits });
+    const root = join(store.root, "small");
+    mkdirSync(root);
+    const worker = join(treeRoot, "tests/support/pull-worker.ts");
+    const pull = [process.execPath, worker, root, `${registry.address}/team/app:1`];
+    const script = `
+      mount -t tmpfs -o size=6m small "$3" && cp "$3/../registries.conf" "$3"
+      "$@" && echo "it has room" >&2; echo; read _
+      mount -o remount,size=100m small "$3" && "$@"`;
+    const child = Bun.spawn(
+      [
+        ...["unshare", "--map-root-user", "--map-auto", "--mount", "--", "sh", "-c", script, "sh"],
+        ...[...pull, JSON.stringify(limits)],
+      ],
+      { stdin: "pipe", stdout: "pipe", stderr: "pipe" },
+    );
+    const said = child.stderr.text();
+    await child.stdout.getReader().read();
+    const before = registry.blobBytesSent;
+    child.stdin.write("go on\n");
+    await child.stdin.end();
+    const exitCode = await child.exited;
+    const stderr = await said;
+    expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: expect.any(String) });
+    expect(stderr).toMatch(/no space left, [\d.]+ ?MB more are needed/);
+    expect(piecesAsked(image, registry).length).toBeGreaterThan(0);
+    const size = image.blobs[0]?.length ?? 0;
+    expect(registry.blobBytesSent - before).toBeLessThan(size - 2 * mebi);
+  },
+);
 
 describe("a registry that does not hand out ranges as it should", () => {
   const size = (image: ScriptedImage): number => image.blobs[0]?.length ?? 0;
