@@ -205,8 +205,6 @@ testWith(...registryPrograms, program("crun"))(
     expect(await refused("run", "--rm", "--runtime", "crun", "--mount", mount, "tiny")).toContain(
       "crun",
     );
-    const secret = ["--secret", "x,type=env"];
-    expect(await refused("run", "--rm", "--runtime", "crun", ...secret, "tiny")).toContain("crun");
     expect(
       await inside(["--runtime", "crun", "-v", `${source}:/x:O`], "touch /x/y; ls /x"),
     ).toContain("y");

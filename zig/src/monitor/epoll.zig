@@ -1,5 +1,6 @@
 //! epoll(7) with a packed 64-bit reference instead of a table: the kernel carries what a descriptor is for.
 const sys = @import("../sys.zig");
+const footprint = @import("footprint.zig");
 const linux = sys.linux;
 
 pub const Kind = enum(u8) {
@@ -62,7 +63,15 @@ pub const Epoll = struct {
     }
 
     pub fn wait(epoll: Epoll, events: []linux.epoll_event) []linux.epoll_event {
-        const n = linux.epoll_wait(epoll.fd, events.ptr, @intCast(events.len), -1);
+        return heard(events, linux.epoll_wait(epoll.fd, events.ptr, @intCast(events.len), -1));
+    }
+
+    /// The same with as little memory as can be.
+    pub fn rest(epoll: Epoll, events: []linux.epoll_event) []linux.epoll_event {
+        return heard(events, footprint.rest(epoll.fd, events));
+    }
+
+    fn heard(events: []linux.epoll_event, n: usize) []linux.epoll_event {
         if (linux.errno(n) == .SUCCESS) return events[0..n];
         // Anything else would come again and again: better no monitor than one that spins.
         if (linux.errno(n) != .INTR) linux.exit_group(125);

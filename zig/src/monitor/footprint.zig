@@ -7,10 +7,13 @@ const sys = @import("../sys.zig");
 const linux = sys.linux;
 const elf = std.elf;
 
-/// Unmap every read-only segment's pages (madvise(2), MADV_DONTNEED). What cannot be given back stays.
-pub fn shrink() void {
+const Range = struct { start: usize = 0, length: usize = 0 };
+const ranges_max = 4;
+
+/// The program's read-only segments, in whole pages.
+fn readOnly(ranges: *[ranges_max]Range) []const Range {
     const address = linux.getauxval(elf.AT_PHDR);
-    if (address == 0) return;
+    if (address == 0) return ranges[0..0];
     const headers: [*]const elf.Elf64.Phdr = @ptrFromInt(address);
     // Programs are linked at fixed addresses, but a test may not be: the headers know where they wanted to be.
     const segments = headers[0..linux.getauxval(elf.AT_PHNUM)];
@@ -18,17 +21,44 @@ pub fn shrink() void {
         if (segment.type == .PHDR) break address -% segment.vaddr;
     } else 0;
     const page = std.heap.pageSize();
+    var count: usize = 0;
     for (segments) |segment| {
-        if (segment.type != .LOAD or segment.flags.W) continue;
+        if (segment.type != .LOAD or segment.flags.W or count == ranges.len) continue;
         const start = std.mem.alignBackward(usize, base +% segment.vaddr, page);
         const end = std.mem.alignForward(usize, base +% segment.vaddr + segment.memsz, page);
-        _ = linux.madvise(@ptrFromInt(start), end - start, linux.MADV.DONTNEED);
+        ranges[count] = .{ .start = start, .length = end - start };
+        count += 1;
     }
+    return ranges[0..count];
+}
+
+/// Unmap every read-only segment's pages (madvise(2), MADV_DONTNEED). What cannot be given back stays.
+pub fn shrink() void {
+    var ranges: [ranges_max]Range = undefined;
+    for (readOnly(&ranges)) |range| {
+        _ = linux.syscall3(.madvise, range.start, range.length, linux.MADV.DONTNEED);
+    }
+}
+
+/// As epoll_wait(2) without end, and before it all of that is given back. In one function that calls no other: of what
+/// runs after that, the kernel maps 64 KiB for each place.
+pub noinline fn rest(epoll: linux.fd_t, events: []linux.epoll_event) usize {
+    var ranges: [ranges_max]Range = undefined;
+    const given = readOnly(&ranges);
+    shrinkStack();
+    for (given) |range| {
+        _ = @call(.always_inline, linux.syscall3, .{ .madvise, range.start, range.length, linux.MADV.DONTNEED });
+    }
+    const forever: usize = @bitCast(@as(isize, -1));
+    const signal_set_bytes = 8;
+    return @call(.always_inline, linux.syscall6, .{
+        .epoll_pwait, @as(usize, @intCast(epoll)), @intFromPtr(events.ptr), events.len, forever, 0, signal_set_bytes,
+    });
 }
 
 /// The stack's pages below the caller's frame, of the first thread: starting went much deeper than a rest does. Nothing
 /// else is mapped that near below it (stack_guard_gap, 1 MiB).
-pub noinline fn shrinkStack() void {
+noinline fn shrinkStack() void {
     const reach = 512 * 1024;
     var here: u8 = 0;
     const page = std.heap.pageSize();
