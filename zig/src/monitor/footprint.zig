@@ -8,7 +8,7 @@ const linux = sys.linux;
 const elf = std.elf;
 
 const Range = struct { start: usize = 0, length: usize = 0 };
-const ranges_max = 4;
+const ranges_max = 8; // the single file has five
 
 /// The program's read-only segments, in whole pages.
 fn readOnly(ranges: *[ranges_max]Range) []const Range {
