@@ -4,7 +4,7 @@ import { TspodError } from "../../errors.ts";
 import { defineCommand } from "../command.ts";
 import { forEachArgument } from "../each.ts";
 import { boolean } from "../flags.ts";
-import { latestFlag } from "../options/selection.ts";
+import { latestFlag } from "../options/selection-flags.ts";
 
 export default defineCommand({
   path: ["container", "unmount"],

@@ -23,7 +23,6 @@ const logs = @import("log.zig");
 const record = @import("record.zig");
 const removals = @import("remove.zig");
 const frame = @import("frame.zig");
-const footprint = @import("footprint.zig");
 const launch = @import("launch.zig");
 const stragglers = @import("stragglers.zig");
 const timers = @import("timers.zig");
@@ -739,7 +738,6 @@ pub const Monitor = struct {
         control.answerHealth(m.epoll, @intFromBool(!is_well));
         m.answerMet();
         if (now.status == .unhealthy and before.status != .unhealthy) m.actOnHealth();
-        footprint.shrink(); // until the next check there is a long rest
     }
 
     /// Whoever waits for a state that is there already.
@@ -812,7 +810,6 @@ pub const Monitor = struct {
             return control.refuseFailed(m.epoll, index);
         };
         control.answerOk(m.epoll, index, m.pid);
-        footprint.shrink();
     }
 
     fn rejoinNetworks(m: *Monitor) void {

@@ -72,6 +72,16 @@ pub fn address(directory: linux.fd_t, name: []const u8) linux.sockaddr.un {
     return value;
 }
 
+/// A socket of the file system's that is not waited for longer than that, once it is connected.
+pub fn patientSocket(kind: u32, name: []const u8, patience_s: i64) sys.Error!linux.fd_t {
+    const fd = try sys.checkFd("socket", name, linux.socket(linux.AF.UNIX, kind | linux.SOCK.CLOEXEC, 0));
+    const patience: linux.timeval = .{ .sec = patience_s, .usec = 0 };
+    const bytes = std.mem.asBytes(&patience);
+    _ = linux.setsockopt(fd, linux.SOL.SOCKET, linux.SO.RCVTIMEO, bytes, bytes.len);
+    _ = linux.setsockopt(fd, linux.SOL.SOCKET, linux.SO.SNDTIMEO, bytes, bytes.len);
+    return fd;
+}
+
 /// Where `net` is asked for ports: in the directory of `path`, which is ours. What was there before is gone.
 pub fn listenForPorts(path: [:0]const u8) sys.Error!linux.fd_t {
     var parent: Path = .{};

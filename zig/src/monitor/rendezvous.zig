@@ -78,13 +78,8 @@ const socket_name = "net.sock";
 
 /// Null: nobody is there.
 fn tryConnect(directory: linux.fd_t) sys.Error!?linux.fd_t {
-    const kind = linux.SOCK.SEQPACKET | linux.SOCK.CLOEXEC;
-    const fd = try sys.checkFd("socket", socket_name, linux.socket(linux.AF.UNIX, kind, 0));
+    const fd = try record.patientSocket(linux.SOCK.SEQPACKET, socket_name, answer_s);
     errdefer _ = linux.close(fd);
-    const patience: linux.timeval = .{ .sec = answer_s, .usec = 0 };
-    const bytes = std.mem.asBytes(&patience);
-    _ = linux.setsockopt(fd, linux.SOL.SOCKET, linux.SO.RCVTIMEO, bytes, bytes.len);
-    _ = linux.setsockopt(fd, linux.SOL.SOCKET, linux.SO.SNDTIMEO, bytes, bytes.len);
     const where = record.address(directory, socket_name);
     const rc = linux.connect(fd, @ptrCast(&where), @sizeOf(linux.sockaddr.un));
     switch (linux.errno(rc)) {

@@ -73,13 +73,8 @@ fn connect(path: [:0]const u8) sys.Error!linux.fd_t {
     const flags: linux.O = .{ .PATH = true, .DIRECTORY = true, .CLOEXEC = true };
     const directory = try sys.checkFd("open", path, linux.open(parent.get(), flags, 0));
     defer _ = linux.close(directory);
-    const kind = linux.SOCK.STREAM | linux.SOCK.CLOEXEC;
-    const fd = try sys.checkFd("socket", path, linux.socket(linux.AF.UNIX, kind, 0));
+    const fd = try record.patientSocket(linux.SOCK.STREAM, path, patience_s);
     errdefer _ = linux.close(fd);
-    const patience: linux.timeval = .{ .sec = patience_s, .usec = 0 };
-    const bytes = std.mem.asBytes(&patience);
-    _ = linux.setsockopt(fd, linux.SOL.SOCKET, linux.SO.RCVTIMEO, bytes, bytes.len);
-    _ = linux.setsockopt(fd, linux.SOL.SOCKET, linux.SO.SNDTIMEO, bytes, bytes.len);
     const where = record.address(directory, std.fs.path.basename(path));
     // it listens only after it has said that it is ready
     const pause: linux.timespec = .{ .sec = 0, .nsec = pause_ms * std.time.ns_per_ms };
