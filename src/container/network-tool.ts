@@ -2,16 +2,14 @@
 import { TspodError } from "../errors.ts";
 import { findProgram } from "../host/index.ts";
 import { formatHostPort, toolPackages, toolWords } from "../network/index.ts";
-import type { CreateOptions, NetworkMode, PublishedPort, SpecPlace } from "../spec/index.ts";
+import type { CreateOptions, NetworkToolMode, PublishedPort, SpecPlace } from "../spec/index.ts";
 import type { ContainerContext } from "./context.ts";
 import { portsOf } from "./asked.ts";
-
-type Tool = Extract<NetworkMode, { tool: unknown }>;
 
 /** Errors: network.no_tool, network.unavailable, usage. */
 export function settleTool(
   { environment, host }: ContainerContext,
-  asked: { options: CreateOptions; network: Tool; runtimeDir: string },
+  asked: { options: CreateOptions; network: NetworkToolMode; runtimeDir: string },
 ): NonNullable<SpecPlace["networkTool"]> {
   const { options, network, runtimeDir } = asked;
   const { tool } = network;

@@ -1,7 +1,7 @@
 /** What a new container's network is settled to: which ports of the host, and what its image exposes. */
 import type { StoredImage } from "../image/index.ts";
 import type { CreateOptions, NetworkOptions, SpecPlace } from "../spec/index.ts";
-import { loopbackWarning, networkUses, noNetworkOptions } from "../spec/index.ts";
+import { loopbackWarning, networkUses, noNetworkOptions, toolOf } from "../spec/index.ts";
 import { listContainers } from "../store/containers.ts";
 import { isNews } from "../store/database.ts";
 import { portsOf } from "./asked.ts";
@@ -32,11 +32,9 @@ export async function settleNetwork(
 }
 
 /** A network that was created need not have it, and slirp4netns publishes IPv4 only. */
-async function hasIpv6(context: ContainerContext, { network }: CreateOptions): Promise<boolean> {
-  if (typeof network === "object" && "tool" in network && network.tool === "slirp4netns") {
-    return false;
-  }
-  const uses = networkUses(network);
+async function hasIpv6(context: ContainerContext, options: CreateOptions): Promise<boolean> {
+  if (toolOf(options)?.tool === "slirp4netns") return false;
+  const uses = networkUses(options.network);
   if (uses === null) return true;
   const { getNetwork } = await import("../network/records.ts");
   return uses.some(({ name }) => {
@@ -64,8 +62,8 @@ export async function networkTool(
   options: CreateOptions,
   runtimeDir: string,
 ): Promise<Pick<SpecPlace, "networkTool">> {
-  const { network } = options;
-  if (typeof network !== "object" || !("tool" in network)) return {};
+  const network = toolOf(options);
+  if (network === null) return {};
   const { settleTool } = await import("./network-tool.ts");
   return { networkTool: settleTool(context, { options, network, runtimeDir }) };
 }

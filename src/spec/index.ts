@@ -66,7 +66,7 @@ export {
   networkUses,
 } from "./namespaces.ts";
 export { networkFiles } from "./files.ts";
-export { pastaForwarder, slirpAddresses } from "./tool.ts";
+export { type NetworkToolMode, pastaForwarder, slirpAddresses, toolOf } from "./tool.ts";
 export {
   hasPrivateNetwork,
   loopbackWarning,

@@ -21,6 +21,7 @@ import {
   type NetworkUse,
   networkUses,
   noNetworkOptions,
+  toolOf,
 } from "../../spec/index.ts";
 import type { NetworkContext, NetworkFlags } from "./network.ts";
 
@@ -140,7 +141,7 @@ function refuseStrangers(
 /** As podman: what cannot be published is not, and the user is told. */
 function withoutPorts(network: NetworkMode, networking: NetworkOptions): NetworkOptions {
   const { ports, publishesAll } = networking;
-  const isTool = typeof network === "object" && "tool" in network;
+  const isTool = toolOf({ network }) !== null;
   if (network === "private" || isTool || (ports.length === 0 && !publishesAll)) return networking;
   const mode = formatNetworkMode(network);
   const why =
