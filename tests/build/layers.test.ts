@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import { basename } from "node:path";
 import { layers } from "../../zig/single-file/layers.ts";
+import { type Random, random } from "../support/random.ts";
 
 const entry = new URL("../../src/main.ts", import.meta.url).pathname;
 
@@ -39,3 +40,27 @@ test("a start loads few modules, which hold no more than they did in many", asyn
   expect(loadedAtStart(few).size).toBeLessThanOrEqual(8);
   expect(bytes(few)).toBeLessThanOrEqual(bytes(many));
 });
+
+/** Files come late, each by another time, before the next plugin reads them. */
+function slow(chance: Random): Bun.BunPlugin {
+  return {
+    name: "slow",
+    setup(build) {
+      build.onLoad({ filter: /\/src\/.*\.ts$/ }, async () => {
+        await Bun.sleep(chance.below(10));
+        return undefined;
+      });
+    },
+  };
+}
+
+test("the modules are the same in whichever order the files were read", async () => {
+  const chance = random();
+  const first = await chunks([layers(entry)]);
+  for (let i = 0; i < 3; i++) {
+    const again = await chunks([slow(chance), layers(entry)]);
+    expect([...again.keys()].toSorted(), `seed ${chance.seed}`).toEqual(
+      [...first.keys()].toSorted(),
+    );
+  }
+}, 60_000);
