@@ -5,6 +5,7 @@ import {
   type ContainerState,
   findContainers,
   listContainers as listRecords,
+  newestContainer,
   readState,
   stateReader,
 } from "../store/containers.ts";
@@ -48,7 +49,7 @@ export function listContainers(context: Store): Container[] {
 
 /** The one that was created last. Errors: container.not_found when there is none. */
 export function getLatest(context: Store): Container {
-  const [latest] = listRecords(context.database, 1);
+  const latest = newestContainer(context.database);
   if (latest !== undefined) return { ...latest, state: readState(context.paths, latest.id) };
   throw new TspodError("container.not_found", "There is no container, so none is the latest", {
     next: "tspod run creates one",

@@ -1,7 +1,6 @@
 /** Rows of containers, and the state that lies beside them in files. Knows what is recorded, not how to start one. */
 import type { Database } from "bun:sqlite";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { basename } from "node:path";
 import { isSameProcess, type ProcessIdentity } from "../lib/process-identity.ts";
 import type { Paths } from "./paths.ts";
 
@@ -37,26 +36,52 @@ interface Row {
 const columns =
   "id, name, image_id, image_name, command, labels, options, auto_remove, created_at, creator";
 
-/** What a list of a thousand asks of few of them is parsed when it is asked for. */
 function fromRow(row: Row): ContainerRecord {
-  let labels: Record<string, string> | undefined;
-  let options: unknown;
-  return {
-    id: row.id,
-    name: row.name,
-    imageId: row.image_id,
-    imageName: row.image_name,
-    command: JSON.parse(row.command) as string[], // we wrote it
-    get labels() {
-      return (labels ??= JSON.parse(row.labels) as Record<string, string>); // we wrote it
-    },
-    get options() {
-      return (options ??= JSON.parse(row.options));
-    },
-    autoRemove: row.auto_remove === 1,
-    createdAt: row.created_at,
-    creator: row.creator,
-  };
+  const { id, name, command, labels, options, creator } = new ListedContainer(row);
+  const { image_id: imageId, image_name: imageName, created_at: createdAt } = row;
+  const autoRemove = row.auto_remove === 1;
+  return { id, name, imageId, imageName, command, labels, options, autoRemove, createdAt, creator };
+}
+
+/** What a list of a thousand asks of few of them is parsed when it is asked for. A copy made with "..." is without that. */
+class ListedContainer implements ContainerRecord {
+  readonly id: string;
+  readonly name: string;
+  readonly imageId: string;
+  readonly imageName: string;
+  readonly createdAt: string;
+  readonly creator: string;
+  private readonly row: Row;
+  private parsedLabels: Record<string, string> | undefined;
+  private parsedOptions: unknown;
+
+  constructor(row: Row) {
+    this.row = row;
+    this.id = row.id;
+    this.name = row.name;
+    this.imageId = row.image_id;
+    this.imageName = row.image_name;
+    this.createdAt = row.created_at;
+    this.creator = row.creator;
+  }
+
+  get autoRemove(): boolean {
+    return this.row.auto_remove === 1;
+  }
+
+  // we wrote what is parsed here
+
+  get command(): string[] {
+    return JSON.parse(this.row.command) as string[];
+  }
+
+  get labels(): Record<string, string> {
+    return (this.parsedLabels ??= JSON.parse(this.row.labels) as Record<string, string>);
+  }
+
+  get options(): unknown {
+    return (this.parsedOptions ??= JSON.parse(this.row.options));
+  }
 }
 
 /** Throws SQLiteError SQLITE_CONSTRAINT_UNIQUE when the name is taken. */
@@ -97,14 +122,25 @@ export function listMentioning(database: Database, id: string): ContainerRecord[
   return database.query<Row, [string]>(sql).all(id).map(fromRow);
 }
 
-/** Newest first. Without a limit none is written down: SQLite sorts for one row by row, five times slower. */
-export function listContainers(database: Database, countMax?: number): ContainerRecord[] {
-  const sql = `SELECT ${columns} FROM container ORDER BY created_at DESC, rowid DESC`;
-  const rows =
-    countMax === undefined
-      ? database.query<Row, []>(sql).all()
-      : database.query<Row, [number]>(`${sql} LIMIT ?`).all(countMax);
-  return rows.map(fromRow);
+/** Newest first. */
+export function listContainers(database: Database): ContainerRecord[] {
+  // as they were written down, which takes no sorting: that a clock went back, or two were made at once, is rare
+  const sql = `SELECT ${columns} FROM container ORDER BY rowid DESC`;
+  const rows = database.query<Row, []>(sql).all();
+  const isInOrder = rows.every((row, index) => {
+    const older = rows[index + 1];
+    return older === undefined || older.created_at <= row.created_at;
+  });
+  if (!isInOrder) rows.sort((a, b) => compare(b.created_at, a.created_at));
+  return rows.map((row) => new ListedContainer(row));
+}
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+/** The one that was created last. */
+export function newestContainer(database: Database): ContainerRecord | undefined {
+  const sql = `SELECT ${columns} FROM container ORDER BY created_at DESC, rowid DESC LIMIT 1`;
+  return database.query<Row, []>(sql).all().map(fromRow)[0];
 }
 
 export function listIds(database: Database): string[] {
@@ -138,8 +174,10 @@ export const containerDirectory = (paths: Paths, id: string): string => `${paths
 /** Socket paths hold 108 bytes: a part of the id is enough to be unique. */
 const runtimeNameLength = 24;
 
+const runtimeName = (id: string): string => id.slice(0, runtimeNameLength);
+
 export const runtimeDirectory = (paths: Paths, id: string): string =>
-  `${paths.runtime}/${id.slice(0, runtimeNameLength)}`;
+  `${paths.runtime}/${runtimeName(id)}`;
 
 /** What the files beside a row say now. */
 export type ContainerState =
@@ -271,7 +309,7 @@ export function listUnattended(paths: Pick<Paths, "runtime">): string[] {
 export function stateReader(paths: Paths): (id: string) => ContainerState {
   const all = lookAtAll(paths);
   return (id) => {
-    const seen = all.get(basename(runtimeDirectory(paths, id)));
+    const seen = all.get(runtimeName(id));
     if (seen === undefined) return stateOfEnded(paths, id, null);
     return seen.isAlive && seen.file !== null ? livingState(seen.file) : readState(paths, id);
   };

@@ -56,10 +56,12 @@ function alignPlainTable(
     for (const line of lines) width = Math.max(width, line[column]?.length ?? 0);
     return width + paddingCells;
   });
+  const gaps = Array.from({ length: Math.max(0, ...widths) + 1 }, (_, cells) => " ".repeat(cells));
   return lines.map((line) => {
     let text = "";
     for (let column = 0; column < widths.length; column++) {
-      text += (line[column] ?? "").padEnd(widths[column] ?? 0);
+      const cell = line[column] ?? "";
+      text += cell + (gaps[(widths[column] ?? 0) - cell.length] ?? "");
     }
     return text + (line[widths.length] ?? "");
   });
