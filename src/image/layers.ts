@@ -1,5 +1,7 @@
 /** The missing layers of an image: downloaded and unpacked side by side, each once for all processes. */
+import { TspodError } from "../errors.ts";
 import type { Descriptor, Digest } from "../oci/index.ts";
+import { explainFull } from "../store/content.ts";
 import { keepLease, type Lease } from "../store/leases.ts";
 import { hasLayer } from "../store/layers.ts";
 import { shareWork } from "../store/wait.ts";
@@ -71,13 +73,17 @@ async function ensureLayer(
         }
       }
       phase("downloading");
+      let missingBytes = descriptor.sizeBytes;
       const feed = new Feed();
       const download = ensureBlob(
         context,
         source,
         {
           ...{ descriptor, what },
-          onProgress: (bytes) => context.report({ kind: "downloaded", digest, bytes }),
+          onProgress(bytes) {
+            missingBytes = descriptor.sizeBytes - bytes;
+            context.report({ kind: "downloaded", digest, bytes });
+          },
           onWait: () => phase("waiting"),
         },
         feed,
@@ -88,13 +94,21 @@ async function ensureLayer(
         ...layer,
         ...{ blobDigest: digest, what, verified },
       });
-      unpacking.catch((error: unknown) => failure.abort(error)); // nobody needs the rest of the download
+      unpacking.catch((error: unknown) => {
+        failure.abort(withMissing(error, missingBytes, paths)); // nobody needs the rest of the download
+      });
       const blob = await bothOrNeither(download, unpacking);
       return [blob, keepLease(database, `keep:layer:${chainId}`)];
     },
   });
   phase("done");
   return leases;
+}
+
+/** Whichever of both finds the disk full first: how much more it takes at the least is told. */
+function withMissing(error: unknown, missingBytes: number, paths: ImageContext["paths"]): unknown {
+  const isFull = error instanceof TspodError && error.code === "store.full";
+  return isFull && missingBytes > 0 ? explainFull(error, paths, missingBytes) : error;
 }
 
 /**

@@ -51,7 +51,7 @@ function keysOf(context: ImageContext, nowMs: number): FilterKeys<NamedImage> {
   });
   return {
     dangling: boolean("dangling", ({ name }) => name === undefined),
-    label: labelFilter(({ image }) => image.config.labels),
+    label: labelFilter(({ image }) => image.labels),
     reference: { parse: referenceMatcher },
     before: {
       parse: (text) => {

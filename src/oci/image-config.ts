@@ -80,7 +80,17 @@ export function parseImageConfig(text: string, what: string): ImageConfig {
   };
 }
 
+/** Its member "Labels", where that alone has been read. Throws image.invalid. */
+export function parseLabels(text: string, what: string): ImageConfig["labels"] {
+  const place: Place = `the config of ${what}: config`;
+  return labelsOf(parseJson(text, place), place);
+}
+
 type Execution = Omit<ImageConfig, "platform" | "created" | "author" | "diffIds" | "history">;
+
+function labelsOf(value: unknown, place: Place): Record<string, string> {
+  return stringMap(value, `${place}.Labels`, listCountMax);
+}
 
 function parseExecution(object: JsonObject, place: Place): Execution {
   const string = (name: string): string => optionalString(object[name], `${place}.${name}`) ?? "";
@@ -96,7 +106,7 @@ function parseExecution(object: JsonObject, place: Place): Execution {
     workingDir: string("WorkingDir"),
     exposedPorts: keys("ExposedPorts"),
     volumes: keys("Volumes"),
-    labels: stringMap(object.Labels, `${place}.Labels`, listCountMax),
+    labels: labelsOf(object.Labels, place),
     stopSignal: string("StopSignal"),
     shell: list("Shell"),
     onBuild: list("OnBuild"),

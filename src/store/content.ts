@@ -151,15 +151,19 @@ export function publish(temporary: string, path: string): void {
   syncDirectory(dirname(path));
 }
 
+export function explainFull(cause: unknown, paths: Paths, missingBytes: number): TspodError {
+  const needed = missingBytes > 0 ? `, ${formatSize(missingBytes)} more are needed` : "";
+  return new TspodError("store.full", `Cannot write to "${paths.data}": no space left${needed}`, {
+    next: "free some space there, or set TSPOD_ROOT to a directory with room; what is here is kept",
+    cause,
+  });
+}
+
 /** ENOSPC and the like in words. */
 export function explainWrite(error: unknown, paths: Paths, missingBytes = 0): unknown {
   const { code } = error as { code?: string };
   if (code === "ENOSPC" || code === "EDQUOT" || code === "SQLITE_FULL") {
-    const needed = missingBytes > 0 ? `, ${formatSize(missingBytes)} more are needed` : "";
-    return new TspodError("store.full", `Cannot write to "${paths.data}": no space left${needed}`, {
-      next: "free some space there, or set TSPOD_ROOT to a directory with room; what is here is kept",
-      cause: error,
-    });
+    return explainFull(error, paths, missingBytes);
   }
   if (code === "EACCES" || code === "EROFS" || code === "EPERM") {
     return new TspodError("store.unwritable", `Cannot write to "${paths.data}" (${code})`, {

@@ -7,6 +7,7 @@ import {
   formatReference,
   type ImageConfig,
   parseImageConfig,
+  parseLabels,
   type Reference,
   repositoryName,
 } from "../oci/index.ts";
@@ -29,12 +30,16 @@ export interface ImageRecord extends StoredImage {
   readonly manifestDigest: Digest;
   readonly manifest: string;
   readonly configText: string;
+  /** Those of `config`; of a list they are read without it. */
+  readonly labels: Labels;
   /** "linux/amd64". */
   readonly platform: string;
   readonly sizeBytes: number;
   readonly createdAt: string;
   readonly pulledAt: string;
 }
+
+type Labels = Readonly<Record<string, string>>;
 
 export interface ImageName {
   readonly reference: string;
@@ -150,21 +155,26 @@ export function listImageRecords(database: Database, only?: Digest): ImageRecord
     layers: layersOf(database, only),
   }));
   const { rows, layers } = read();
+  let all: Map<string, Labels> | undefined;
+  const labelsOf = (id: string): Labels | undefined => (all ??= labelsOfAll(database)).get(id);
   return namesOf(rows).map(({ row, names }) => {
     const [first] = names;
-    return withConfig(row.config ?? (() => configOf(database, row.id)), {
-      id: digestFromHex(row.id.slice("sha256:".length)),
-      reference: first?.reference ?? "",
-      digest: first?.digest ?? ("" as const),
-      layers: visibleLayers(layers.get(row.id) ?? []),
-      names,
-      manifestDigest: row.manifest_digest as Digest, // written by insertImage from a Digest
-      manifest: row.manifest,
-      platform: row.platform,
-      sizeBytes: row.size_bytes,
-      createdAt: row.created_at,
-      pulledAt: row.pulled_at,
-    });
+    return withLabels(
+      row.config === null ? labelsOf : () => undefined,
+      withConfig(row.config ?? (() => configOf(database, row.id)), {
+        id: digestFromHex(row.id.slice("sha256:".length)),
+        reference: first?.reference ?? "",
+        digest: first?.digest ?? ("" as const),
+        layers: visibleLayers(layers.get(row.id) ?? []),
+        names,
+        manifestDigest: row.manifest_digest as Digest, // written by insertImage from a Digest
+        manifest: row.manifest,
+        platform: row.platform,
+        sizeBytes: row.size_bytes,
+        createdAt: row.created_at,
+        pulledAt: row.pulled_at,
+      }),
+    );
   });
 }
 
@@ -204,6 +214,27 @@ function configOf(database: Database, id: string): string {
     .get(id);
   if (row !== null) return row.config;
   throw new TspodError("image.not_found", `Cannot find image "${id}": it was just removed`);
+}
+
+/** Without parsing all of each config: a list shows no more of it. Not there: what SQLite finds odd, or has no labels. */
+function labelsOfAll(database: Database): Map<string, Labels> {
+  const rows = database
+    .query<{ id: string; labels: string | null }, []>(
+      `SELECT id, config ->> '$.config.Labels' AS labels FROM image
+       WHERE iif(json_valid(config), coalesce(json_type(config, '$.config.Labels'), 'null'), '') IN ('object', 'null')`,
+    )
+    .all();
+  return new Map(rows.map(({ id, labels }) => [id, parseLabels(labels ?? "{}", id)]));
+}
+
+/** `known` gives those that need no reading of the config. */
+function withLabels<T extends Config & { readonly id: Digest }>(
+  known: (id: string) => Labels | undefined,
+  image: T,
+): T & Pick<ImageRecord, "labels"> {
+  const labels = (): Labels => known(image.id) ?? image.config.labels;
+  const property = { enumerable: true, configurable: true, get: labels };
+  return Object.defineProperty(image, "labels", property) as T & Pick<ImageRecord, "labels">; // just defined
 }
 
 function stored(row: Row): StoredImage {

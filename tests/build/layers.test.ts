@@ -41,13 +41,15 @@ test("a start loads few modules, which hold no more than they did in many", asyn
   expect(bytes(few)).toBeLessThanOrEqual(bytes(many));
 });
 
-/** Files come late, each by another time, before the next plugin reads them. */
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Files come late, each after other turns of the event loop, before the next plugin reads them. */
 function slow(chance: Random): Bun.BunPlugin {
   return {
     name: "slow",
     setup(build) {
       build.onLoad({ filter: /\/src\/.*\.ts$/ }, async () => {
-        await Bun.sleep(chance.below(10));
+        for (let turns = chance.below(200); turns > 0; turns--) await nextTurn();
         return undefined;
       });
     },

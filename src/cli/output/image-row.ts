@@ -40,7 +40,7 @@ export function imageRow(
     ReadOnly: false,
     // read, and looked up, only when somebody asks
     get Labels(): string {
-      return Object.entries(image.config.labels)
+      return Object.entries(image.labels)
         .map(([key, text]) => `${key}=${text}`)
         .join(",");
     },
