@@ -24,7 +24,7 @@ export function leftovers(root: string): string[] {
         .map((name) => `${place}/${name}`)
         .filter((name) => name !== networks || !isAtRest(join(root, networks))),
     ),
-    ...cgroups().map((path) => `cgroup ${path}`),
+    ...cgroupsOf(root).map((path) => `cgroup ${path}`),
     ...rowsOf(join(root, "data/tspod.db")),
   ];
 }
@@ -63,14 +63,24 @@ function belongsTo(directory: string, root: string): boolean {
   );
 }
 
-/** Ours are called tspod-<id>, as no user is. Tests that run beside each other have a group each to make them in. */
-export function cgroups(): string[] {
+/**
+ * They are called tspod-<id>. Others of this user may be there: of his own containers, and of tests beside this one. Whose
+ * they are, the events say: of each container that ever was there is one.
+ */
+export function cgroupsOf(root: string): string[] {
   const unified = existsSync("/sys/fs/cgroup/cgroup.controllers")
     ? "/sys/fs/cgroup"
     : "/sys/fs/cgroup/unified";
+  const ids = containersOf(root);
   return directoriesBelow(delegatedGroup() ?? unified)
-    .filter((path) => /^tspod-[0-9a-f]{12,}/.test(basename(path)))
+    .filter((path) => ids.has(/^tspod-([0-9a-f]{64})/.exec(basename(path))?.[1] ?? ""))
     .filter((path) => statSync(path, { throwIfNoEntry: false })?.uid === process.geteuid?.());
+}
+
+function containersOf(root: string): Set<string> {
+  const texts = ["events.jsonl.1", "events.jsonl"].map((name) => read(join(root, "data", name)));
+  const ids = [...texts.join("").matchAll(/"id":"([0-9a-f]{64})"/g)].map(([, id = ""]) => id);
+  return new Set([...ids, ...entriesOf(join(root, "data/containers"))]);
 }
 
 /** But for those of others that we may not read, or that vanish while we look. */

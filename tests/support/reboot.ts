@@ -1,7 +1,7 @@
 /** A reboot, as a store sees it: none of its processes, nothing of what the host keeps in memory. Its disk stays. */
 import { rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { cgroups, processesOf } from "./leaks.ts";
+import { cgroupsOf, processesOf } from "./leaks.ts";
 import { until } from "./wait.ts";
 import type { World } from "./world.ts";
 
@@ -12,7 +12,9 @@ export async function reboot(world: World): Promise<void> {
     return processesOf(world.root).length === 0;
   });
   rmSync(join(world.root, "run"), { recursive: true, force: true });
-  for (const group of cgroups()) await until(`${group} is empty`, () => isRemoved(group));
+  for (const group of cgroupsOf(world.root)) {
+    await until(`${group} is empty`, () => isRemoved(group));
+  }
 }
 
 /** The last to die may still be at it. */
