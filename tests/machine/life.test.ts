@@ -39,8 +39,9 @@ try booted tspod ps --format '{{.Names}} {{.State}}'
 try disabled tspod system autostart --remove
 note unit "$(echo ~/.config/systemd/user/*)"
 tspod rm -af >/dev/null
+heeds='trap exit TERM; sleep 1000 & wait' # systemd waits for who does not
 try ready systemd-run --user -q --unit ready -p Type=notify -p NotifyAccess=all \\
-  tspod run --rm --sdnotify conmon --name ready $image sleep 1000
+  tspod run --rm --sdnotify conmon --name ready $image sh -c "$heeds"
 try active systemctl --user is-active ready
 systemctl --user stop ready
 try gone tspod ps -aq
@@ -54,10 +55,10 @@ try over tspod ps -aq
 program=$(command -v systemd-notify) # in /bin or in /usr/bin
 host="-v $program:/notify:ro -v /usr:/usr:ro -v /lib:/lib:ro -v /lib64:/lib64:ro"
 try said systemd-run --user -q --unit said -p Type=notify -p NotifyAccess=all \\
-  tspod run -d --rm --sdnotify container --name said $host $image sh -c '/notify --ready && exec sleep 1000'
+  tspod run -d --rm --sdnotify container --name said $host $image sh -c "/notify --ready; $heeds"
 try heard systemctl --user is-active said
 systemctl --user stop said
-try split systemd-run --user -q --unit split -p Type=notify -p NotifyAccess=all -p Delegate=yes \\
+try split systemd-run --user -q --unit split -p Type=notify -p NotifyAccess=all -p Delegate=yes -p TimeoutStopSec=2 \\
   tspod run -d --rm --cgroups=split -m 64m --sdnotify conmon --name split $image sleep 1000
 try entered tspod exec split cat /sys/fs/cgroup/memory.max
 try within systemctl --user show -P ControlGroup split
