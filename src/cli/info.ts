@@ -44,8 +44,11 @@ export default defineCommand({
     };
     if (flags.format !== null) {
       const { hostInformation } = await import("./output/host-information.ts");
-      const more = hostInformation(context, { containers, imageCount, driver });
-      await print(await formatObject(flags.format, { ...facts, ...more }));
+      const { docker, podman } = hostInformation(context, { containers, imageCount, driver });
+      const { withGoNames } = await import("./output/go-names.ts");
+      // as everywhere: JSON has podman's names beside docker's, a template only those of fields
+      const named = flags.format === "json" ? podman : (withGoNames(podman) as object);
+      await print(await formatObject(flags.format, { ...facts, ...docker, ...named }));
     } else {
       const width = Math.max(...Object.keys(facts).map((key) => key.length)) + 1;
       const lines = Object.entries(facts).map(

@@ -2,7 +2,7 @@
 import { build } from "../version.ts";
 import { defineCommand } from "./command.ts";
 import { boolean, value } from "./flags.ts";
-import { formatObjects } from "./output/objects.ts";
+import { formatObject } from "./output/objects.ts";
 import { print } from "./output/print.ts";
 
 export default defineCommand({
@@ -16,17 +16,21 @@ export default defineCommand({
   args: { min: 0, max: 0, completes: "none" },
   usesStore: false,
   async run(_, flags) {
+    const platform = { Os: "linux", Arch: process.arch === "x64" ? "amd64" : process.arch };
     const facts = {
       Version: build.version,
       GitCommit: build.commit,
       Built: build.date,
       Build: build.kind,
-      OsArch: `linux/${process.arch === "x64" ? "amd64" : process.arch}`,
+      OsArch: `${platform.Os}/${platform.Arch}`,
       BunVersion: build.bun,
       ZigVersion: build.zig,
     };
+    // scripts of docker and of podman ask both sides; here they are one
+    const side = { ...facts, ...platform };
+    const shown = { ...facts, Client: side, Server: side };
     if (flags.short) await print(`tspod version ${build.version}\n`);
-    else if (flags.format !== null) await print(await formatObjects(flags.format, [facts]));
+    else if (flags.format !== null) await print(await formatObject(flags.format, shown));
     else {
       const lines = [
         ["Version:", facts.Version],

@@ -102,11 +102,12 @@ export function parseTopColumns(words: readonly string[]): string[] {
   if (words.length === 0) return usual;
   const [first = ""] = words;
   if (words.length === 1 && topDescriptors.includes(first)) return [first];
-  if (first.startsWith("-") || /^[auxwef]+$/.test(first) || /^-?[a-z]*o$/.test(first)) {
-    return parsePsOptions(words);
-  }
+  if (first.startsWith("-") || bsdOptions.test(first)) return parsePsOptions(words);
   return words.flatMap((word) => word.split(",")).map(knownDescriptor);
 }
+
+/** Without a dash: "aux", and "axo" with its columns after it. */
+const bsdOptions = /^[auxwef]+o?$|^o$/;
 
 /** Some of ps(1): everything that is there is shown anyway, so only what chooses columns matters. */
 function parsePsOptions(words: readonly string[]): string[] {

@@ -22,6 +22,15 @@ export function describeFailure(failure: Failure, doing?: string): TspodError {
   return new TspodError(code, sentence, next === undefined ? {} : { next });
 }
 
+/** As of the program itself: what starts a process in a container ends so, whichever of the two it lacks. */
+const chdirCodes: Readonly<Record<string, ErrorCode>> = {
+  ...{
+    ENOENT: "command.not_found",
+    ENOTDIR: "command.not_found",
+    EACCES: "command.not_executable",
+  },
+};
+
 function meaning(failure: Failure): Meaning {
   const { call, detail, errno } = failure;
   switch (call) {
@@ -50,7 +59,7 @@ function meaning(failure: Failure): Meaning {
       };
     case "chdir":
       return {
-        code: "container.start_failed",
+        code: chdirCodes[errno] ?? "container.start_failed",
         message: `Cannot use the working directory: ${errno === "" ? detail : `"${detail}" (${errno})`}`,
         next: "give a directory with -w",
       };

@@ -1,7 +1,7 @@
 /** An archive of a root file system -> an image of one layer. */
 import { createReadStream } from "node:fs";
 import { TspodError } from "../errors.ts";
-import type { Digest } from "../oci/index.ts";
+import type { Digest, Platform } from "../oci/index.ts";
 import { applyInstruction } from "./instructions.ts";
 import type { JsonObject } from "../oci/narrow.ts";
 import { explainWrite } from "../store/content.ts";
@@ -15,11 +15,13 @@ export interface ImportOptions {
   name: string | null;
   changes: readonly string[];
   message: string;
+  /** Absent: this machine's. */
+  platform?: Platform;
 }
 
 /** Errors: usage, files.not_found, registry.failed (an address), layer.invalid, reference.invalid, store.full. */
 export async function importImage(context: ImageContext, options: ImportOptions): Promise<Digest> {
-  const { source, name, changes, message } = options;
+  const { source, name, changes, message, platform } = options;
   if (name !== null) localName(name); // what is wrong with it is said first
   const config = changes.reduce<JsonObject>(applyInstruction, {});
   const shown = typeof source === "string" ? source : "-";
@@ -31,6 +33,7 @@ export async function importImage(context: ImageContext, options: ImportOptions)
       ...{ config, layer, name, author: "", how: "import" },
       format: "oci",
       comment: message,
+      ...(platform === undefined ? {} : { platform }),
       createdBy: "import",
       created: creationTime(context.environment, new Date().toISOString()),
     } as const;

@@ -14,6 +14,7 @@ import {
   parseImageConfig,
   parseManifest,
   parseReference,
+  type Platform,
 } from "../oci/index.ts";
 import type { JsonObject } from "../oci/narrow.ts";
 import { transact } from "../store/database.ts";
@@ -30,6 +31,8 @@ export type ImageFormat = "oci" | "docker";
 export interface NewImageOptions {
   /** The layers below; absent: none. */
   base?: ImageRecord;
+  /** Without a base; absent: this machine's. */
+  platform?: Platform;
   /** The `config` object of the image's config. */
   config: JsonObject;
   layer: MadeLayer;
@@ -66,7 +69,7 @@ export async function makeImage(
   const { object } = below;
   const diffIds = [...(base?.config.diffIds ?? []), layer.diffId];
   const configText = JSON.stringify({
-    ...hostPlatform(),
+    ...(options.platform ?? hostPlatform()),
     ...object,
     created,
     ...(author === "" ? {} : { author }),

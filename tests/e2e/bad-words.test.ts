@@ -38,6 +38,8 @@ const wrong: [string, RegExp][] = [
   ["rmi nothing", /nothing/],
   ["ps --filter colour=red", /colour/],
   ["version --format {{.Nope}}", /Nope/],
+  ["info --format {{.Nope}}", /no field "\.Nope"/],
+  ["info --format {{.Host.Nope}}", /no field "\.Nope"/],
   ["ps --format {{.Names", /column 1.*\{\{/],
   ["ps --format {{.Nmaes}}", /no field "\.Nmaes"[\s\S]*\.Names/],
   ["ps --format {{range.}}{{.Nmaes}}{{end}}", /no field "\.Nmaes"/],
@@ -80,5 +82,13 @@ describe("tspod", () => {
     const info = await world.ok("info");
     expect(info).toContain(world.root);
     expect(info).toMatch(/overlay/);
+    const podmans = "{{.Host.OCIRuntime.Name}} {{.Store.GraphRoot}} {{.Version.Version}}";
+    const version = await world.ok("version", "--format", "{{.Client.Version}}");
+    expect(await world.ok("info", "-f", podmans)).toBe(`tspod ${world.root}/data ${version}`);
+    const dockers = "{{.ServerVersion}} {{.OSType}} {{.Swarm.LocalNodeState}}";
+    expect(await world.ok("info", "-f", dockers)).toBe(`${version} linux inactive`);
+    expect(JSON.parse(await world.ok("info", "-f", "json"))).toMatchObject({
+      ...{ ServerVersion: version, host: { os: "linux", ociRuntime: { name: "tspod" } } },
+    });
   });
 });

@@ -187,7 +187,7 @@ describe("export and import", () => {
     if (process.env.TSPOD_BIN !== undefined) expect(piped.stdout.toString()).toStartWith(hash);
     const id = await ok("import", "-c", "CMD sh", "-m", "from a file", file, "imported");
     const [image] = JSON.parse(await ok("inspect", "imported"));
-    expect(image.Id).toBe(`sha256:${id}`);
+    expect(image.Id).toBe(id);
     expect(image.RootFS.Layers).toEqual([`sha256:${hash}`]);
     await ok("commit", box.id, "same");
     expect(await ok("run", "--rm", "imported", "sh", "-c", listing)).toBe(
@@ -202,6 +202,18 @@ describe("export and import", () => {
         `sha256:${hash}`,
       ]);
     }
+  });
+
+  test("for another platform, as it is told", async () => {
+    await using box = await ended("true");
+    const file = join(shared.world.home, "other.tar");
+    await ok("export", "-o", file, box.id);
+    const format = "{{.Os}}/{{.Architecture}}/{{.Variant}}";
+    for (const flags of [["--platform=linux/arm/v7"], ["--arch=armhf"]]) {
+      const id = await ok("import", ...flags, file);
+      expect(await ok("image", "inspect", "-f", format, id)).toBe("linux/arm/v7");
+    }
+    expect((await tspod("import", "--platform=a/b/c/d", file)).stderr).toContain('"a/b/c/d"');
   });
 
   test("what is no archive is refused, and leaves nothing", async () => {

@@ -1,6 +1,7 @@
 /** top, stats, system df, prune and inspect: what containers are, do and take. */
 import { describe, expect } from "bun:test";
 import { writeFileSync } from "node:fs";
+import { getPriority } from "node:os";
 import { subordinateIds } from "../helper/layer-fixture.ts";
 import { createBox, inspectOne, runBox, runProgram } from "../support/boxes.ts";
 import { cgroupDelegation } from "../support/delegated-cgroup.ts";
@@ -34,7 +35,11 @@ describe("top", () => {
   });
 
   test.each<[string, string[], (string | RegExp)[]]>([
-    ["pid hpid state nice", ["PID", "HPID", "STATE", "NI"], ["1", /^\d+$/, /^[SR]$/, "0"]],
+    [
+      "pid hpid state nice",
+      ["PID", "HPID", "STATE", "NI"],
+      ["1", /^\d+$/, /^[SR]$/, String(getPriority())],
+    ],
     ["user,uid,group,huser", ["USER", "UID", "GROUP", "HUSER"], ["root", "0", "root", /./]],
     ["seccomp capbnd", ["SECCOMP", "BOUNDING CAPS"], ["filter", /CHOWN/]],
     ["%p %a", ["PID", "COMMAND"], ["1", "sleep 1000"]],
@@ -79,6 +84,10 @@ describe("top", () => {
     const { exitCode, stderr } = await world.tspod(["top", "idle"]);
     expect([exitCode, stderr]).toEqual([125, expect.stringMatching(/"idle" is not running/)]);
     expect(box.id).toHaveLength(64);
+    for (const words of ["foo", "pid foo", "pid,foo", "axo foo"]) {
+      const { stderr: said } = await world.tspod(["top", "idle", ...words.split(" ")]);
+      expect(said).toStartWith('Error: Unknown descriptor "foo"');
+    }
   });
 });
 
@@ -107,6 +116,10 @@ describe("stats", () => {
     expect(table).toContain(idle.id);
     expect(table).toContain(box.id);
     expect(await world.ok("stats", "--no-stream", "--format", "{{.Name}}")).toBe("busy");
+    const podmans = "{{.PIDS}} {{.NetInput}} {{.NetOutput}} {{.Up}} {{.CPUNano}} {{.Duration}}";
+    expect(await world.ok("stats", "--no-stream", "--format", podmans)).toMatch(
+      /^1 0B 0B \d+s [1-9]\d+ [1-9]\d+$/,
+    );
   });
 
   test("goes on until its reader has seen enough", async () => {
@@ -242,11 +255,21 @@ describe("exists and prune", () => {
       ["Local Volumes", "1", "1"],
     ]);
     const verbose = await world.ok("system", "df", "-v");
-    expect(verbose).toMatch(/^Images space usage:\n\nIMAGE +IMAGE ID +CREATED +SIZE/);
+    expect(verbose).toMatch(/^Images space usage:\n\nREPOSITORY +TAG +IMAGE ID +CREATED +SIZE/);
     expect(verbose).toMatch(/VOLUME NAME +LINKS +SIZE\ndata +1 +0B$/);
     expect(await world.ok("system", "df", "--format", "{{.Type}}={{.Active}}")).toBe(
       "Images=2\nContainers=1\nLocal Volumes=1",
     );
+    const every = JSON.parse(await world.ok("system", "df", "-v", "--format", "json"));
+    expect(every).toMatchObject({
+      Images: expect.arrayContaining([
+        expect.objectContaining({ Repository: "layered", Tag: "latest", Containers: "1" }),
+      ]),
+      Containers: [{ ID: idle.id.slice(0, 12) }, { ID: running.id.slice(0, 12) }],
+      Volumes: [{ Name: "data", Links: "1" }],
+    });
+    const names = "{{range .Volumes}}{{.Name}} {{end}}";
+    expect(await world.ok("system", "df", "-v", "--format", names)).toBe("data ");
     expect(await world.ok("system", "prune", "-f")).toMatch(
       new RegExp(`^Deleted Containers:\n${idle.id}\n\nTotal reclaimed space: 0B$`),
     );

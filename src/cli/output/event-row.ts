@@ -19,7 +19,8 @@ export function eventRow(event: StoreEvent) {
     Attributes: attributes,
     Actor: { ID: id, Attributes: all },
     HealthStatus: status === "health_status" ? (attributes.health ?? "") : "",
-    ...(exitCode === undefined ? {} : { ContainerExitCode: Number(exitCode) }),
+    /** Of most events there is none: JSON does not have it then, a template asks for it in vain but not wrongly. */
+    ContainerExitCode: exitCode === undefined ? undefined : Number(exitCode),
     TimeNano: nanoseconds(time),
   };
 }

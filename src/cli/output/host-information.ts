@@ -1,8 +1,9 @@
 /** `info --format`: what docker's and podman's scripts look for, under both their names, besides our own facts. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync, statfsSync } from "node:fs";
 import { cpus, hostname, release, totalmem, uptime } from "node:os";
 import { type Container, statusOf } from "../../container/index.ts";
 import { hostCgroup, ownRuntime } from "../../host/index.ts";
+import { defaultCapabilities } from "../../spec/index.ts";
 import { build } from "../../version.ts";
 import type { CliContext } from "../command.ts";
 
@@ -19,8 +20,7 @@ export function hostInformation(context: CliContext, counted: Counted) {
   const all = counts(counted.containers);
   const system = operatingSystem();
   const isRootless = process.geteuid?.() !== 0;
-  return {
-    // docker's
+  const docker = {
     ID: "",
     Name: hostname(),
     ServerVersion: build.version,
@@ -29,6 +29,7 @@ export function hostInformation(context: CliContext, counted: Counted) {
     DriverStatus: [["Native Overlay Diff", String(counted.driver === "overlay")]],
     LoggingDriver: "k8s-file",
     CgroupDriver: cgroup.manager,
+    CgroupVersion: cgroup.version === "v2" ? "2" : "1",
     KernelVersion: release(),
     OperatingSystem: system.name,
     OSType: "linux",
@@ -44,22 +45,42 @@ export function hostInformation(context: CliContext, counted: Counted) {
     DefaultRuntime: ownRuntime,
     SecurityOptions: ["name=seccomp,profile=default", ...(isRootless ? ["name=rootless"] : [])],
     IndexServerAddress: "https://index.docker.io/v1/",
-    Warnings: [],
-    // podman's
+    Plugins: { Volume: ["local"], Network: ["bridge", "host", "none"], Log: logDrivers },
+    Swarm: { LocalNodeState: "inactive" },
+    ...{ Labels: [], Warnings: [], ExperimentalBuild: false, LiveRestoreEnabled: true },
+  };
+  const podman = {
     host: hostOf(context, { architecture, isRootless, system }),
-    store: {
-      containerStore: { number: counted.containers.length, ...all },
-      imageStore: { number: counted.imageCount },
-      graphDriverName: counted.driver,
-      graphRoot: context.paths.data,
-      runRoot: context.paths.runtime,
-      volumePath: context.paths.volumes,
-    },
+    store: storeOf(context, counted, all),
+    registries: {},
+    plugins: { volume: ["local"], network: ["bridge"], log: logDrivers },
     version: {
       Version: build.version,
       GitCommit: build.commit,
       OsArch: `linux/${process.arch === "x64" ? "amd64" : process.arch}`,
+      Os: "linux",
     },
+  };
+  return { docker, podman };
+}
+
+const logDrivers = ["k8s-file", "json-file", "journald", "none", "passthrough"];
+
+function storeOf(
+  { paths }: CliContext,
+  { containers, imageCount, driver }: Counted,
+  all: ReturnType<typeof counts>,
+) {
+  const { bsize, blocks, bfree } = statfsSync(paths.data);
+  return {
+    containerStore: { number: containers.length, ...all },
+    imageStore: { number: imageCount },
+    graphDriverName: driver,
+    graphRoot: paths.data,
+    graphRootAllocated: blocks * bsize,
+    graphRootUsed: (blocks - bfree) * bsize,
+    runRoot: paths.runtime,
+    volumePath: paths.volumes,
   };
 }
 
@@ -95,10 +116,19 @@ function hostOf(
     idMappings: { uidmap: lines(mapping.uid), gidmap: lines(mapping.gid) },
     kernel: release(),
     logDriver: "k8s-file",
-    memTotal: totalmem(),
-    ociRuntime: { name: ownRuntime, version: build.version },
+    ...memory(),
+    networkBackend: ownRuntime,
+    ociRuntime: { name: ownRuntime, path: context.helper[0] ?? "", version: build.version },
     os: "linux",
-    security: { rootless: isRootless, seccompEnabled: true },
+    remoteSocket: { path: "", exists: false },
+    serviceIsRemote: false,
+    security: {
+      apparmorEnabled: readText("/sys/module/apparmor/parameters/enabled").startsWith("Y"),
+      capabilities: defaultCapabilities.join(","),
+      rootless: isRootless,
+      seccompEnabled: true,
+      selinuxEnabled: existsSync("/sys/fs/selinux/enforce"),
+    },
     uptime: `${Math.floor(uptime())}s`,
   };
 }
@@ -113,15 +143,30 @@ function counts(containers: readonly Container[]) {
   };
 }
 
+/** proc_meminfo(5), in bytes. */
+function memory() {
+  const text = readText("/proc/meminfo");
+  const bytes = (name: string): number =>
+    Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)?.[1] ?? 0) * 1024;
+  return {
+    ...{ memFree: bytes("MemFree"), memTotal: bytes("MemTotal") },
+    ...{ swapFree: bytes("SwapFree"), swapTotal: bytes("SwapTotal") },
+  };
+}
+
 /** os-release(5). */
 function operatingSystem(): System {
-  let text = "";
-  try {
-    text = readFileSync("/etc/os-release", "utf8");
-  } catch {
-    // a host of few words
-  }
+  const text = readText("/etc/os-release");
   const field = (name: string): string =>
     (new RegExp(`^${name}=(.*)$`, "m").exec(text)?.[1] ?? "").replace(/^["']|["']$/g, "");
   return { name: field("PRETTY_NAME"), id: field("ID"), version: field("VERSION_ID") };
+}
+
+/** "" of a host of few words. */
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return ""; // no such thing here
+  }
 }

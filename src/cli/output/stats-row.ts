@@ -16,11 +16,22 @@ export interface StatsRow {
   NetIO: string;
   BlockIO: string;
   PIDs: string;
-  /** Podman's names of the same. */
+  /** Podman's names, of the same and of its halves. */
   CPU: string;
+  AvgCPU: string;
+  CPUNano: number;
+  CPUSystemNano: number;
+  SystemNano: number;
   Mem: string;
   MemLimit: string;
+  NetInput: string;
+  NetOutput: string;
+  BlockInput: string;
+  BlockOutput: string;
+  PIDS: string;
+  Up: string;
   UpTime: string;
+  Duration: number;
 }
 
 const columns = [
@@ -67,24 +78,35 @@ export function statsRow(
       ? nothing
       : percent((100 * memory) / sample.memoryLimitBytes);
   const usage = `${memory === null ? nothing : binary(memory)} / ${limit}`;
+  const [net, block] = [
+    [sample?.netInBytes, sample?.netOutBytes].map(decimal),
+    [sample?.blockInBytes, sample?.blockOutBytes].map(decimal),
+  ];
+  const pids = sample === null ? nothing : String(sample.pids);
+  const elapsedMs = sample === null ? 0 : sample.atMs - sample.startedMs;
+  const up = sample === null ? nothing : `${Math.round(elapsedMs / 1000)}s`;
   return {
     ...{ ID: shown, ContainerID: shown, Container: asked, Name: name },
-    ...{ CPUPerc: cpu, CPU: cpu, AVGCPU: average },
+    ...{ CPUPerc: cpu, CPU: cpu, AVGCPU: average, AvgCPU: average },
+    CPUNano: (sample?.cpuUs ?? 0) * nanosecondsPerUs,
+    CPUSystemNano: (sample?.systemUs ?? 0) * nanosecondsPerUs,
+    SystemNano: (sample?.atMs ?? 0) * nanosecondsPerMs,
     ...{ MemUsage: usage, MemUsageBytes: usage, MemPerc: memoryPercent, Mem: memoryPercent },
     MemLimit: limit,
-    NetIO: pair(sample?.netInBytes, sample?.netOutBytes),
-    BlockIO: pair(sample?.blockInBytes, sample?.blockOutBytes),
-    PIDs: sample === null ? nothing : String(sample.pids),
-    UpTime: sample === null ? nothing : `${Math.round((sample.atMs - sample.startedMs) / 1000)}s`,
+    NetIO: net.join(" / "),
+    BlockIO: block.join(" / "),
+    ...{ NetInput: net[0] ?? nothing, NetOutput: net[1] ?? nothing },
+    ...{ BlockInput: block[0] ?? nothing, BlockOutput: block[1] ?? nothing },
+    ...{ PIDs: pids, PIDS: pids },
+    ...{ UpTime: up, Up: up, Duration: elapsedMs * nanosecondsPerMs },
   };
 }
 
 const percent = (value: number): string => `${value.toFixed(2)}%`;
 const binary = (bytes: number): string => formatSize(bytes, { digits: 4, isBinary: true });
 
-function pair(first: number | null | undefined, second: number | null | undefined): string {
-  const [a, b] = [first, second].map((bytes) =>
-    bytes === null || bytes === undefined ? nothing : formatSize(bytes, { digits: 3 }),
-  );
-  return `${a} / ${b}`;
-}
+const decimal = (bytes: number | null | undefined): string =>
+  bytes === null || bytes === undefined ? nothing : formatSize(bytes, { digits: 3 });
+
+const nanosecondsPerUs = 1000;
+const nanosecondsPerMs = 1_000_000;

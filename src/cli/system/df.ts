@@ -1,12 +1,11 @@
 /** `tspod system df`. */
 import { diskUsage, type DiskUsage } from "../../container/disk-usage.ts";
-import { formatDuration } from "../../lib/duration.ts";
-import { formatSize } from "../../lib/size.ts";
 import { defineCommand } from "../command.ts";
 import { boolean, value } from "../flags.ts";
+import { bytes, everyRow, verboseTables } from "../output/df-rows.ts";
 import { formatRows } from "../output/format.ts";
+import { formatObject } from "../output/objects.ts";
 import { print } from "../output/print.ts";
-import { psRow } from "../output/ps-row.ts";
 import { formatTable } from "../output/table.ts";
 
 interface Row {
@@ -41,12 +40,20 @@ export default defineCommand({
   args: { min: 0, max: 0, completes: "none" },
   async run(context, flags) {
     const usage = await diskUsage(context);
-    if (flags.format !== null) await print(await formatRows(flags.format, rows(usage), columns));
-    else if (flags.verbose) await print(verbose(usage));
-    else await print(formatTable(columns, rows(usage)));
+    await print(await shown(usage, flags));
     return 0;
   },
 });
+
+/** With both, docker's template is for all of it at once. */
+async function shown(
+  usage: DiskUsage,
+  { verbose, format }: { verbose: boolean; format: string | null },
+): Promise<string> {
+  if (format === null) return verbose ? verboseTables(usage) : formatTable(columns, rows(usage));
+  if (verbose && format !== "table") return formatObject(format, everyRow(usage));
+  return formatRows(format, rows(usage), columns);
+}
 
 function rows({
   images,
@@ -92,61 +99,4 @@ function row(type: string, total: number, active: number, size: number, reclaima
     Reclaimable: `${bytes(reclaimable)} (${percent}%)`,
     ...{ RawSize: size, RawReclaimable: reclaimable },
   };
-}
-
-const bytes = (count: number): string => formatSize(count, { digits: 4 });
-
-function verbose({ images, containers, volumes }: DiskUsage): string {
-  const ago = (time: string): string => {
-    const at = Date.parse(time);
-    return Number.isNaN(at) ? "N/A" : `${formatDuration(Date.now() - at)} ago`;
-  };
-  const now = { nowMs: Date.now(), isTruncated: true };
-  const imageTable = formatTable<DiskUsage["images"][number]>(
-    [
-      { header: "IMAGE", cell: ({ names }) => names[0] ?? "<none>" },
-      { header: "IMAGE ID", cell: ({ id }) => id.replace("sha256:", "").slice(0, 12) },
-      { header: "CREATED", cell: ({ createdAt }) => ago(createdAt) },
-      { header: "SIZE", cell: ({ sizeBytes }) => bytes(sizeBytes) },
-      { header: "SHARED SIZE", cell: ({ sharedBytes }) => bytes(sharedBytes) },
-      {
-        header: "UNIQUE SIZE",
-        cell: ({ sizeBytes, sharedBytes }) => bytes(Math.max(0, sizeBytes - sharedBytes)),
-      },
-      { header: "CONTAINERS", cell: (image) => String(image.containers) },
-    ],
-    images,
-  );
-  const shown = containers.map(({ container, writableBytes }) => ({
-    ...psRow(container, now),
-    Size: bytes(writableBytes),
-  }));
-  const containerTable = formatTable<(typeof shown)[number]>(
-    (
-      [
-        ["CONTAINER ID", "ID"],
-        ["IMAGE", "Image"],
-        ["COMMAND", "Command"],
-        ["LOCAL VOLUMES", "LocalVolumes"],
-        ["SIZE", "Size"],
-        ["CREATED", "RunningFor"],
-        ["STATUS", "Status"],
-        ["NAMES", "Names"],
-      ] as const
-    ).map(([header, field]) => ({ header, cell: (each) => each[field] })),
-    shown,
-  );
-  const volumeTable = formatTable<DiskUsage["volumes"][number]>(
-    [
-      { header: "VOLUME NAME", cell: ({ name }) => name },
-      { header: "LINKS", cell: ({ links }) => String(links) },
-      { header: "SIZE", cell: ({ sizeBytes }) => bytes(sizeBytes) },
-    ],
-    volumes,
-  );
-  return [
-    `Images space usage:\n\n${imageTable}`,
-    `Containers space usage:\n\n${containerTable}`,
-    `Local Volumes space usage:\n\n${volumeTable}`,
-  ].join("\n");
 }
