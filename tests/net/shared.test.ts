@@ -2,6 +2,7 @@
 import { describe, expect } from "bun:test";
 import { rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
+import { askNetwork, helperCommand } from "../../src/helper/index.ts";
 import { until } from "../support/wait.ts";
 import type { Container } from "../helper/runtime-fixture.ts";
 import { freePort, networkTest, statusOf } from "./network-fixture.ts";
@@ -129,6 +130,19 @@ describe("outside", () => {
     expect((await client.run()).stdout).toBe("outside\n");
     expect(await until("an answer", () => answerOf(hostPort))).toBe("inside\n");
     server.close();
+  });
+
+  networkTest("a port added live reaches a program that listens for itself only", async () => {
+    await using network = new SharedNetwork();
+    const script = "echo inside >/tmp/it; exec httpd -f -p 127.0.0.1:80 -h /tmp";
+    await using server = await resident([network.entry(2)], script);
+    const hostPort = freePort();
+    const port = { protocol: "tcp" as const, hostAddress: "127.0.0.1", hostPort };
+    const add = { ...port, containerPort: 80, count: 1 };
+    expect(await askNetwork(helperCommand(), server.runtimeDir, { add })).toEqual({ ok: true });
+    const url = `http://127.0.0.1:${hostPort}/it`;
+    const ask = () => fetch(url, { keepalive: false }).then((reply) => reply.text());
+    expect(await until("an answer", () => ask().catch(() => undefined))).toBe("inside\n");
   });
 
   networkTest(

@@ -55,8 +55,8 @@ fn setUp(arena: std.mem.Allocator, directory: [:0]const u8, given: Given) sys.Er
         try guard.set(0, egress, if (egress.log) |path| try guard.openLog(path) else null);
     }
     takeSockets(&network, given);
-    // one more process, which a container that publishes nothing need not have: ports that come later take the TAP
-    if (network.ports.len > 0) if (maker.start(given.tap)) |channel| maker.adopt(0, channel);
+    // one more process, which a container that publishes nothing need not have (live.zig)
+    if (network.ports.len > 0) if (maker.start(given.tap, .ours)) |channel| maker.adopt(0, channel);
     if (!engine.watch(0)) return sys.fail("network", "epoll");
     if (!loop.add(given.control, .{ .kind = .control }, loop.in | loop.closed)) return sys.fail("network", "epoll");
 }

@@ -23,6 +23,8 @@ pub const Membership = struct {
     tap: linux.fd_t = -1,
     connection: linux.fd_t = -1,
     joined_ms: u64 = 0,
+    /// How many were started for it since (maker.zig).
+    makers: u8 = 0,
     /// The way out, with published ports, and where more are asked for.
     is_default: bool = false,
 
@@ -56,6 +58,7 @@ pub const Membership = struct {
             if (outcome == .joined) {
                 m.connection = fd;
                 m.joined_ms = clock.monotonicMs();
+                m.makers = 0;
                 m.is_default = entry.isDefaultRoute;
                 return;
             }
@@ -80,7 +83,7 @@ pub const Membership = struct {
         var asked: members.Join = .{ .entry = entry.*, .sockets = bound.len };
         asked.entry.ports = &.{};
         if (ports_path) |path| {
-            if (entry.ports.len > 0) if (maker.start(m.tap)) |channel| { // as in net.zig
+            if (entry.ports.len > 0) if (maker.start(m.tap, .nobody)) |channel| { // as in net.zig
                 asked.hasMaker = true;
                 given.add(channel);
             };
@@ -100,6 +103,13 @@ pub const Membership = struct {
         if (!try isSent(rights.send(fd, w.buffered(), given.fds[0..given.count]))) return .met_its_end;
         if (!try sendPorts(fd, entry, bound)) return .met_its_end;
         return awaitAnswer(fd, &memory.text);
+    }
+
+    /// Ports were added, and the network has nobody who makes sockets for them.
+    pub fn provideMaker(m: *Membership) void {
+        if (m.makers == maker.starts_max) return;
+        m.makers += 1;
+        maker.provide(m.connection, m.tap);
     }
 
     /// It knows the container by other names from now on.

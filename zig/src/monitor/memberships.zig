@@ -8,6 +8,7 @@ const std = @import("std");
 const sys = @import("../sys.zig");
 const config = @import("../net/config.zig");
 const contract = @import("../contract.zig");
+const maker = @import("../net/maker.zig");
 const clock = @import("clock.zig");
 const epolls = @import("epoll.zig");
 const inside = @import("inside.zig");
@@ -110,6 +111,7 @@ pub fn hear(epoll: epolls.Epoll, index: usize) Heard {
             switch (packet[1]) {
                 'r' => tellServers(m),
                 'n' => passNames(index, n - 1),
+                maker.word => m.provideMaker(),
                 else => {},
             }
             return .nothing;

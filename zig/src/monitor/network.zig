@@ -6,6 +6,7 @@ const sys = @import("../sys.zig");
 const child = @import("../process/child.zig");
 const ourselves = @import("../process/ourselves.zig");
 const config = @import("../net/config.zig");
+const maker = @import("../net/maker.zig");
 const publish = @import("../net/publish.zig");
 const contract = @import("../contract.zig");
 const slirp = @import("slirp.zig");
@@ -29,6 +30,8 @@ pub const Network = struct {
     control: linux.fd_t = -1,
     pidfd: linux.fd_t = -1,
     started_ms: u64 = 0,
+    /// How many were started for it since (maker.zig).
+    makers: u8 = 0,
     /// Lives shorter than `life_least_ms`, and starts that failed, one after the other.
     failures: u8 = 0,
     /// The host's resolv.conf(5).
@@ -60,9 +63,10 @@ pub const Network = struct {
         network.control = pair[0];
         network.pidfd = pidfd;
         network.started_ms = clock.monotonicMs();
+        network.makers = 0;
     }
 
-    /// It wants to know the host's name servers: it cannot see files.
+    /// It wants to know the host's name servers, for it cannot see files; or one who makes sockets, for it can start nobody.
     pub fn answer(network: *Network, epoll: epolls.Epoll) void {
         var word: [8]u8 = undefined;
         const n = linux.recvfrom(network.control, &word, word.len, linux.MSG.DONTWAIT, null, null);
@@ -71,6 +75,7 @@ pub const Network = struct {
             epoll.change(.{ .kind = .network_request, .fd = network.control }, 0); // its end is told elsewhere
             return;
         }
+        if (word[0] == maker.word) return network.provideMaker();
         const buffer = struct {
             var text: [4096]u8 = undefined;
         };
@@ -83,6 +88,12 @@ pub const Network = struct {
             if (linux.errno(got) == .SUCCESS and got > 0) length = got;
         }
         _ = linux.sendto(network.control, &buffer.text, length, linux.MSG.NOSIGNAL | linux.MSG.DONTWAIT, null, 0);
+    }
+
+    fn provideMaker(network: *Network) void {
+        if (network.makers == maker.starts_max) return;
+        network.makers += 1;
+        maker.provide(network.control, network.tap);
     }
 
     pub fn startTool(network: *Network, tool: *const config.Tool, pid: linux.pid_t) sys.Error!void {

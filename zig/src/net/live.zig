@@ -4,6 +4,7 @@ const std = @import("std");
 const config = @import("config.zig");
 const frame = @import("frame.zig");
 const loop = @import("loop.zig");
+const maker = @import("maker.zig");
 const ports = @import("ports.zig");
 const publish = @import("publish.zig");
 const taps = @import("taps.zig");
@@ -87,6 +88,7 @@ fn add(tap: u8, port: *const config.Published) []const u8 {
         for (0..i) |k| _ = removeOne(tap, port, .{ .address = address, .port = port.hostPort + @as(u16, @intCast(k)) });
         return refuseFor(port, number, e);
     }
+    if (port.protocol == .tcp) maker.ensure(tap);
     return "{\"ok\":true}";
 }
 

@@ -1,10 +1,17 @@
 //! Sockets of the container's own network namespace, for connections that need no frames at all: a socket belongs for ever
 //! to where it was made, whoever uses it. A process that has joined that namespace makes them ahead and passes them over;
 //! it knows no other work, and its filter lets it have none.
+//!
+//! A container that publishes nothing needs no such process. When a port is added to it later, ours is in its cage and can
+//! start none: the monitor does, when it is asked, and passes the end of it over.
 const std = @import("std");
 const sys = @import("../sys.zig");
 const cage = @import("cage.zig");
+const members = @import("members.zig");
+const resolver = @import("resolver.zig");
+const rights = @import("rights.zig");
 const states = @import("states.zig");
+const taps = @import("taps.zig");
 const linux = std.os.linux;
 
 /// Passed at a time.
@@ -28,8 +35,11 @@ pub const Own = struct {
 const tun_get_netns = linux.IOCTL.IO('T', 227);
 const ns_get_userns = linux.IOCTL.IO(0xb7, 1);
 
+/// Whose child it is. One of nobody's leaves nothing to be reaped by who starts it: it ends with its channel.
+pub const Parent = enum { ours, nobody };
+
 /// Before the cage: the end of it for `adopt`. Where it cannot be, there is none: everything goes through the TAP.
-pub fn start(tap: linux.fd_t) ?linux.fd_t {
+pub fn start(tap: linux.fd_t, of: Parent) ?linux.fd_t {
     const network = linux.ioctl(tap, tun_get_netns, 0);
     if (linux.errno(network) != .SUCCESS) return null;
     defer _ = linux.close(@intCast(network));
@@ -43,20 +53,57 @@ pub fn start(tap: linux.fd_t) ?linux.fd_t {
     const parent = linux.getpid();
     const pid = linux.fork();
     if (linux.errno(pid) == .SUCCESS and pid == 0) {
-        _ = linux.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), @intFromEnum(linux.SIG.KILL), 0, 0, 0);
-        if (linux.getppid() != parent) linux.exit_group(0);
+        switch (of) {
+            .ours => {
+                _ = linux.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), @intFromEnum(linux.SIG.KILL), 0, 0, 0);
+                if (linux.getppid() != parent) linux.exit_group(0);
+            },
+            .nobody => {
+                const again = linux.fork();
+                if (linux.errno(again) != .SUCCESS) linux.exit_group(1);
+                if (again != 0) linux.exit_group(0);
+            },
+        }
         if (linux.errno(user) == .SUCCESS) _ = linux.setns(@intCast(user), linux.CLONE.NEWUSER); // it may be ours already
         if (linux.errno(linux.setns(@intCast(network), linux.CLONE.NEWNET)) != .SUCCESS) linux.exit_group(1);
         work(pair[1]);
     }
     _ = linux.close(pair[1]);
-    if (linux.errno(pid) == .SUCCESS) return pair[0];
+    const is_begun = linux.errno(pid) == .SUCCESS and (of == .ours or (sys.waitExit(@intCast(pid)) catch 1) == 0);
+    if (is_begun) return pair[0];
     _ = linux.close(pair[0]);
     return null;
 }
 
+/// The word for the monitor that one is wanted; with the same word it comes.
+pub const word = 'm';
+
+/// One process asks for no more than that, whoever has taken it over.
+pub const starts_max = 16;
+
+/// For a monitor: starts one for the process at the other end of `connection`.
+pub fn provide(connection: linux.fd_t, tap: linux.fd_t) void {
+    const channel = start(tap, .nobody) orelse return;
+    defer _ = linux.close(channel);
+    _ = rights.send(connection, &.{word}, &.{channel});
+}
+
+/// There is one from now on, if the monitor can start it. It is there when this returns, unless the monitor is slow: then
+/// it comes later.
+pub fn ensure(index: u8) void {
+    if (states.of(index).maker.is_there) return;
+    const monitor = if (members.is_on) members.connectionOf(index) orelse return else taps.control;
+    if (monitor < 0) return;
+    const asked = linux.sendto(monitor, &[1]u8{word}, 1, linux.MSG.DONTWAIT | linux.MSG.NOSIGNAL, null, 0);
+    if (linux.errno(asked) != .SUCCESS) return;
+    var poll = [1]linux.pollfd{.{ .fd = monitor, .events = linux.POLL.IN, .revents = 0 }};
+    if (linux.poll(&poll, 1, patience_ms) != 1) return;
+    if (members.is_on) members.hearMaker(index) else _ = resolver.hear(monitor);
+}
+
 /// From now on that process makes sockets for the container at this place.
 pub fn adopt(index: u8, channel: linux.fd_t) void {
+    forget(index);
     const own = &states.of(index).maker;
     own.is_there = true;
     own.channel = channel;
@@ -77,6 +124,7 @@ pub fn forget(index: u8) void {
 /// In that process, until the other end is gone.
 fn work(given: linux.fd_t) noreturn {
     const own = 3;
+    sys.closeRange(0, 2); // somebody may wait for the end of them
     if (given != own and linux.errno(linux.dup3(given, own, 0)) != .SUCCESS) linux.exit_group(1);
     sys.closeFrom(own + 1);
     cage.enterMaker() catch linux.exit_group(1);

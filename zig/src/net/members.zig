@@ -3,9 +3,10 @@
 //!
 //! From the monitor: "{" a `Join` with the TAP and what else is its own as descriptors; "p" ports of the container (two
 //! bytes each) with as many bound sockets; "r" the text of the host's resolv.conf(5), asked for; "n" and a number: names of
-//! the container's other network of that number (names.zig); "u" its own names, when they have changed; "N": it wants to hear this network's names, now and whenever
-//! they change. To it: "{" the answer to a join, once all its sockets have come; "r" a question for resolv.conf; "n" the
-//! names; "e" all that the container has sent is gone, and its place is free.
+//! the container's other network of that number (names.zig); "u" its own names, when they have changed; "N": it wants to
+//! hear this network's names, now and whenever they change; "m" who makes sockets (maker.zig), asked for. To it: "{" the
+//! answer to a join, once all its sockets have come; "r" a question for resolv.conf; "n" the names; "m": ports have come,
+//! and nobody makes sockets; "e" all that the container has sent is gone, and its place is free.
 //!
 //! Everybody who can connect is the owner of the network. Still, what makes no sense is refused and harms nobody else.
 const std = @import("std");
@@ -203,6 +204,7 @@ fn take(index: usize, bytes: []const u8, rights: *Rights) sys.Error!void {
             try names.setList(@intCast(index), bytes[1..]);
             return tellEverybody();
         },
+        maker.word => if (member.phase == .joined) return maker.adopt(@intCast(index), rights.next() orelse return missing()),
         'N' => if (member.phase == .joined) {
             member.wants_names = true;
             return tellNames(index);
@@ -372,6 +374,20 @@ pub fn hearServers(fd: linux.fd_t) void {
     if (linux.errno(seen) != .SUCCESS or seen != 1 or text[0] != 'r') return;
     const n = linux.recvfrom(fd, &text, text.len, flags, null, null);
     if (linux.errno(n) == .SUCCESS and n > 0) resolver.read(text[1..n]);
+}
+
+// Sockets inside ----------------------------------------------------------------------------------------------
+
+/// Null: nobody is there, or not yet.
+pub fn connectionOf(index: u8) ?linux.fd_t {
+    return if (all[index].phase == .joined) all[index].fd else null;
+}
+
+/// Who makes them, if that is what came: anything else is for later.
+pub fn hearMaker(index: u8) void {
+    var byte: [1]u8 = undefined;
+    const seen = linux.recvfrom(all[index].fd, &byte, 1, linux.MSG.DONTWAIT | linux.MSG.PEEK, null, null);
+    if (linux.errno(seen) == .SUCCESS and seen == 1 and byte[0] == maker.word) _ = hear(index);
 }
 
 // Leaving -----------------------------------------------------------------------------------------------------

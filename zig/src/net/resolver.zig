@@ -13,6 +13,7 @@ const frame = @import("frame.zig");
 const guard = @import("guard.zig");
 const host = @import("host.zig");
 const loop = @import("loop.zig");
+const maker = @import("maker.zig");
 const members = @import("members.zig");
 const names = @import("names.zig");
 const packet = @import("packet.zig");
@@ -24,6 +25,7 @@ const addresses = @import("address.zig");
 const linux = std.os.linux;
 const Address = addresses.Address;
 const Endpoint = addresses.Endpoint;
+const Rights = @import("rights.zig").Rights;
 const Tap = @import("tap.zig").Tap;
 
 pub const port = 53;
@@ -109,13 +111,16 @@ fn refresh(index: u8) void {
     if (members.is_on) members.hearServers(fd) else _ = hear(fd);
 }
 
-/// False: the monitor is gone.
+/// What the monitor of a container's own network says: that text, or what comes with a descriptor (maker.zig). False: it
+/// is gone.
 pub fn hear(fd: linux.fd_t) bool {
     var text: [text_bytes_max]u8 = undefined;
-    const n = linux.recvfrom(fd, &text, text.len, linux.MSG.DONTWAIT, null, null);
+    var rights: Rights = .{};
+    defer rights.closeRest();
+    const n = rights.receive(fd, &text);
     if (linux.errno(n) == .AGAIN or linux.errno(n) == .INTR) return true;
     if (linux.errno(n) != .SUCCESS or n == 0) return false;
-    read(text[0..n]);
+    if (rights.next()) |channel| maker.adopt(0, channel) else read(text[0..n]);
     return true;
 }
 
