@@ -5,14 +5,14 @@
  * TSPOD_FAULTS=all tries every call of every command, which takes an hour or more; otherwise some of each, by a seed.
  */
 import { describe, expect } from "bun:test";
-import { type FaultCommand, killAtAnyCall } from "../support/faults.ts";
+import { type FaultCommand, killAtAnyCall, tracerPrograms } from "../support/faults.ts";
 import { leftovers, processesOf } from "../support/leaks.ts";
 import { reboot } from "../support/reboot.ts";
-import { program, registryPrograms, testWith } from "../support/requirements.ts";
+import { registryPrograms, testWith } from "../support/requirements.ts";
 import { until } from "../support/wait.ts";
 import type { World } from "../support/world.ts";
 
-const test = testWith(...registryPrograms, program("strace"));
+const test = testWith(...registryPrograms, ...tracerPrograms);
 
 interface Command extends FaultCommand {
   /** What takes away whatever it may have made besides containers, or not. */

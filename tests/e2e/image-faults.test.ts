@@ -19,18 +19,18 @@ const mapped = "--userns=keep-id:uid=5,gid=5";
 const target = "target.example/it:1";
 
 const commands: FaultCommand[] = [
-  { words: ["pull", "-q", "layered"] },
-  { words: ["push", "-q", "layered", target], before: [["load", "-q", "-i", "oci.tar"]] },
+  { words: ["pull", "-q", "few"] },
+  { words: ["push", "-q", "few", target], before: [["load", "-q", "-i", "oci.tar"]] },
   { words: ["tag", "tiny", "it", "it:2"] },
   { words: ["untag", "tiny", "it"], before: [["tag", "tiny", "it"]] },
   { words: ["load", "-q", "-i", "docker.tar"] },
   { words: ["load", "-q", "-i", "oci.tar"] },
   { words: ["save", "-o", "it.tar", "tiny"] },
   {
-    words: ["create", "--name", "mapped", mapped, "layered", "true"],
+    words: ["create", "--name", "mapped", mapped, "few", "true"],
     before: [["load", "-q", "-i", "oci.tar"]],
   },
-  { words: ["rmi", "layered"], before: [["load", "-q", "-i", "oci.tar"]] },
+  { words: ["rmi", "few"], before: [["load", "-q", "-i", "oci.tar"]] },
   { words: ["artifact", "add", "--replace", "it", "docker.tar"] },
   { words: ["artifact", "rm", "it"], before: [["artifact", "add", "it", "docker.tar"]] },
   { words: ["image", "prune", "-f", "-a"], before: [["load", "-q", "-i", "docker.tar"]] },
@@ -38,7 +38,7 @@ const commands: FaultCommand[] = [
 
 describe("kill -9 at any system call of", () => {
   killAtAnyCall({
-    ...{ images: ["tiny", "layered"], commands, trialsEach: 2 },
+    ...{ images: ["tiny", "few"], commands, trialsEach: 2 },
     ...{ setUp: saveOnce, prepare, clear, expectSound },
   });
 });
@@ -48,8 +48,8 @@ async function saveOnce(world: World): Promise<void> {
   const { address } = await sharedRegistry();
   const entry = `[[registry]]\nprefix = "target.example"\nlocation = "${address}"\ninsecure = true\n`;
   appendFileSync(join(world.home, ".config/containers/registries.conf"), entry);
-  await world.ok("save", "-o", "docker.tar", "layered");
-  await world.ok("save", "--format", "oci-archive", "-o", "oci.tar", "layered");
+  await world.ok("save", "-o", "docker.tar", "few");
+  await world.ok("save", "--format", "oci-archive", "-o", "oci.tar", "few");
   await world.ok("create", "--name", "user", "tiny", "true"); // prune leaves it alone
 }
 
@@ -60,7 +60,7 @@ async function prepare(world: World, { before = [] }: FaultCommand): Promise<voi
 
 async function clear(world: World): Promise<void> {
   await world.tspod(["rm", "-f", "mapped"]);
-  for (const name of ["it", "it:2", "layered"]) await world.tspod(["rmi", "-f", name]);
+  for (const name of ["it", "it:2", "few"]) await world.tspod(["rmi", "-f", name]);
   await world.ok("artifact", "rm", "-a");
   await world.ok("image", "prune", "-f"); // what a killed load has got as far as a layer or a blob
 }
@@ -82,9 +82,9 @@ async function expectSound(
   if (killed[0] === "pull" || killed[0] === "push") await world.ok(...killed);
   const next = await world.tspod(["run", "--rm", "tiny", "echo", "sound"]);
   expect({ what, ...next }).toEqual({ what, exitCode: 0, stdout: "sound\n", stderr: "" });
-  if ((await world.tspod(["image", "exists", "layered"])).exitCode === 0) {
+  if ((await world.tspod(["image", "exists", "few"])).exitCode === 0) {
     for (const flags of [[], [mapped, "-u", "0"]]) {
-      const words = ["run", "--rm", ...flags, "layered", "cat", "/data/kept"];
+      const words = ["run", "--rm", ...flags, "few", "cat", "/data/kept"];
       const { exitCode, stdout } = await world.tspod(words);
       expect({ what, exitCode, stdout }).toEqual({ what, exitCode: 0, stdout: "two" });
     }

@@ -61,6 +61,27 @@ function variations(base: Entry[]): Record<string, ImageSource[]> {
         config: { Env: [path], Cmd: ["sh"] },
       },
     ],
+    /** The same with as few entries as it is run with: for tests that do something at each of them. */
+    few: [
+      {
+        layers: [
+          [
+            ...base.filter(({ path }) => /^(bin|data)\/$|^bin\/(busybox|sh|cat)$/.test(path)),
+            { path: "data/" },
+            { path: "data/gone", content: "gone" },
+            { path: "data/kept", content: "one" },
+            { path: "data/also", hardLinkTo: "data/kept" },
+          ],
+          [
+            { path: "data/.wh.gone" },
+            { path: "data/kept", content: "two" },
+            { path: "hidden/" },
+            { path: "hidden/.wh..wh..opq" },
+          ],
+        ],
+        config: { Env: [path], Cmd: ["sh"] },
+      },
+    ],
     /** Files large enough to be left where they are when ids are mapped otherwise, and what could hide one of them. */
     large: [
       {

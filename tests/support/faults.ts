@@ -1,12 +1,12 @@
 /**
- * SIGKILL at chosen system calls instead of by luck: strace(1) follows a command and all it starts, and kills whichever
- * process makes the chosen call, before the call is carried out.
+ * SIGKILL at chosen system calls instead of by luck: tracer.pl follows a command and all it starts, and kills the process
+ * that makes the chosen call, before the call is carried out.
  *
  * A traced newuidmap has no privilege, so the command runs as root of a user namespace with all of the caller's ids, in
  * which nobody needs newuidmap: the store looks the same from there.
  */
 import { afterAll, beforeAll } from "bun:test";
-import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type Random, random } from "./random.ts";
 import { program, registryPrograms, testWith } from "./requirements.ts";
@@ -14,19 +14,16 @@ import { sharedWorld } from "./shared-world.ts";
 import { until } from "./wait.ts";
 import { type Result, tspodFile, type World } from "./world.ts";
 
-/** The `nth` call of that name in one process, counted from 1. */
+/** The `nth` call that changes something of the first process of that name to make as many, counted from 1. */
 interface FaultPoint {
-  call: string;
+  process: string;
   nth: number;
 }
 
-/** Calls that change something another process can see; between two of them a kill leaves the same world. */
-const changing =
-  `openat,write,writev,pwrite64,sendto,sendmsg,rename,renameat,renameat2,mkdir,mkdirat,unlink,unlinkat,rmdir,link,linkat,
-  symlink,symlinkat,ftruncate,truncate,fchmod,fchmodat,chmod,fchown,fchownat,lchown,utimensat,fsetxattr,setxattr,lsetxattr,
-  fsync,fdatasync,mknodat,mount,umount2,move_mount,mount_setattr,fsmount,open_tree,pivot_root,setns,unshare,clone,clone3,
-  fork,vfork,execve,execveat,bind,listen,connect,accept4,prctl,capset,setresuid,setresgid,setsid,kill,pidfd_send_signal,
-  waitid,wait4,epoll_ctl,exit_group,copy_file_range,sendfile,splice,flock,fcntl`.replace(/\s/g, "");
+/** What the tracer needs. */
+export const tracerPrograms = [program("perl"), program("unshare", "util-linux")];
+
+const tracer = join(import.meta.dir, "tracer.pl");
 
 /** A user namespace for a file of tests, and the words that run a program in it once it is ready. It ends with us. */
 function userNamespace(): Disposable & { enter: readonly string[]; ready(): Promise<void> } {
@@ -44,33 +41,23 @@ function userNamespace(): Disposable & { enter: readonly string[]; ready(): Prom
 }
 
 /**
- * The command's end is waited for, not that of what it leaves in the background: strace goes on with that until it ends
- * (-D), so no pipe of ours may be its standard output.
+ * The command's end is waited for, not that of what it leaves in the background: the tracer goes on with that until it
+ * ends, so no pipe of ours may be its standard output. `file` gets what the tracer tells.
  */
-async function trace(world: World, options: string[], words: string[]): Promise<Result> {
+async function trace(
+  world: World,
+  { file, target }: { file: string; target: string[] },
+  words: string[],
+): Promise<Result> {
   const [out, err] = ["stdout", "stderr"].map((name) => join(world.home, name));
   if (out === undefined || err === undefined) throw new Error("two names give two files");
-  const child = Bun.spawn(
-    [
-      ...world.prefix,
-      "strace",
-      "-D",
-      "-qq",
-      "-f",
-      "-e",
-      "signal=none",
-      ...options,
-      tspodFile,
-      ...words,
-    ],
-    {
-      cwd: world.home,
-      env: world.environment,
-      stdin: "ignore",
-      stdout: Bun.file(out),
-      stderr: Bun.file(err),
-    },
-  );
+  const child = Bun.spawn([...world.prefix, "perl", tracer, file, ...target, tspodFile, ...words], {
+    cwd: world.home,
+    env: world.environment,
+    stdin: "ignore",
+    stdout: Bun.file(out),
+    stderr: Bun.file(err),
+  });
   await child.exited;
   const [stdout, stderr] = [readFileSync(out, "utf8"), readFileSync(err, "utf8")];
   return { exitCode: child.exitCode ?? -1, stdout, stderr };
@@ -86,20 +73,18 @@ async function faultPoints(
   end: () => Promise<void>,
 ): Promise<FaultPoint[]> {
   const file = join(world.home, "trace");
-  const { exitCode, stderr } = await trace(world, ["-o", file, "-e", `trace=${changing}`], words);
+  const { exitCode, stderr } = await trace(world, { file, target: ["-"] }, words);
   if (exitCode !== 0) throw new Error(`${words.join(" ")}: status ${exitCode}\n${stderr}`);
   await end();
-  await until("strace has ended", () => !isRunning(file));
-  const counts = new Map<string, Map<string, number>>();
-  for (const [, pid = "", call = ""] of readFileSync(file, "utf8").matchAll(/^(\d+) +(\w+)\(/gm)) {
-    const ofCall = counts.get(call) ?? new Map<string, number>();
-    counts.set(call, ofCall.set(pid, (ofCall.get(pid) ?? 0) + 1));
+  await until("the tracer has ended", () => !isRunning(file));
+  const most = new Map<string, number>();
+  for (const [, name = "", nth = ""] of readFileSync(file, "utf8").matchAll(/^(.+)\t(\d+)\t/gm)) {
+    most.set(name, Math.max(most.get(name) ?? 0, Number(nth)));
   }
   rmSync(file);
-  return [...counts].flatMap(([call, ofCall]) => {
-    const most = Math.max(...ofCall.values());
-    return Array.from({ length: most }, (_, index) => ({ call, nth: index + 1 }));
-  });
+  return [...most].flatMap(([name, count]) =>
+    Array.from({ length: count }, (_, index) => ({ process: name, nth: index + 1 })),
+  );
 }
 
 function isRunning(file: string): boolean {
@@ -118,10 +103,13 @@ function isRunning(file: string): boolean {
 async function runWithFault(
   world: World,
   words: string[],
-  { call, nth }: FaultPoint,
-): Promise<Result> {
-  const inject = ["-o", "/dev/null", "-e", `inject=${call}:signal=SIGKILL:when=${nth}`];
-  return trace(world, inject, words);
+  { process, nth }: FaultPoint,
+): Promise<Result & { killed: string }> {
+  const file = join(world.home, "killed");
+  rmSync(file, { force: true });
+  const result = await trace(world, { file, target: [process, `${nth}`] }, words);
+  const [, , call = "nobody"] = existsSync(file) ? readFileSync(file, "utf8").split(/[\t\n]/) : [];
+  return { ...result, killed: `${call}, call ${nth} of ${process}` };
 }
 
 /** A command that is killed, and what its world needs. */
@@ -158,7 +146,7 @@ const testTimeoutMs = triesAll ? 7_200_000 : 120_000;
  * every one, which takes an hour or more.
  */
 export function killAtAnyCall<Command extends FaultCommand>(trials: FaultTrials<Command>): void {
-  const test = testWith(...registryPrograms, program("strace"));
+  const test = testWith(...registryPrograms, ...tracerPrograms);
   const namespace = userNamespace();
   beforeAll(() => namespace.ready());
   const shared = sharedWorld({ images: trials.images, prefix: namespace.enter });
@@ -174,12 +162,13 @@ export function killAtAnyCall<Command extends FaultCommand>(trials: FaultTrials<
       await trials.setUp?.(world);
       await trials.prepare(world, command);
       const points = await faultPoints(world, command.words, () => trials.clear(world, command));
+      if (triesAll) console.log(`${titleOf(command)}: ${points.length} calls`);
       const chosen = triesAll ? points : sample(chance, points, trials.trialsEach);
       for (const [trial, point] of chosen.entries()) {
         await trials.prepare(world, command);
         const result = await runWithFault(world, command.words, point);
         const more = (await trials.afterKill?.(world, trial, result)) ?? "";
-        const what = `seed ${chance.seed}: ${point.call} number ${point.nth}${more}`;
+        const what = `seed ${chance.seed}: ${result.killed}${more}`;
         await trials.expectSound(world, what, command);
       }
     },
