@@ -6,9 +6,9 @@ import { setTimeout } from "node:timers/promises";
 import { TspodError } from "../errors.ts";
 import type { Descriptor, Digest } from "../oci/index.ts";
 import { bodyChunks } from "./body.ts";
-import { digestMismatch, type RegistryClient } from "./client.ts";
+import { digestMismatch, type OpenBlobOptions, type RegistryClient } from "./client.ts";
 import type { Failing } from "./errors.ts";
-import { continues, NotThatRange } from "./range-answer.ts";
+import { continues, isRange, NotThatRange } from "./range-answer.ts";
 import { fetchInRanges, type RangeSink } from "./ranges.ts";
 import type { Endpoint } from "./registries-conf.ts";
 
@@ -40,9 +40,16 @@ export interface BlobWork<Sink extends BlobSink = BlobSink> {
   readonly signal: AbortSignal;
 }
 
-/** How far the stream that begins at the beginning goes; made shorter when others fetch what is beyond. */
-export interface FrontLimit {
+/** How far the stream that begins at the beginning goes for now; what is beyond may be others'. */
+export interface Front {
   end: number;
+  /**
+   * Whether a part is asked for when not everything is wanted: then nothing is sent that is not taken. Otherwise the
+   * connection is closed at the end, and what is on its way is sent in vain.
+   */
+  asksForParts: boolean;
+  /** The registry has answered with the part that it was asked for. */
+  knowsParts: boolean;
 }
 
 /** Broken connections in a row that brought nothing. */
@@ -84,20 +91,41 @@ function canHaveIslands(sink: BlobSink): sink is BlobSink & RangeSink {
   return sink.writeAt !== undefined;
 }
 
-/** From what is here to the limit, in one stream. */
+/** From what is here to the end, in one stream; to the blob's end when the registry does not know parts. */
 export async function fetchFront(
   work: BlobWork,
-  limit: FrontLimit = { end: work.descriptor.sizeBytes },
+  front: Front = { end: work.descriptor.sizeBytes, asksForParts: false, knowsParts: false },
 ): Promise<void> {
-  const { client, endpoint, descriptor, sink, failing, signal } = work;
   const step = async (): Promise<void> => {
-    if (sink.sizeBytes >= limit.end) return;
-    const response = await client.openBlob(endpoint, descriptor.digest, {
-      ...{ offset: sink.sizeBytes, what: failing.what, signal },
-    });
-    await readInto(work, response, limit);
+    if (work.sink.sizeBytes >= front.end) return;
+    await readInto(work, await openFront(work, front), front);
   };
-  await persist(work, () => sink.sizeBytes, step);
+  await persist(work, () => work.sink.sizeBytes, step);
+}
+
+async function openFront(work: BlobWork, front: Front): Promise<Response> {
+  const { client, endpoint, descriptor, sink, failing, signal } = work;
+  const ask = (range: Pick<OpenBlobOptions, "offset" | "end" | "isOnce">): Promise<Response> =>
+    client.openBlob(endpoint, descriptor.digest, { ...range, what: failing.what, signal });
+  const offset = sink.sizeBytes;
+  const { end, asksForParts, knowsParts } = front;
+  if (!asksForParts || end === descriptor.sizeBytes) return ask({ offset });
+  const answer = ask({ offset, end, isOnce: !knowsParts });
+  const response = await (knowsParts ? answer : answer.catch(() => undefined));
+  if (response !== undefined && isRange(response, offset, descriptor.sizeBytes)) {
+    front.knowsParts = true;
+    return response;
+  }
+  if (!knowsParts && response?.status === 200 && offset === 0) {
+    Object.assign(front, { asksForParts: false, end: descriptor.sizeBytes });
+    return response; // all of it, as if nothing had been asked for
+  }
+  await response?.body?.cancel();
+  if (knowsParts) throw new NotThatRange(); // others may be at what is beyond
+  signal.throwIfAborted();
+  // whatever the reason was: it is told, and tried again, by who asks for no part
+  Object.assign(front, { asksForParts: false, end: descriptor.sizeBytes });
+  return ask({ offset });
 }
 
 /** Again and again until it succeeds: while it brings something, and a few times when it does not. */
@@ -127,16 +155,16 @@ export async function persist(
 /** Errors of a body that began well; a request has had its retries in the transport. */
 const brokenCodes: ReadonlySet<string> = new Set(["registry.unreachable", "registry.failed"]);
 
-/** One body, to its end, to the limit or to where it breaks. Throws NotThatRange when others are at what is beyond it. */
+/** One body, to its end, to that of the front or to where it breaks. Throws NotThatRange when others are at what is beyond it. */
 async function readInto(
   { client, descriptor, sink, failing, signal }: BlobWork,
   response: Response,
-  limit: FrontLimit,
+  front: Front,
 ): Promise<void> {
   const { digest, sizeBytes } = descriptor;
   const { what, registry } = failing;
   if (!continues(response, sink.sizeBytes)) {
-    if (limit.end < sizeBytes) {
+    if (front.end < sizeBytes) {
       await response.body?.cancel();
       throw new NotThatRange();
     }
@@ -150,9 +178,11 @@ async function readInto(
     }
   }
   const { limits } = client.transport;
+  const isCut = !front.asksForParts && front.end < sizeBytes;
+  // with the last byte an end is waited for, which shows a blob that is longer than it says, and keeps the connection
   for await (const chunk of bodyChunks(response, { limits, signal }, failing)) {
-    const room = limit.end - sink.sizeBytes;
-    if (chunk.length > room && limit.end === sizeBytes) {
+    const room = front.end - sink.sizeBytes;
+    if (chunk.length > room && front.end === sizeBytes) {
       sink.restart();
       throw new TspodError(
         "registry.digest_mismatch",
@@ -160,11 +190,10 @@ async function readInto(
         { next: "the registry or a proxy before it is broken" },
       );
     }
-    sink.write(chunk.length > room ? chunk.subarray(0, room) : chunk);
-    // with the last byte an end is waited for, which shows a blob that is longer than it says
-    if (sink.sizeBytes >= limit.end && limit.end < sizeBytes) return;
+    if (room > 0) sink.write(chunk.length > room ? chunk.subarray(0, room) : chunk);
+    if (chunk.length > room || (isCut && chunk.length === room)) return;
   }
-  if (sink.sizeBytes >= limit.end) return;
+  if (sink.sizeBytes >= front.end) return;
   throw new TspodError(
     "registry.failed",
     `Cannot pull "${what}": ${registry} sent only ${sink.sizeBytes} of ${sizeBytes} bytes of ${digest}`,

@@ -41,8 +41,10 @@ export interface PushedManifest {
 
 export interface OpenBlobOptions {
   readonly offset: number;
-  /** Before this byte it ends: one of several requests, which is not repeated here when it fails. */
+  /** Before this byte it ends. */
   readonly end?: number;
+  /** Not repeated here when it fails. */
+  readonly isOnce?: boolean;
   readonly what: string;
   readonly signal: AbortSignal;
 }
@@ -165,14 +167,13 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
   async function openBlob(
     endpoint: Endpoint,
     digest: Digest,
-    { offset, end, what, signal }: OpenBlobOptions,
+    { offset, end, isOnce = false, what, signal }: OpenBlobOptions,
   ): Promise<Response> {
     const failing = { what, registry: endpoint.registry };
     const path = `/v2/${endpoint.repository}/blobs/${digest}`;
     const last = end === undefined ? "" : String(end - 1);
     const isPart = offset > 0 || end !== undefined;
     const headers: Record<string, string> = isPart ? { range: `bytes=${offset}-${last}` } : {};
-    const isOnce = end !== undefined;
     const response = await send(endpoint, { path, headers, failing, signal, isOnce });
     if (response.ok || response.status === 416) return response;
     if (response.status !== 404) throw await refusal(response, failing);

@@ -2,14 +2,15 @@
  * One large blob over several connections, each fetching pieces, where one connection would take long and the registry
  * allows it (RFC 9110 section 14). The first stream fetches from the beginning on, as ever; the others what is beyond.
  *
- * A registry is not trusted to understand ranges: only when it has answered a first request for a piece with that piece
- * is the first stream cut short. When pieces cannot be had any more one stream goes on alone; wrong bytes are found out
- * by the blob's digest.
+ * The first stream asks for no more at a time than it is believed to bring soon: what is beyond can be left to others
+ * without a byte being sent twice. A registry is not trusted to understand ranges: only when it has answered the first
+ * stream with the part that was asked for do others begin. When pieces cannot be had any more one stream goes on alone;
+ * wrong bytes are found out by the blob's digest.
  */
 import { setTimeout } from "node:timers/promises";
 import { TspodError } from "../errors.ts";
 import { type ByteRange, cutRanges } from "../lib/ranges.ts";
-import { type BlobSink, type BlobWork, fetchFront, type FrontLimit, persist } from "./blobs.ts";
+import { type BlobSink, type BlobWork, fetchFront, type Front, persist } from "./blobs.ts";
 import { bodyChunks } from "./body.ts";
 import { isRange, NotThatRange } from "./range-answer.ts";
 
@@ -27,96 +28,102 @@ export interface RangeSink {
 
 interface Split {
   readonly work: BlobWork<BlobSink & RangeSink>;
-  readonly limit: FrontLimit;
-  /** Pieces that nobody has begun. */
-  queue: ByteRange[];
-  wasUsed: boolean;
+  readonly front: Front;
+  /** Pieces that nobody has begun; undefined as long as the first stream is alone. */
+  queue: ByteRange[] | undefined;
+  /** It may be because of the parts. */
   hasPieceFailed: boolean;
 }
 
-/** A piece that the registry has begun to send. */
-interface Begun {
-  readonly piece: ByteRange;
-  readonly response: Response;
-}
-
-/** One connection's bytes in so long a time must be worth a further one. */
+/** So many times the patience must be missing to be worth further connections. */
 const worthwhile = 3;
 
-/** True when pieces were fetched. Throws what `fetchBlob` throws; when it ends, nothing goes on. */
+/** True when it came in parts. Throws what `fetchBlob` throws; when it ends, nothing goes on. */
 export async function fetchInRanges(outer: BlobWork<BlobSink & RangeSink>): Promise<boolean> {
   const failure = new AbortController();
   const work = { ...outer, signal: AbortSignal.any([outer.signal, failure.signal]) };
-  const { sink, descriptor } = work;
-  const wasUsed = sink.hasIslands;
-  const limit = { end: wasUsed ? sink.sizeBytes : descriptor.sizeBytes };
-  const queue = wasUsed ? piecesOf(work, sink.holes()) : [];
-  const split: Split = { work, limit, queue, wasUsed, hasPieceFailed: false };
+  const { sink } = work;
+  const front = { end: sink.sizeBytes, asksForParts: true, knowsParts: false };
+  const queue = sink.hasIslands ? piecesOf(work, sink.holes()) : undefined;
+  const split: Split = { work, front, queue, hasPieceFailed: false };
   const frontEnd = new AbortController();
-  const first = fetchFront(work, limit).finally(() => frontEnd.abort());
-  const others = wasUsed
-    ? help(split)
-    : watch(split, frontEnd.signal).then((begun) => begun && help(split, begun));
+  const first = advance(split).finally(() => frontEnd.abort());
+  const others = watch(split, frontEnd.signal).then(() => help(split));
   const all = [first.then(() => fetchPieces(split)), others];
   for (const each of all) each.catch((error: unknown) => failure.abort(error));
   await Promise.allSettled(all);
   outer.signal.throwIfAborted();
   if (failure.signal.aborted) await goOnAlone(split, outer, failure.signal.reason);
-  return split.wasUsed;
+  return front.knowsParts || split.queue !== undefined;
 }
 
 function piecesOf({ client }: Split["work"], ranges: readonly ByteRange[]): ByteRange[] {
   return cutRanges(ranges, client.transport.limits.rangeSizeBytes);
 }
 
-/** Until one connection turns out to be slow, and the registry to know ranges; undefined: it did not come to that. */
-async function watch(split: Split, frontEnd: AbortSignal): Promise<Begun | undefined> {
+/** The first stream: to the blob's end, or to what others have begun. */
+async function advance(split: Split): Promise<void> {
+  const { work, front } = split;
+  const { sink, descriptor } = work;
+  const [startMs, startBytes] = [performance.now(), sink.sizeBytes];
+  while (split.queue === undefined) {
+    const bytesPerMs = (sink.sizeBytes - startBytes) / (performance.now() - startMs);
+    front.end = nextEnd(work, front, startBytes === sink.sizeBytes ? 0 : bytesPerMs);
+    try {
+      await fetchFront(work, front);
+    } catch (error) {
+      if (sink.sizeBytes === startBytes && front.knowsParts) split.hasPieceFailed = true;
+      throw error;
+    }
+    if (sink.sizeBytes >= descriptor.sizeBytes) return;
+  }
+}
+
+/** All of it when that comes soon, or others could not help. */
+function nextEnd({ client, sink, descriptor }: Split["work"], front: Front, bytesPerMs: number) {
+  const { rangePatienceMs, rangeSizeBytes, rangeConnectionsMax } = client.transport.limits;
+  const soonBytes = bytesPerMs * rangePatienceMs;
+  const missing = descriptor.sizeBytes - sink.sizeBytes;
+  const isWhole = missing < 2 * rangeSizeBytes || missing < worthwhile * soonBytes;
+  if (isWhole || !front.asksForParts || rangeConnectionsMax === 0) return descriptor.sizeBytes;
+  return sink.sizeBytes + Math.max(rangeSizeBytes, Math.floor(soonBytes));
+}
+
+/** Until one connection turns out to be slow, and the registry to know ranges; or the first stream is at its end. */
+async function watch(split: Split, frontEnd: AbortSignal): Promise<void> {
   const { client, descriptor, sink, signal } = split.work;
-  const { rangePatienceMs, rangeSizeBytes } = client.transport.limits;
+  const { rangePatienceMs } = client.transport.limits;
   const [startMs, startBytes] = [performance.now(), sink.sizeBytes];
   const over = AbortSignal.any([frontEnd, signal]);
-  while (true) {
-    const missing = descriptor.sizeBytes - sink.sizeBytes;
-    if (missing < 2 * rangeSizeBytes) return undefined;
+  while (split.queue === undefined) {
     await setTimeout(rangePatienceMs, undefined, { signal: over }).catch(() => undefined);
-    if (over.aborted) return undefined;
+    if (over.aborted) return;
     const got = sink.sizeBytes - startBytes;
+    const missing = descriptor.sizeBytes - sink.sizeBytes;
     const leftMs = (missing * (performance.now() - startMs)) / got;
     if (got <= 0 || leftMs < worthwhile * rangePatienceMs || client.spare.count === 0) continue;
-    const boundary = sink.sizeBytes + rangeSizeBytes;
-    const [piece, ...rest] = piecesOf(split.work, [{ start: boundary, end: descriptor.sizeBytes }]);
-    if (piece === undefined) return undefined;
-    const response = await ask(split.work, piece).catch(() => undefined); // then one stream does it
-    if (response === undefined) return undefined;
-    const isKnown = isRange(response, piece.start, descriptor.sizeBytes);
-    if (isKnown && !over.aborted && sink.sizeBytes <= boundary) {
-      Object.assign(split, { queue: rest, wasUsed: true });
-      split.limit.end = boundary;
-      return { piece, response };
-    }
-    await response.body?.cancel();
-    if (!isKnown) return undefined;
+    const { end, knowsParts } = split.front;
+    if (!knowsParts || end === descriptor.sizeBytes) continue;
+    split.queue = piecesOf(split.work, [{ start: end, end: descriptor.sizeBytes }]);
   }
 }
 
 /** As many connections more as a command may have. */
-async function help(split: Split, begun?: Begun): Promise<void> {
+async function help(split: Split): Promise<void> {
   const { spare } = split.work.client;
-  const count = Math.min(spare.count, split.queue.length + (begun === undefined ? 0 : 1));
+  const count = Math.min(spare.count, split.queue?.length ?? 0);
   spare.count -= count;
   try {
-    const idle = begun === undefined ? count : Math.max(count - 1, 0);
-    const crew = Array.from({ length: idle }, () => fetchPieces(split));
-    await Promise.all([...crew, ...(begun === undefined ? [] : [fetchPieces(split, begun)])]);
+    await Promise.all(Array.from({ length: count }, () => fetchPieces(split)));
   } finally {
     spare.count += count;
   }
 }
 
-async function fetchPieces(split: Split, begun?: Begun): Promise<void> {
+async function fetchPieces(split: Split): Promise<void> {
+  const { queue = [] } = split;
   try {
-    if (begun !== undefined) await fetchPiece(split.work, begun.piece, begun.response);
-    for (let piece = split.queue.shift(); piece !== undefined; piece = split.queue.shift()) {
+    for (let piece = queue.shift(); piece !== undefined; piece = queue.shift()) {
       await fetchPiece(split.work, piece);
     }
   } catch (error) {
@@ -125,25 +132,13 @@ async function fetchPieces(split: Split, begun?: Begun): Promise<void> {
   }
 }
 
-function ask(
-  { client, endpoint, descriptor, failing, signal }: Split["work"],
-  { start, end }: ByteRange,
-): Promise<Response> {
-  const options = { offset: start, end, what: failing.what, signal };
-  return client.openBlob(endpoint, descriptor.digest, options);
-}
-
-async function fetchPiece(
-  work: Split["work"],
-  { start, end }: ByteRange,
-  begun?: Response,
-): Promise<void> {
-  const { client, descriptor, sink, failing, signal } = work;
+async function fetchPiece(work: Split["work"], { start, end }: ByteRange): Promise<void> {
+  const { client, endpoint, descriptor, sink, failing, signal } = work;
   let position = start;
-  let opened = begun;
   const attempt = async (): Promise<void> => {
-    const response = opened ?? (await ask(work, { start: position, end }));
-    opened = undefined;
+    const response = await client.openBlob(endpoint, descriptor.digest, {
+      ...{ offset: position, end, isOnce: true, what: failing.what, signal },
+    });
     if (!isRange(response, position, descriptor.sizeBytes)) {
       await response.body?.cancel();
       throw new NotThatRange();
@@ -176,7 +171,7 @@ async function goOnAlone(split: Split, work: Split["work"], reason: unknown): Pr
   if (isMisled) sink.forgetIslands();
   try {
     for (let [hole] = sink.holes(); hole !== undefined; [hole] = sink.holes()) {
-      await fetchFront(work, { end: hole.end });
+      await fetchFront(work, { end: hole.end, asksForParts: false, knowsParts: false });
     }
   } catch (error) {
     if (!(error instanceof NotThatRange)) throw error;

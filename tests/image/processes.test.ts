@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { listImages, pullImage, recoverContent, removeImage } from "../../src/image/index.ts";
 import { hasBlob } from "../../src/store/content.ts";
+import type { TransportLimits } from "../../src/registry/index.ts";
 import type { Digest } from "../../src/oci/index.ts";
 import { helperBuilt, makeStore, type TestStore } from "../support/image-store.ts";
 import { testWith } from "../support/requirements.ts";
@@ -14,8 +15,12 @@ import { until } from "../support/wait.ts";
 const test = testWith(helperBuilt);
 const worker = join(treeRoot, "tests/support/pull-worker.ts");
 
-function startPull({ root }: TestStore, name: string): Bun.Subprocess<"ignore", "pipe", "pipe"> {
-  return Bun.spawn([process.execPath, worker, root, name], {
+function startPull(
+  { root }: TestStore,
+  name: string,
+  limits: Partial<TransportLimits> = {},
+): Bun.Subprocess<"ignore", "pipe", "pipe"> {
+  return Bun.spawn([process.execPath, worker, root, name, JSON.stringify(limits)], {
     ...{ stdin: "ignore", stdout: "pipe", stderr: "pipe" },
   });
 }
@@ -26,13 +31,14 @@ function leftovers({ context, litter }: TestStore): unknown[] {
 }
 
 describe("pullImage()", () => {
-  test("ten processes pulling one image transfer it once", async () => {
-    const layers = [await randomLayer(3_000_000, 1), await randomLayer(2_000_000, 2)];
+  test("ten processes pulling one image transfer it once, in pieces where it comes slowly", async () => {
+    const layers = [await randomLayer(8_000_000, 1), await randomLayer(300_000, 2)];
     const image = await scriptedImage({ layers });
     await using registry = await startScriptedRegistry(image);
     await using store = makeStore();
     const name = `${registry.address}/team/app:1`;
-    const pulls = Array.from({ length: 10 }, () => startPull(store, name));
+    const slow = { rangePatienceMs: 1, rangeSizeBytes: 200_000 };
+    const pulls = Array.from({ length: 10 }, () => startPull(store, name, slow));
     const ends = await Promise.all(
       pulls.map(async (child) => ({
         ...{ status: await child.exited, said: await child.stdout.text() },
@@ -43,6 +49,8 @@ describe("pullImage()", () => {
     expect(ends).toEqual(ends.map(() => good));
     const once = image.blobs.reduce((sum, blob) => sum + blob.length, image.config.length);
     expect(registry.blobBytesSent).toBe(once);
+    const pieces = registry.requests.filter(({ headers }) => /-\d/.test(headers.range ?? ""));
+    expect(pieces.length).toBeGreaterThan(3);
     expect(leftovers(store)).toEqual([]);
     expect(listImages(store.context).length).toBe(1);
   });
