@@ -33,19 +33,15 @@ export function hasBlob(paths: Paths, digest: Digest, sizeBytes: number): boolea
   return statSync(blobPath(paths, digest), { throwIfNoEntry: false })?.size === sizeBytes;
 }
 
-/**
- * Make the directories content lives in (image-layout.md: oci-layout beside blobs). Idempotent. True: the one of layers
- * was not there.
- */
-export function prepareContent(paths: Paths): boolean {
-  const made = [paths.blobs, paths.ingest, paths.trash, paths.layers].map((directory) =>
-    mkdirSync(directory, { recursive: true, mode: 0o700 }),
-  );
+/** Make the directories content lives in (image-layout.md: oci-layout beside blobs). Idempotent. */
+export function prepareContent(paths: Paths): void {
+  for (const directory of [paths.blobs, paths.ingest, paths.trash, paths.layers]) {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  }
   const layout = join(paths.data, "oci-layout");
   if (statSync(layout, { throwIfNoEntry: false }) === undefined) {
     writeFileAtomic(layout, '{"imageLayoutVersion":"1.0.0"}\n');
   }
-  return made.at(-1) !== undefined;
 }
 
 /** Keep bytes that are here already (a manifest, a config). Idempotent. */

@@ -260,10 +260,19 @@ export function logPath({ filename }: Database): string | null {
   return filename === "" || filename === ":memory:" ? null : `${filename}-wal`;
 }
 
+/** What needs doing once on this machine: whether that was done. */
+export function knowsFact(database: Database, fact: string): boolean {
+  return database.query("SELECT 1 FROM host_fact WHERE key = ?").get(fact) !== null;
+}
+
+/** It was: true when nobody had said so. */
+export function rememberFact(database: Database, fact: string): boolean {
+  return database.query("INSERT OR IGNORE INTO host_fact VALUES (?, '')").run(fact).changes > 0;
+}
+
 /** Whether this sentence has never been told to the user of this store. Asking makes it told. */
 export function isNews(database: Database, sentence: string): boolean {
-  const insert = database.query("INSERT OR IGNORE INTO host_fact VALUES (?, '')");
-  return insert.run(`told: ${sentence}`).changes > 0;
+  return rememberFact(database, `told: ${sentence}`);
 }
 
 const diskErrors =

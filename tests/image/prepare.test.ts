@@ -1,6 +1,6 @@
-/** What a new store tells the file system of its layers. */
+/** What a store tells the file system of its layers, once. */
 import { expect } from "bun:test";
-import { rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { prepareStore } from "../../src/image/prepare.ts";
 import { helperBuilt, makeStore } from "../support/image-store.ts";
 import { program, type Requirement, testWith } from "../support/requirements.ts";
@@ -18,17 +18,24 @@ const flags: Requirement = () =>
     : "temporary files are not on ext4";
 const test = testWith(helperBuilt, program("lsattr", "e2fsprogs"), flags);
 
-test("prepareStore() lets the layers of a new store lie apart, and asks no helper later", async () => {
-  await using store = makeStore();
-  const { context } = store;
-  rmSync(context.paths.layers, { recursive: true, force: true });
-  prepareStore(context);
-  expect(flagsOf(context.paths.layers)).toContain("T");
-  expect(flagsOf(context.paths.blobs)).not.toContain("T");
-  prepareStore({
-    ...context,
-    get helper(): string[] {
-      throw new Error("asked for");
-    },
-  });
-});
+test.each([
+  ["new", false],
+  ["copied", true],
+])(
+  "prepareStore() lets the layers of a %s store lie apart, and asks no helper later",
+  async (_, isThere) => {
+    await using store = makeStore();
+    const { context } = store;
+    rmSync(context.paths.layers, { recursive: true, force: true });
+    if (isThere) mkdirSync(context.paths.layers);
+    prepareStore(context);
+    expect(flagsOf(context.paths.layers)).toContain("T");
+    expect(flagsOf(context.paths.blobs)).not.toContain("T");
+    prepareStore({
+      ...context,
+      get helper(): string[] {
+        throw new Error("asked for");
+      },
+    });
+  },
+);
