@@ -54,6 +54,13 @@ export default defineCommand({
     const rows = imageHistory(context, image).map((step, at) =>
       historyRow(step, { ...options, id: at === 0 ? image.id : missing }),
     );
+    if (flags.format?.includes("{{") === true) {
+      // podman's words for templates
+      rows.forEach((row, at) => {
+        const tags = at === 0 ? image.names.map(({ reference }) => reference) : [];
+        Object.assign(row, { Created: row.CreatedSince, Tags: tags });
+      });
+    }
     const shown = flags.human ? columns : exactColumns;
     if (flags.quiet) await print(rows.map(({ ID }) => `${ID}\n`).join(""));
     else if (flags.format !== null) await print(await formatRows(flags.format, rows, shown));

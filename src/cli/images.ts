@@ -5,7 +5,7 @@ import { containerCounts } from "../store/image-writes.ts";
 import { type CliContext, defineCommand } from "./command.ts";
 import { boolean, type FlagValues, list, value } from "./flags.ts";
 import { formatRows } from "./output/format.ts";
-import { imageColumns, imageRow, type ImageRow } from "./output/image-row.ts";
+import { fullImageRow, imageColumns, imageRow, type ImageRow } from "./output/image-row.ts";
 import { print } from "./output/print.ts";
 import { formatTable } from "./output/table.ts";
 
@@ -30,6 +30,7 @@ export default defineCommand({
   examples: [["All of one registry", 'tspod images "registry.example.org/*/*"']],
   flags,
   args: { min: 0, max: 1, completes: "image" },
+  refused: { "--history": "names that an image no longer has are not kept" },
   async run(context, flags, [wanted]) {
     const lines = await select(context, flags, wanted);
     if (flags.tree) {
@@ -37,7 +38,7 @@ export default defineCommand({
       await print(imageForest(context, new Set(lines.map(({ image }) => image.id))));
       return 0;
     }
-    const rows = rowsOf(context, lines, !flags.noTrunc);
+    const rows = rowsOf(context, lines, flags);
     const columns = imageColumns({ withDigests: flags.digests });
     const table = { isHeaderless: flags.noHeading };
     if (flags.quiet) await print([...new Set(rows.map(({ ID }) => `${ID}\n`))].join(""));
@@ -50,12 +51,14 @@ export default defineCommand({
 function rowsOf(
   { database, now }: CliContext,
   lines: readonly NamedImage[],
-  isTruncated: boolean,
+  { format, noTrunc }: FlagValues<typeof flags>,
 ): ImageRow[] {
   let counts: Map<string, number> | undefined; // read when somebody asks
   const containersOf = (id: string): number => (counts ??= containerCounts(database)).get(id) ?? 0;
-  const options = { isTruncated, nowMs: Date.parse(now()), containersOf };
-  return lines.map((line) => imageRow(line, options));
+  const options = { isTruncated: !noTrunc, nowMs: Date.parse(now()), containersOf };
+  const row = (line: NamedImage): ImageRow => imageRow(line, options);
+  if (format?.includes("{{") !== true) return lines.map(row);
+  return lines.map((line) => fullImageRow(row(line), line));
 }
 
 /** One line a name, as docker has it. */

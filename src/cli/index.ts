@@ -33,7 +33,7 @@ async function dispatch(argv: readonly string[], context: CliContext): Promise<n
     return (await import("./help.ts")).printHelp([name]);
   }
   const command = await loadCommand(name, verb);
-  if (command === null) throw unknownCommand(path);
+  if (command === null) throw await unknownCommand(path);
   return runCommand(command, `tspod ${path.join(" ")}`, rest, context);
 }
 
@@ -78,7 +78,13 @@ function countWords(min: number, max: number): string {
   return `${min} to ${plural(max)}`;
 }
 
-function unknownCommand(path: readonly string[]): TspodError {
+async function unknownCommand(path: readonly string[]): Promise<TspodError> {
+  const { findRefusal } = await import("./refused-commands.ts");
+  const refusal = findRefusal(path);
+  if (refusal !== undefined) {
+    const { why, next } = refusal;
+    return new TspodError("usage", `There is no "tspod ${path.join(" ")}": ${why}`, { next });
+  }
   const [noun = "", verb] = path;
   const group = verb === undefined ? null : findGroup(noun);
   const known = group === null ? [...commandNames, ...groupNames] : Object.keys(group.commands);

@@ -6,7 +6,7 @@ import { type CliContext, defineCommand } from "./command.ts";
 import type { FlagValues } from "./flags.ts";
 import { boolean, value } from "./flags.ts";
 import { parseProgress, progressFlags } from "./options/progress.ts";
-import { accessFlags } from "./options/registry.ts";
+import { accessFlags, refusedSigning } from "./options/registry.ts";
 import { registryAccess } from "./options/registry-values.ts";
 import { writeDigest } from "./output/digest-file.ts";
 import { print } from "./output/print.ts";
@@ -29,6 +29,10 @@ const flags = {
   forceCompression: boolean("--force-compression", "Also layers that are compressed so already"),
   quiet: boolean("-q,--quiet", "Say nothing"),
   removeSignatures: boolean("--remove-signatures", "Send none, as always"),
+  disableContentTrust: {
+    ...boolean("--disable-content-trust", "For docker's scripts: changes nothing"),
+    isOnByDefault: true,
+  },
   ...progressFlags,
   ...accessFlags,
 } as const;
@@ -45,11 +49,10 @@ export default defineCommand({
   flags,
   args: { min: 1, max: 2, completes: "image" },
   refused: {
-    "--sign-by": "it does not sign; cosign does, by the digest that --digestfile writes",
-    "--sign-by-sigstore": "it does not sign; cosign does, by the digest that --digestfile writes",
+    ...refusedSigning,
     "--encryption-key": "it does not encrypt layers",
     "--encrypt-layer": "it does not encrypt layers",
-    "--disable-content-trust": "it never signs: leave it away",
+    "--compress": "it is for directories, which tspod save writes",
   },
   check(given) {
     parseFormat(given.format);

@@ -47,6 +47,13 @@ const wrong: [string, RegExp][] = [
   ["update --env A=b nobody", /--env.*from its beginning/],
   ["update --ulimit nofile=1 nobody", /--ulimit.*from its beginning/],
   ["completion tcsh", /tcsh/],
+  ["image scp a b::", /ssh HOST tspod load/],
+  ["system reset -f", /rmi -af/],
+  ["push --sign-passphrase-file x tiny", /cosign/],
+  ["manifest push --compression-format zstd x", /tspod push compresses/],
+  ["images --history", /not kept/],
+  ["import --platform linux/vax/1/2 x", /vax/],
+  ["import --arch arm64 --platform linux/arm64 x", /--platform.*--arch/],
 ];
 
 describe("tspod", () => {

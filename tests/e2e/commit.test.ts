@@ -189,6 +189,10 @@ describe("export and import", () => {
     const [image] = JSON.parse(await ok("inspect", "imported"));
     expect(image.Id).toBe(id);
     expect(image.RootFS.Layers).toEqual([`sha256:${hash}`]);
+    await ok("import", "--arch", "arm64", "--variant", "v9", file, "elsewhere");
+    const [other] = JSON.parse(await ok("inspect", "elsewhere"));
+    expect([other.Os, other.Architecture, other.Variant]).toEqual(["linux", "arm64", "v9"]);
+    await ok("rmi", "elsewhere");
     await ok("commit", box.id, "same");
     expect(await ok("run", "--rm", "imported", "sh", "-c", listing)).toBe(
       await ok("run", "--rm", "same", "sh", "-c", listing),

@@ -90,6 +90,17 @@ describe("images", () => {
     expect(table).toMatch(/sha256:[0-9a-f]{64} +sha256:[0-9a-f]{64}/);
   });
 
+  test("tells templates what podman's say too", async () => {
+    const format = "{{.Created}}|{{.RepoTags}}|{{.RepoDigests}}|{{.History}}|{{.SharedSize}}";
+    const name = "docker.io/library/tiny";
+    expect(await ok("images", "--format", format, "tiny")).toMatch(
+      new RegExp(`ago\\|\\[${name}:latest\\]\\|\\[${name}@sha256:[0-9a-f]{64}\\]\\|\\[${name}:latest\\]\\|N/A$`), // prettier-ignore
+    );
+    expect(await ok("history", "--format", "{{.Created}}|{{.Tags}}", "tiny")).toMatch(
+      new RegExp(`ago\\|\\[${name}:latest\\]$`),
+    );
+  });
+
   test("tells how many containers stand on each", async () => {
     const id = await ok("create", "tiny", "true");
     await ok("create", "--name", "both", "-v", "/x", "--mount", "type=image,src=layered,dst=/i", "tiny", "true"); // prettier-ignore

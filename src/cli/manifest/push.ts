@@ -4,7 +4,7 @@ import { loadManifestList, loadPushList } from "../../image/index.ts";
 import { defineCommand } from "../command.ts";
 import { boolean, value } from "../flags.ts";
 import { parseProgress, progressFlags } from "../options/progress.ts";
-import { accessFlags } from "../options/registry.ts";
+import { accessFlags, refusedSigning } from "../options/registry.ts";
 import { registryAccess } from "../options/registry-values.ts";
 import { writeDigest } from "../output/digest-file.ts";
 import { print } from "../output/print.ts";
@@ -15,6 +15,9 @@ const formats = new Map([
   ["v2s2", "docker"],
   ["docker", "docker"],
 ] as const);
+
+const asTheyAre =
+  "the list names its images by their digests: tspod push compresses, and what it has sent is added";
 
 export default defineCommand({
   path: ["manifest", "push"],
@@ -31,6 +34,11 @@ export default defineCommand({
     ...accessFlags,
   },
   args: { min: 1, max: 2, completes: "none" },
+  refused: {
+    ...refusedSigning,
+    ...{ "--compression-format": asTheyAre, "--compression-level": asTheyAre },
+    ...{ "--force-compression": asTheyAre, "--add-compression": asTheyAre },
+  },
   check: (given) => void parseProgress(given.progress),
   async run(context, flags, [name = "", destination]) {
     showPullProgress(context, { quiet: flags.quiet, kind: parseProgress(flags.progress) });

@@ -18,4 +18,12 @@ export const accessFlags = {
   creds: value("--creds", "USER[:PASSWORD]", "Who you are, for this command only"),
 } as const;
 
+const neverSigns = "it does not sign; cosign does, by the digest that --digestfile writes";
+
+/** Of push: podman's. */
+export const refusedSigning = {
+  ...{ "--sign-by": neverSigns, "--sign-by-sigstore": neverSigns },
+  ...{ "--sign-by-sigstore-private-key": neverSigns, "--sign-passphrase-file": neverSigns },
+} as const;
+
 export const accessFlagNames = Object.keys(accessFlags) as (keyof typeof accessFlags)[]; // its own keys

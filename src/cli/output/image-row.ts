@@ -2,7 +2,7 @@
 import type { NamedImage } from "../../image/index.ts";
 import { formatDuration } from "../../lib/duration.ts";
 import { formatSize } from "../../lib/size.ts";
-import { familiarName, parseReference } from "../../oci/index.ts";
+import { familiarName, parseReference, repositoryName } from "../../oci/index.ts";
 import type { Column } from "./table.ts";
 
 export type ImageRow = ReturnType<typeof imageRow>;
@@ -48,6 +48,26 @@ export function imageRow(
       return String(containersOf(image.id));
     },
   };
+}
+
+/**
+ * The row with podman's and docker's other fields: for templates, which name what they want. In json they would make
+ * every list longer for nobody.
+ */
+export function fullImageRow(row: ImageRow, { image }: NamedImage): ImageRow {
+  const names = image.names.map(({ reference }) => reference);
+  const others = {
+    ...{ Created: row.CreatedSince, SharedSize: "N/A", UniqueSize: "N/A", ParentId: "" },
+    ...{ History: names, RepoTags: names },
+    RepoDigests: [
+      ...new Set(
+        image.names
+          .filter(({ digest }) => digest !== "")
+          .map(({ reference, digest }) => `${repositoryName(parseReference(reference))}@${digest}`),
+      ),
+    ],
+  };
+  return Object.defineProperties(row, Object.getOwnPropertyDescriptors(others));
 }
 
 const columns = (
