@@ -6,7 +6,7 @@ import { TspodError } from "../errors.ts";
 import { type Challenge, parseChallenges } from "./challenge.ts";
 import type { Credentials } from "./credentials.ts";
 import { type Failing, responseError } from "./errors.ts";
-import { limitedText } from "./body.ts";
+import { askForText } from "./body.ts";
 import type { Endpoint } from "./registries-conf.ts";
 import type { Transport } from "./transport.ts";
 
@@ -111,7 +111,7 @@ export function createAuthenticator(
     const service = parameters.get("service") ?? "";
     const scope = mergeScopes([...wantedScopes(parameters, endpoint), ...scopes]).join(" ");
     const base = { endpoint, failing: { ...failing, registry: realm.host } };
-    let response: Response;
+    let ask: () => Promise<Response>;
     if (credentials?.kind === "identity") {
       const form = {
         grant_type: "refresh_token",
@@ -119,21 +119,23 @@ export function createAuthenticator(
         service,
         scope,
       };
-      response = await transport.sendTo(realm.href, {
+      const request = {
         ...base,
         method: "POST",
         headers: { "content-type": "application/x-www-form-urlencoded" },
         body: new URLSearchParams({ ...form, client_id: "tspod" }).toString(),
-      });
+      } as const;
+      ask = () => transport.sendTo(realm.href, request);
     } else {
       if (service !== "") realm.searchParams.set("service", service);
       for (const one of scope.split(" ").filter(Boolean)) realm.searchParams.append("scope", one);
       const headers = credentials === undefined ? {} : { authorization: basic(credentials) };
-      response = await transport.sendTo(realm.href, { ...base, headers });
+      ask = () => transport.sendTo(realm.href, { ...base, headers });
     }
-    const body = await limitedText(response, tokenSizeBytesMax, transport, base.failing);
-    if (!response.ok) throw responseError(failing, { status: response.status, body });
-    return parseToken(body, base.failing);
+    const answer = await askForText(ask, tokenSizeBytesMax, transport, base.failing);
+    const { response, text } = answer;
+    if (!response.ok) throw responseError(failing, { status: response.status, body: text });
+    return parseToken(text, base.failing);
   }
 
   return { header, answer };

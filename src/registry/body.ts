@@ -1,9 +1,41 @@
 /** Reading bodies of strangers: bounded in size, and in how long they may pause. */
+import { setTimeout as pause } from "node:timers/promises";
 import { TspodError } from "../errors.ts";
 import { type Failing, networkError } from "./errors.ts";
 import type { Transport } from "./transport.ts";
 
 type Limits = Pick<Transport, "limits" | "signal">;
+
+export interface Answer {
+  readonly response: Response;
+  readonly text: string;
+}
+
+/**
+ * What `ask` answers, with its whole body as text: asked again when that breaks off, as a request is that gets no answer.
+ * Throws what limitedText() throws.
+ */
+export async function askForText(
+  ask: () => Promise<Response>,
+  sizeBytesMax: number,
+  transport: Limits & Pick<Transport, "onRetry">,
+  failing: Failing,
+): Promise<Answer> {
+  const { retryCountMax, retryDelayMs, retryDelayMsMax } = transport.limits;
+  for (let attempt = 1; ; attempt++) {
+    const response = await ask();
+    try {
+      return { response, text: await limitedText(response, sizeBytesMax, transport, failing) };
+    } catch (error) {
+      transport.signal.throwIfAborted();
+      const isBroken = error instanceof TspodError && error.code === "registry.unreachable";
+      if (!isBroken || attempt > retryCountMax) throw error;
+      transport.onRetry(`${failing.registry} broke off its answer: trying again (${attempt})`);
+      const delayMs = Math.min(retryDelayMs * 2 ** (attempt - 1), retryDelayMsMax);
+      await pause(delayMs, undefined, { signal: transport.signal });
+    }
+  }
+}
 
 /** A whole body as text. Throws registry.too_large before more than `sizeBytesMax` are kept. */
 export async function limitedText(

@@ -8,7 +8,7 @@ import {
   manifestSizeBytesMax,
 } from "../oci/index.ts";
 import { createAuthenticator, type FindCredentials } from "./auth.ts";
-import { limitedText } from "./body.ts";
+import { type Answer, askForText, limitedText } from "./body.ts";
 import { type Failing, responseError } from "./errors.ts";
 import type { Endpoint } from "./registries-conf.ts";
 import {
@@ -55,6 +55,12 @@ export interface RegistryClient {
   readonly spare: { count: number };
   /** A request as who we are to the endpoint. Statuses and errors are the transport's; 401 when nothing more can be tried. */
   send(endpoint: Endpoint, request: Omit<HttpRequest, "endpoint">): Promise<Response>;
+  /** Same, with its whole body, asked again when that breaks off. Throws registry.too_large, unreachable. */
+  ask(
+    endpoint: Endpoint,
+    request: Omit<HttpRequest, "endpoint">,
+    sizeBytesMax: number,
+  ): Promise<Answer>;
   /** Same, for bytes to an address that the endpoint has named; who we are is told to the endpoint only. */
   upload(endpoint: Endpoint, url: string, request: Omit<HttpUpload, "endpoint">): Promise<Response>;
   /** A body of at most 64 KiB as an error, in words. */
@@ -101,6 +107,14 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
     );
   }
 
+  function ask(
+    endpoint: Endpoint,
+    request: Omit<HttpRequest, "endpoint">,
+    sizeBytesMax: number,
+  ): Promise<Answer> {
+    return askForText(() => send(endpoint, request), sizeBytesMax, transport, request.failing);
+  }
+
   function upload(
     endpoint: Endpoint,
     url: string,
@@ -128,8 +142,8 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
     const failing = { what, registry: endpoint.registry };
     const path = `/v2/${endpoint.repository}/manifests/${tagOrDigest}`;
     const headers = { accept: acceptedManifests.join(", ") };
-    const response = await send(endpoint, { path, headers, failing });
-    const text = await limitedText(response, manifestSizeBytesMax, transport, failing);
+    const request = { path, headers, failing };
+    const { response, text } = await ask(endpoint, request, manifestSizeBytesMax);
     if (!response.ok) throw responseError(failing, { status: response.status, body: text });
     const digest = digestOf(text);
     if (isDigest(tagOrDigest) && digest !== tagOrDigest)
@@ -186,7 +200,7 @@ export function createRegistryClient(options: RegistryClientOptions): RegistryCl
   }
 
   const spare = { count: transport.limits.rangeConnectionsMax };
-  return { transport, spare, send, upload, refusal, fetchManifest, pushManifest, openBlob };
+  return { transport, spare, send, ask, upload, refusal, fetchManifest, pushManifest, openBlob };
 }
 
 const errorBodySizeBytesMax = 64 * 1024;

@@ -5,7 +5,7 @@
 import { TspodError } from "../errors.ts";
 import { type Descriptor, type Digest, mediaTypes, parseDescriptor } from "../oci/index.ts";
 import { asArray, asObject, optionalString, parseJson } from "../oci/narrow.ts";
-import { limitedText } from "./body.ts";
+import type { Answer } from "./body.ts";
 import type { RegistryClient } from "./client.ts";
 import { responseError } from "./errors.ts";
 import { nextPage } from "./pages.ts";
@@ -47,11 +47,11 @@ async function readPages(
   const found: Referrer[] = [];
   let path: string | undefined = first;
   for (let page = 0; path !== undefined && page < pageCountMax; page++) {
-    const response: Response = await client.send(endpoint, { path, headers, failing });
-    const body = await limitedText(response, pageBytesMax, client.transport, failing);
+    const answer: Answer = await client.ask(endpoint, { path, headers, failing }, pageBytesMax);
+    const { response, text } = answer;
     if (page === 0 && [400, 404, 405, 501].includes(response.status)) return undefined;
-    if (!response.ok) throw responseError(failing, { status: response.status, body });
-    found.push(...parseReferrers(body, what));
+    if (!response.ok) throw responseError(failing, { status: response.status, body: text });
+    found.push(...parseReferrers(text, what));
     if (found.length > referrerCountMax) throw tooMany(what);
     path = nextPage(response, endpoint, path);
   }

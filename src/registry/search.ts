@@ -3,7 +3,6 @@
  * in which names are looked through. Bounded: a catalog may be endless.
  */
 import { TspodError } from "../errors.ts";
-import { limitedText } from "./body.ts";
 import type { RegistryClient } from "./client.ts";
 import { responseError } from "./errors.ts";
 import type { Endpoint } from "./registries-conf.ts";
@@ -37,11 +36,11 @@ export async function searchRegistry(
   const query = new URLSearchParams({ q: term, n: String(Math.min(limit, resultCountMax)) });
   const isHub = registry === "docker.io";
   const place = isHub ? { ...endpoint, host: hubSearchHost } : endpoint;
-  const response = await client.send(place, { path: `/v1/search?${query}`, failing });
-  const body = await limitedText(response, bodyBytesMax, client.transport, failing);
-  const results = response.ok ? parseResults(body) : undefined;
+  const request = { path: `/v1/search?${query}`, failing };
+  const { response, text } = await client.ask(place, request, bodyBytesMax);
+  const results = response.ok ? parseResults(text) : undefined;
   if (results !== undefined) return results.slice(0, limit);
-  if (isHub) throw responseError(failing, { status: response.status, body });
+  if (isHub) throw responseError(failing, { status: response.status, body: text });
   return searchCatalog(client, endpoint, term, limit);
 }
 
@@ -59,11 +58,11 @@ async function searchCatalog(
       n: String(catalogPageSize),
       ...(last === "" ? {} : { last }),
     });
-    const response = await client.send(endpoint, { path: `/v2/_catalog?${query}`, failing });
-    const body = await limitedText(response, bodyBytesMax, client.transport, failing);
+    const request = { path: `/v2/_catalog?${query}`, failing };
+    const { response, text } = await client.ask(endpoint, request, bodyBytesMax);
     if (response.status === 404 || response.status === 405) throw cannotSearch(endpoint);
-    if (!response.ok) throw responseError(failing, { status: response.status, body });
-    const names = parseCatalog(body);
+    if (!response.ok) throw responseError(failing, { status: response.status, body: text });
+    const names = parseCatalog(text);
     for (const name of names.filter((one) => one.includes(term))) {
       found.push({ name, description: "", stars: 0, isOfficial: false, isAutomated: false });
     }

@@ -1,6 +1,6 @@
 /** The tags of a repository (distribution-spec 1.1, "Listing Tags"): page by page, within limits. */
 import { TspodError } from "../errors.ts";
-import { limitedText } from "./body.ts";
+import type { Answer } from "./body.ts";
 import type { RegistryClient } from "./client.ts";
 import { responseError } from "./errors.ts";
 import { nextPage } from "./pages.ts";
@@ -22,11 +22,11 @@ export async function listTags(
   const failing = { what, registry: endpoint.registry };
   const tags = new Set<string>();
   let path: string | undefined = `/v2/${endpoint.repository}/tags/list?n=${pageSize}`;
-  for (let page = 0; path !== undefined && page < pageCountMax; page++) {
-    const response: Response = await client.send(endpoint, { path, failing });
-    const body = await limitedText(response, pageBytesMax, client.transport, failing);
-    if (!response.ok) throw responseError(failing, { status: response.status, body });
-    for (const tag of parseTags(body)) tags.add(tag);
+  for (let count = 0; path !== undefined && count < pageCountMax; count++) {
+    const answer: Answer = await client.ask(endpoint, { path, failing }, pageBytesMax);
+    const { response, text } = answer;
+    if (!response.ok) throw responseError(failing, { status: response.status, body: text });
+    for (const tag of parseTags(text)) tags.add(tag);
     if (tags.size > tagCountMax) {
       throw new TspodError("registry.too_large", `"${what}" has more than ${tagCountMax} tags`, {
         next: "pull those that you need by their names",
