@@ -46,6 +46,7 @@ export default defineCommand({
     quiet: boolean("-q,--quiet", "Only ids"),
   },
   args: { min: 1, max: 1, completes: "image" },
+  refused: { "--platform": "each image here is for one platform, which its name or id says" },
   async run(context, flags, [name = ""]) {
     const { imageHistory } = await loadHistory();
     const image = inspectImage(context, name);

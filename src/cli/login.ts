@@ -28,6 +28,10 @@ export default defineCommand({
     ...registryFlags,
   },
   args: { min: 0, max: 1, completes: "none" },
+  refused: {
+    "--compat-auth-file": "docker login writes docker's file, which is read here, too",
+    "--secret": "a container's secrets are for containers: --password-stdin reads one",
+  },
   async run(context, flags, [registry = "docker.io"]) {
     const name = parseRegistryName(registry);
     const shown = formatRegistryName(name);

@@ -16,6 +16,7 @@ export default defineCommand({
     authfile: registryFlags.authfile,
   },
   args: { min: 0, max: 1, completes: "none" },
+  refused: { "--compat-auth-file": "docker login writes docker's file, which is read here, too" },
   async run(context, { all, authfile }, [registry]) {
     if (all && registry !== undefined) {
       throw new TspodError("usage", `"--all" and "${registry}" exclude each other`, {

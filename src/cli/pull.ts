@@ -36,6 +36,7 @@ export default defineCommand({
   summary: "Fetch images from their registry",
   flags,
   args: { min: 1, max: Infinity, completes: "image" },
+  refused: { "--decryption-key": "images are not encrypted here" },
   check(given) {
     parsePolicy(given.policy);
     parseProgress(given.progress);

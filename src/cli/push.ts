@@ -52,6 +52,7 @@ export default defineCommand({
     ...refusedSigning,
     "--encryption-key": "it does not encrypt layers",
     "--encrypt-layer": "it does not encrypt layers",
+    "--platform": "each image here is for one platform: a list of several is tspod manifest push's",
     "--compress": "it is for directories, which tspod save writes",
   },
   check(given) {

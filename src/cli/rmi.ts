@@ -16,6 +16,7 @@ export default defineCommand({
     noPrune: boolean("--no-prune", "Accepted: no image here is only a step of another"),
   },
   args: { min: 0, max: Infinity, completes: "image" },
+  refused: { "--platform": "each image here is for one platform, which its name or id says" },
   async run(context, flags, args) {
     if (flags.all === args.length > 0) {
       throw new TspodError(

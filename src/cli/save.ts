@@ -27,6 +27,7 @@ export default defineCommand({
     uncompressed: boolean("--uncompressed", "Accepted: OCI layers are saved as they were pulled"),
   },
   args: { min: 1, max: Infinity, completes: "image" },
+  refused: { "--platform": "each image here is for one platform, which its name or id says" },
   check({ compress, format }) {
     if (!compress || format === "docker-dir" || format === "oci-dir") return;
     throw new TspodError("usage", "--compress is about directories: archives have their own ways", {

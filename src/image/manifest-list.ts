@@ -59,6 +59,16 @@ export function createList(
 }
 
 /** Throws image.not_found. */
+export function annotateList(
+  context: ImageContext,
+  text: string,
+  annotations: Readonly<Record<string, string>>,
+): void {
+  const { name } = getList(context, text);
+  createList(context, name, { isAmended: true, annotations });
+}
+
+/** Throws image.not_found. */
 export function getList({ paths }: ImageContext, text: string): ManifestList {
   const name = localName(text);
   const list = findManifestList(paths, name);

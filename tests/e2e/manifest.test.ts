@@ -110,7 +110,11 @@ describe("manifest", () => {
     expect((await inspect("list")).manifests.length).toBe(1);
     expectSentence(await world.tspod(["manifest", "remove", "list", layered]), layered);
     await world.ok("manifest", "exists", "list");
+    await world.ok("manifest", "annotate", "--index", "--annotation", "a.b=of the list", "list");
+    const noted = JSON.parse(await world.ok("manifest", "inspect", "-v", "list"));
+    expect(noted.annotations).toEqual({ a: "b", "a.b": "of the list" });
     expect(await world.ok("manifest", "rm", "list")).toBe("list");
+    expect(await world.ok("manifest", "rm", "-i", "list")).toBe("");
     expect((await world.tspod(["manifest", "exists", "list"])).exitCode).toBe(1);
   });
 
@@ -142,6 +146,9 @@ describe("manifest", () => {
     [["create", "Bad Name"], "Bad Name"],
     [["add", "many", "nothing-of-that-name"], "nothing-of-that-name"],
     [["annotate", "--annotation", "x", "many", "tiny"], "KEY=VALUE"],
+    [["annotate", "--annotation", "x=y", "many"], "--index is for the list itself"],
+    [["annotate", "--index", "--annotation", "x=y", "none"], 'no manifest list "localhost/none'],
+    [["add", "--artifact", "many", "file"], "tspod artifact push"],
     [["push", "--format", "v1", "many", "x.example/y"], "oci or v2s2"],
     [["push", "many", `x.example/y@sha256:${"a".repeat(64)}`], "digest"],
     [["rm", "none"], "none"],

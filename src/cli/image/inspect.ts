@@ -11,6 +11,7 @@ export default defineCommand({
     format: value("-f,--format", "TEMPLATE", "json or a Go template", ["json"]),
   },
   args: { min: 1, max: Infinity, completes: "image" },
+  refused: { "--platform": "each image here is for one platform, which its name or id says" },
   async run(context, { format }, args) {
     return inspectAll(context, args, { format, kind: "image", size: false, latest: false });
   },

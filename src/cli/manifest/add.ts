@@ -17,6 +17,12 @@ export default defineCommand({
     ...accessFlags,
   },
   args: { min: 2, max: Infinity, completes: "image" },
+  refused: Object.fromEntries(
+    ["--artifact", "--artifact-type", "--artifact-config", "--artifact-layer-type"].map((flag) => [
+      flag,
+      "files are pushed by tspod artifact push, and what that has sent is added",
+    ]),
+  ),
   async run(context, flags, [name = "", ...images]) {
     const { addToList } = await loadManifestList();
     const options = {

@@ -3,7 +3,7 @@ import { loadManifestList } from "../../image/index.ts";
 import { defineCommand } from "../command.ts";
 import { boolean, list } from "../flags.ts";
 import { parseAnnotations } from "../options/list-entry.ts";
-import { registryFlags } from "../options/registry.ts";
+import { insecureFlag, registryFlags } from "../options/registry.ts";
 import { registryAccess } from "../options/registry-values.ts";
 import { print } from "../output/print.ts";
 
@@ -16,6 +16,7 @@ export default defineCommand({
     all: boolean("--all", "Of an image that is a list: all that is in it"),
     amend: boolean("-a,--amend", "One that is there is added to"),
     annotation: list("--annotation", "KEY=VALUE", "Attach an annotation to the list"),
+    ...insecureFlag,
     ...registryFlags,
   },
   args: { min: 1, max: Infinity, completes: "image" },

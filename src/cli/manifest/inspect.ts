@@ -1,7 +1,8 @@
 /** `tspod manifest inspect`: a list here, or whatever manifest a registry has. */
 import { loadManifestList } from "../../image/index.ts";
 import { defineCommand } from "../command.ts";
-import { accessFlags } from "../options/registry.ts";
+import { boolean } from "../flags.ts";
+import { accessFlags, insecureFlag } from "../options/registry.ts";
 import { registryAccess } from "../options/registry-values.ts";
 import { print } from "../output/print.ts";
 import { safeJson } from "../output/safe.ts";
@@ -10,7 +11,11 @@ export default defineCommand({
   path: ["manifest", "inspect"],
   usage: "LIST|IMAGE",
   summary: "Show a manifest list, of here or of a registry",
-  flags: accessFlags,
+  flags: {
+    verbose: boolean("-v,--verbose", "For docker's scripts: changes nothing"),
+    ...insecureFlag,
+    ...accessFlags,
+  },
   args: { min: 1, max: 1, completes: "image" },
   async run(context, flags, [name = ""]) {
     const { inspectList } = await loadManifestList();

@@ -4,7 +4,7 @@ import { loadManifestList, loadPushList } from "../../image/index.ts";
 import { defineCommand } from "../command.ts";
 import { boolean, value } from "../flags.ts";
 import { parseProgress, progressFlags } from "../options/progress.ts";
-import { accessFlags, refusedSigning } from "../options/registry.ts";
+import { accessFlags, insecureFlag, refusedSigning } from "../options/registry.ts";
 import { registryAccess } from "../options/registry-values.ts";
 import { writeDigest } from "../output/digest-file.ts";
 import { print } from "../output/print.ts";
@@ -28,9 +28,10 @@ export default defineCommand({
     digestfile: value("--digestfile", "FILE", "Write the pushed digest to a file", "file"),
     format: value("-f,--format", "FORMAT", "oci or v2s2", ["oci", "v2s2"]),
     quiet: boolean("-q,--quiet", "Only the digest"),
-    rm: boolean("--rm,--purge", "Remove the list here afterwards"),
+    rm: boolean("-p,--rm,--purge", "Remove the list here afterwards"),
     removeSignatures: boolean("--remove-signatures", "Send none, as always"),
     ...progressFlags,
+    ...insecureFlag,
     ...accessFlags,
   },
   args: { min: 1, max: 2, completes: "none" },

@@ -6,11 +6,12 @@ import type { FlagValues } from "../flags.ts";
 import type { registryFlags } from "./registry.ts";
 
 type Given = FlagValues<typeof registryFlags> &
-  Partial<Record<"creds" | "retry" | "retryDelay", string | null>>;
+  Partial<Record<"creds" | "retry" | "retryDelay", string | null>> & { insecure?: boolean };
 
 /** Throws usage. Asks for a password that is not given, on a terminal. */
 export async function registryAccess(flags: Given): Promise<RegistryAccess> {
-  const { authfile, certDir, tlsVerify, creds = null } = flags;
+  const { authfile, certDir, creds = null } = flags;
+  const tlsVerify = flags.insecure === true ? false : flags.tlsVerify;
   if (authfile === "")
     throw new TspodError("usage", 'Flag "--authfile" names no file', {
       next: "leave it away, or name one",

@@ -18,6 +18,11 @@ export const accessFlags = {
   creds: value("--creds", "USER[:PASSWORD]", "Who you are, for this command only"),
 } as const;
 
+/** Of docker's manifest commands. */
+export const insecureFlag = {
+  insecure: boolean("--insecure", "docker's word for --tls-verify=false"),
+} as const;
+
 const neverSigns = "it does not sign; cosign does, by the digest that --digestfile writes";
 
 /** Of push: podman's. */
