@@ -142,7 +142,17 @@ function isZlibError(error: unknown): boolean {
   return code.startsWith("Z_") || code.startsWith("ZSTD_") || code === "ERR_BUFFER_TOO_LARGE";
 }
 
+/** ZSTD_WINDOWLOG_LIMIT_DEFAULT of libzstd: a file of some bytes could ask for gigabytes otherwise. */
+const windowTooLarge = "ZSTD_error_frameParameter_windowTooLarge";
+
 function damaged(what: string, cause: unknown): TspodError {
+  if ((cause as { code?: string } | undefined)?.code === windowTooLarge) {
+    const why = "it was compressed so that unpacking takes more than 128 MiB of memory";
+    return new TspodError("layer.invalid", `Cannot unpack ${what}: ${why}`, {
+      next: "compress it with zstd --long=27 or less",
+      cause,
+    });
+  }
   return new TspodError("layer.invalid", `Cannot unpack ${what}: its compression is damaged`, {
     next: "ask its publisher to push it again",
     cause,

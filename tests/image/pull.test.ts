@@ -454,6 +454,16 @@ describe("bad input: one sentence, the right code, nothing left", () => {
     expect(failure.text).toContain("compressed with xz");
   });
 
+  test("a layer that asks for gigabytes of memory is refused", async () => {
+    // an empty zstd frame with a window of 2^31 bytes
+    const frame = Buffer.from("28b52ffd00a8010000", "hex");
+    await using at = await scene(await scriptedImage({ compress: () => frame }));
+    const failure = await failureOf(pullImage(at.store.context, at.name));
+    expect(failure).toMatchObject({ code: "layer.invalid" });
+    expect(failure.text).toContain("more than 128 MiB of memory");
+    expect(at.store.litter()).toEqual([]);
+  });
+
   test("a registry that is down", async () => {
     await using store = makeStore();
     const failure = await failureOf(pullImage(store.context, "127.0.0.1:1/app"));
