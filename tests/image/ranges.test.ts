@@ -121,7 +121,7 @@ describe("a blob that one connection brings too slowly", () => {
     const notes = `${ingest}.ranges`;
     await until("all connections stall", () => {
       const stalled = piecesAsked(image, registry).filter(({ start }) => start >= 3.5 * mebi);
-      return stalled.length === 3 && existsSync(notes) && readFileSync(notes, "utf8") !== "";
+      return stalled.length >= 3 && existsSync(notes) && readFileSync(notes, "utf8") !== "";
     });
     child.kill("SIGKILL");
     await child.exited;
