@@ -4,9 +4,9 @@
  *
  *     PROGRAM [-f FILE]... -s SESSION [-F FLAVOUR[,FLAVOUR]...] SCRIPT
  *
- * FILE lies in $IN then; SESSION is login (in a session of logind, as after ssh), user (a service of the user's own
- * systemd), bare (neither session nor XDG_RUNTIME_DIR, as in cron) or root; a FLAVOUR takes something away from it, or
- * is "cmdline=TEXT", more of the kernel's command line.
+ * FILE lies in $IN then; SESSION is login (in a session of logind, as after ssh), bare (neither session nor
+ * XDG_RUNTIME_DIR, as in cron) or root; a FLAVOUR takes something away from it, or is "cmdline=TEXT", more of the kernel's
+ * command line.
  */
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -32,6 +32,7 @@ export const machineTest = (name: string, body: () => Promise<void>): void => {
 };
 
 export interface Machine {
+  /** user: a service of the user's own systemd. */
   session: "login" | "user" | "bare" | "root";
   flavours?: string[];
   /** In sh, after prelude.ts. */
@@ -59,18 +60,25 @@ async function boot({ session, flavours = [], script }: Machine): Promise<Map<st
   const base = mkdtempSync(join(tmpdir(), "tspod-machine-"));
   using _removed = { [Symbol.dispose]: () => rmSync(base, { recursive: true, force: true }) };
   const file = join(base, "script");
-  writeFileSync(file, `${prelude}${script}\n`, { mode: 0o755 });
+  const first = session === "user" ? asService : "";
+  writeFileSync(file, `#!/bin/sh\n${first}${prelude}${script}\n`, { mode: 0o755 });
   cpSync(tspodFile, join(base, "tspod"), { dereference: true });
   const files = await makeFiles(base);
   const words = [...files, join(base, "tspod")].flatMap((path) => ["-f", path]);
   if (flavours.length > 0) words.push("-F", flavours.join(","));
-  const child = Bun.spawn([machineProgram ?? "", ...words, "-s", session, file], {
+  const from = session === "user" ? "login" : session;
+  const child = Bun.spawn([machineProgram ?? "", ...words, "-s", from, file], {
     ...{ stdin: "ignore", stdout: "pipe", stderr: "pipe" },
   });
   const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
   if ((await child.exited) !== 0) throw new Error(`The machine failed:\n${stderr}${stdout}`);
   return new Map(stdout.split(recordEnd).slice(0, -1).map(parseRecord));
 }
+
+/** The script asks for it itself: systemd 247 lets nobody else. */
+const asService = `
+[ "$1" = inside ] || exec systemd-run --user --quiet --pipe --wait -E IN="$IN" "$0" inside
+`;
 
 const [fieldEnd, recordEnd] = ["\x1f", "\x1e"];
 

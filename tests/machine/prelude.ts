@@ -4,7 +4,7 @@
  */
 
 /** Few forks: a process is expensive in an emulator. */
-export const prelude = `#!/bin/sh
+export const prelude = `
 mkdir /tmp/bin
 PATH=/tmp/bin:/usr/bin:/bin:/usr/sbin:/sbin
 ln -s $IN/tspod /tmp/bin/tspod
