@@ -10,7 +10,7 @@ import { loadMountSession } from "../image/index.ts";
 import type { CreateOptions, HelperSettings } from "../spec/index.ts";
 import { containerDirectory, isUp, readState } from "../store/containers.ts";
 import { transact } from "../store/database.ts";
-import { dropLeasesOf, keepLeaseFor } from "../store/leases.ts";
+import { dropLeasesOf, keepLeaseFor, leasesOf } from "../store/leases.ts";
 import { claimContainer } from "./claim.ts";
 import type { ContainerContext } from "./context.ts";
 import { readContainerFile } from "./files.ts";
@@ -38,15 +38,23 @@ export async function mountContainer(
   if (plain !== null) return plain;
   const session = await loadMountSession();
   session.requireRight("mount", "container", name);
-  const mounted = (await listMounted(context)).find((one) => one.id === id);
-  if (mounted !== undefined) return mounted.path;
+  const findMounted = async (): Promise<string | undefined> =>
+    (await listMounted(context)).find((one) => one.id === id)?.path;
+  const before = await findMounted();
+  if (before !== undefined) return before;
   const overlay = requireOverlay(container, root);
   const claim = await claimContainer(context, container, { patient: true, passesMounts: true });
   if (claim === null) throw gone(name);
   using _ = claim;
   if (isUp(readState(paths, id))) throw itRuns(name);
+  const meanwhile = await findMounted(); // by another command of this session
+  if (meanwhile !== undefined) return meanwhile;
   const owner = session.sessionIdentity();
-  transact(database, () => keepLeaseFor(database, owner, `keep:root:${id}`), { durable: false });
+  const keep = (): void => {
+    dropLeasesOf(database, owner, [`keep:root:${id}`]); // of one that was killed before it was mounted
+    keepLeaseFor(database, owner, `keep:root:${id}`);
+  };
+  transact(database, keep, { durable: false });
   session.removeDeadSessions(paths.data);
   const path = session.mountPoint(paths.data, owner, `${prefix}${id}`);
   mkdirSync(path, { recursive: true, mode: 0o700 });
@@ -54,23 +62,27 @@ export async function mountContainer(
     await mountRoot({ command, signal }, path, overlay);
     return path;
   } catch (error) {
+    // what was to tell that it is mounted may have been killed
+    if ((await findMounted()) !== undefined) await unmountLayers({ command, signal }, path);
     session.removeEmpty(path);
     letGo(context, owner, id);
     throw error;
   }
 }
 
-/** False: it is not mounted here. */
+/** False: it is not mounted here, nor is it held by a mount or an unmount of this session that was killed. */
 export async function unmountContainer(context: ContainerContext, id: string): Promise<boolean> {
-  const { helper: command, signal } = context;
+  const { database, helper: command, signal } = context;
   const session = await loadMountSession();
+  const owner = session.sessionIdentity();
   const mounted = (await listMounted(context)).filter((one) => one.id === id);
   for (const { path } of mounted) {
     await unmountLayers({ command, signal }, path);
     session.removeEmpty(path);
   }
-  if (mounted.length > 0) letGo(context, session.sessionIdentity(), id);
-  return mounted.length > 0;
+  const isHeld = leasesOf(database, owner, "keep:root:").includes(id);
+  if (isHeld) letGo(context, owner, id);
+  return isHeld || mounted.length > 0;
 }
 
 /** Those of the caller's mount namespace. */

@@ -52,6 +52,9 @@ export async function mountImage(context: ImageContext, image: StoredImage): Pro
     if (trees.length > 0) await mountLayers({ command, signal }, path, trees);
     return path;
   } catch (error) {
+    // what was to tell that it is mounted may have been killed
+    const isMounted = listMounted(context).some((one) => one.path === path);
+    if (isMounted) await unmountLayers({ command, signal }, path);
     removeEmpty(path);
     await letGo(context, session, id);
     throw error;

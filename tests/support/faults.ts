@@ -47,11 +47,12 @@ function userNamespace(): Disposable & { enter: readonly string[]; ready(): Prom
 async function trace(
   world: World,
   { file, target }: { file: string; target: string[] },
-  words: string[],
+  { words, around = [] }: FaultCommand,
 ): Promise<Result> {
   const [out, err] = ["stdout", "stderr"].map((name) => join(world.home, name));
   if (out === undefined || err === undefined) throw new Error("two names give two files");
-  const child = Bun.spawn([...world.prefix, "perl", tracer, file, ...target, tspodFile, ...words], {
+  const traced = ["perl", tracer, file, ...target, tspodFile, ...words];
+  const child = Bun.spawn([...world.prefix, ...around, ...traced], {
     cwd: world.home,
     env: world.environment,
     stdin: "ignore",
@@ -69,12 +70,12 @@ async function trace(
  */
 async function faultPoints(
   world: World,
-  words: string[],
+  command: FaultCommand,
   end: () => Promise<void>,
 ): Promise<FaultPoint[]> {
   const file = join(world.home, "trace");
-  const { exitCode, stderr } = await trace(world, { file, target: ["-"] }, words);
-  if (exitCode !== 0) throw new Error(`${words.join(" ")}: status ${exitCode}\n${stderr}`);
+  const { exitCode, stderr } = await trace(world, { file, target: ["-"] }, command);
+  if (exitCode !== 0) throw new Error(`${command.words.join(" ")}: status ${exitCode}\n${stderr}`);
   await end();
   await until("the tracer has ended", () => !isRunning(file));
   const most = new Map<string, number>();
@@ -105,12 +106,12 @@ const nobody = "nobody";
 /** Run it and kill whoever makes that call; what stays in the background is killed when it makes it later. */
 async function runWithFault(
   world: World,
-  words: string[],
+  command: FaultCommand,
   { process, nth }: FaultPoint,
 ): Promise<Result & { killed: string }> {
   const file = join(world.home, "killed");
   rmSync(file, { force: true });
-  const result = await trace(world, { file, target: [process, `${nth}`] }, words);
+  const result = await trace(world, { file, target: [process, `${nth}`] }, command);
   const [, , call = nobody] = existsSync(file) ? readFileSync(file, "utf8").split(/[\t\n]/) : [];
   return { ...result, killed: `${call}, call ${nth} of ${process}` };
 }
@@ -119,6 +120,8 @@ async function runWithFault(
 export interface FaultCommand {
   words: string[];
   before?: string[][];
+  /** A program with its words that runs the command, and whatever else it wants, which is not killed. */
+  around?: readonly string[];
 }
 
 export interface FaultTrials<Command extends FaultCommand> {
@@ -164,12 +167,12 @@ export function killAtAnyCall<Command extends FaultCommand>(trials: FaultTrials<
       const chance = random();
       await trials.setUp?.(world);
       await trials.prepare(world, command);
-      const points = await faultPoints(world, command.words, () => trials.clear(world, command));
+      const points = await faultPoints(world, command, () => trials.clear(world, command));
       const chosen = triesAll ? points : sample(chance, points, trials.trialsEach);
       let missed = 0;
       for (const [trial, point] of chosen.entries()) {
         await trials.prepare(world, command);
-        const result = await runWithFault(world, command.words, point);
+        const result = await runWithFault(world, command, point);
         const more = (await trials.afterKill?.(world, trial, result)) ?? "";
         const what = `seed ${chance.seed}: ${result.killed}${more}`;
         await trials.expectSound(world, what, command);
