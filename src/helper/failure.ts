@@ -63,6 +63,20 @@ function meaning(failure: Failure): Meaning {
         message: `Cannot use the working directory: ${errno === "" ? detail : `"${detail}" (${errno})`}`,
         next: "give a directory with -w",
       };
+    case "copy":
+      return {
+        code: "container.start_failed",
+        message: starting + detail,
+        next: "a root that is copied you must be able to read: change its owner or mode",
+      };
+    case "open":
+    case "openat2":
+      if (errno !== "EACCES") break;
+      return {
+        code: "container.start_failed",
+        message: `${starting}not even root in it may open "${detail}" (EACCES)`,
+        next: "of --rootfs, and where something is mounted, give directories that you may look into",
+      };
     case "newuidmap":
     case "newgidmap":
       return {

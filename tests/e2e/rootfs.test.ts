@@ -1,6 +1,14 @@
 /** --rootfs: a directory of the host as root, itself or with a throw-away layer over it; "/" included. */
 import { describe, expect } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { subordinateIds } from "../helper/layer-fixture.ts";
 import { registryPrograms, testWith } from "../support/requirements.ts";
@@ -126,4 +134,49 @@ test.each([
   const { exitCode, stderr } = await tspod("run", "--rm", "--rootfs", ...words);
   expect(exitCode).toBe(125);
   expect(stderr).toContain(wanted);
+});
+
+describe("what belongs to somebody who has no id in the container", () => {
+  const few = ["--uidmap", "0:0:1000", "--gidmap", "0:0:1000"];
+  const run = (root: string, rootfs: "overlay" | "copy", script: string) =>
+    shared.world.tspod(
+      ["run", "--rm", "--network=none", ...few, "--rootfs", root, "sh", "-c", script],
+      { environment: { TSPOD_ROOTFS: rootfs } },
+    );
+  const giveAway = (path: string) => ok("unshare", "chown", "5000:5000", path);
+
+  test("is not read in it", async () => {
+    const root = await directory();
+    chmodSync(join(root, "etc/passwd"), 0o600);
+    await giveAway(join(root, "etc/passwd"));
+    for (const form of [root, `${root}:O`]) {
+      const { exitCode, stderr } = await run(form, "overlay", "cat /etc/passwd");
+      expect({ exitCode, stderr }).toEqual({
+        exitCode: 1,
+        stderr: expect.stringContaining("/etc/passwd': Permission denied"),
+      });
+    }
+  });
+
+  test("is named where it has to be copied or looked into, and nothing is left", async () => {
+    const root = await directory();
+    const closed = join(root, "closed");
+    mkdirSync(closed, { mode: 0o700 });
+    await giveAway(closed);
+    const { exitCode, stderr } = await run(`${root}:O`, "copy", "true");
+    expect(stderr).toBe(
+      `Error: Cannot start the container: you may not read "closed" of "${root}"\n` +
+        "  a root that is copied you must be able to read: change its owner or mode\n",
+    );
+    expect(exitCode).toBe(125);
+    for (const form of [closed, `${closed}:O`]) {
+      const refused = await run(form, "overlay", "true");
+      expect(refused.exitCode).toBe(125);
+      expect(refused.stderr).toMatch(
+        /^Error: .*not even root in it may open "\/.*\n {2}of --rootfs,/,
+      );
+    }
+    expect(await ok("ps", "-aq")).toBe("");
+    expect(readdirSync(join(shared.world.root, "data/containers"))).toEqual([]);
+  });
 });

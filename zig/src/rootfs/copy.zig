@@ -48,17 +48,19 @@ fn fill(
     defer for (sources) |source| {
         _ = linux.close(source);
     };
-    try merge(fd, sources, target);
+    try merge(fd, sources, lower[0]);
     _ = try sys.check("rename", target, linux.rename(partial, target));
 }
 
+/// `detail`: what the user knows `from` by.
 fn merge(to: linux.fd_t, from: []const linux.fd_t, detail: []const u8) sys.Error!void {
     var arena: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
     defer arena.deinit();
     var copier = layer.copy.Copier.init(arena.allocator(), to, from) catch
         return sys.failFormat("copy", "{s}: out of memory", .{detail});
     copier.copyAll() catch |err| {
-        if (err == error.Syscall) return error.Syscall;
-        return sys.failFormat("copy", "{s}: {s}", .{ detail, layer.reply.sentence(err) });
+        if (err != error.Syscall) return sys.failFormat("copy", "{s}: {s}", .{ detail, layer.reply.sentence(err) });
+        if (sys.failure.?.errno != .ACCES) return error.Syscall;
+        return sys.failFormat("copy", "you may not read \"{s}\" of \"{s}\"", .{ copier.current, detail });
     };
 }
