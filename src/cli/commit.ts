@@ -27,6 +27,7 @@ export default defineCommand({
       ...boolean("-p,--pause", "Let nothing in it go on meanwhile"),
       isOnByDefault: true,
     },
+    noPause: boolean("--no-pause", "Let it go on, as --pause=false"),
     quiet: boolean("-q,--quiet", "Nothing but the id, as always"),
     squash: boolean("-s,--squash", "One layer instead of its image's and one more"),
   },
@@ -45,7 +46,7 @@ export default defineCommand({
       message: flags.message ?? "",
       changes: flags.change,
       format,
-      pauses: flags.pause,
+      pauses: flags.pause && !flags.noPause,
       squashes: flags.squash,
       includesVolumes: flags.includeVolumes,
     });

@@ -45,6 +45,8 @@ export function listVolumes({ database }: Store): Volume[] {
 
 /** In docker's shape, with what podman adds. */
 export function inspectVolume({ paths }: Store, volume: VolumeRecord) {
+  const kind = parseDriverOptions(volume.options);
+  const { uid, gid } = (kind.kind === "directory" ? kind.owner : undefined) ?? { uid: 0, gid: 0 };
   return {
     CreatedAt: volume.createdAt,
     Driver: "local",
@@ -54,6 +56,7 @@ export function inspectVolume({ paths }: Store, volume: VolumeRecord) {
     Options: volume.options,
     Scope: "local",
     Anonymous: volume.isAnonymous,
+    ...{ UID: uid, GID: gid },
   };
 }
 

@@ -128,11 +128,18 @@ describe("tspod volume", () => {
         "stat -f -c %T /m; stat -c %a /m",
       ),
     ).toBe("tmpfs\n700");
-    await ok("volume", "create", "-o", "o=uid=1000,gid=50", "owned");
-    expect(await ok("run", "--rm", "-v", "owned:/o", "tiny", "stat", "-c", "%u:%g", "/o")).toBe(
-      "1000:50",
-    );
-    await ok("volume", "rm", "bound", "memory", "owned");
+    for (const flags of [
+      ["-o", "o=uid=1000,gid=50"],
+      ["--uid", "1000", "--gid", "50"],
+    ]) {
+      await ok("volume", "create", ...flags, "owned");
+      expect(await ok("run", "--rm", "-v", "owned:/o", "tiny", "stat", "-c", "%u:%g", "/o")).toBe(
+        "1000:50",
+      );
+      expect(await ok("volume", "inspect", "-f", "{{.UID}}:{{.GID}}", "owned")).toBe("1000:50");
+      await ok("volume", "rm", "owned");
+    }
+    await ok("volume", "rm", "bound", "memory");
     expect(existsSync(join(elsewhere, "file"))).toBe(true);
   });
 });

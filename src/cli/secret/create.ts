@@ -30,6 +30,7 @@ export default defineCommand({
     replace: boolean("--replace", "Instead of one of that name"),
   },
   args: { min: 1, max: 2, completes: "none" },
+  refused: { "--driver-opts": "secrets are kept in the store, and there is nothing to choose" },
   async run(context, flags, [name = "", source]) {
     if (flags.driver !== null && flags.driver !== "file") {
       throw new TspodError("usage", `There is no secret driver "${flags.driver}"`, {

@@ -24,6 +24,8 @@ export default defineCommand({
     label: list("-l,--label", "KEY=VALUE", "Attach a label"),
     name: value("--name", "NAME", "The same as the argument, for docker's sake"),
     opt: list("-o,--opt", "KEY=VALUE", "type=, device= and o=, as docker's local driver has them"),
+    uid: value("--uid", "UID", "Whose it is, as -o o=uid=UID says it"),
+    gid: value("--gid", "GID", "And of which group"),
     ignore: boolean("--ignore", "One that is there already is no error"),
   },
   args: { min: 0, max: 1, completes: "none" },
@@ -40,7 +42,7 @@ export default defineCommand({
       {
         name: name === null ? null : parseVolumeName(name),
         labels: parseLabels(flags.label),
-        options: Object.fromEntries(flags.opt.map(parseOption)),
+        options: withOwner(Object.fromEntries(flags.opt.map(parseOption)), flags),
         isAnonymous: name === null,
       },
       { ignoresExisting: flags.ignore },
@@ -49,6 +51,16 @@ export default defineCommand({
     return 0;
   },
 });
+
+/** Podman's flags for what docker's driver has an option for. */
+function withOwner(
+  options: Record<string, string>,
+  { uid, gid }: { uid: string | null; gid: string | null },
+): Record<string, string> {
+  const words = [uid === null ? "" : `uid=${uid}`, gid === null ? "" : `gid=${gid}`];
+  const all = [options.o ?? "", ...words].filter(Boolean).join(",");
+  return all === "" ? options : { ...options, o: all };
+}
 
 function parseOption(text: string): [string, string] {
   const equals = text.indexOf("=");
