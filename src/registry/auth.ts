@@ -7,7 +7,7 @@ import { type Challenge, parseChallenges } from "./challenge.ts";
 import type { Credentials } from "./credentials.ts";
 import { type Failing, responseError } from "./errors.ts";
 import { askForText } from "./body.ts";
-import type { Endpoint } from "./registries-conf.ts";
+import { type Endpoint, isLoopback } from "./registries-conf.ts";
 import type { Transport } from "./transport.ts";
 
 /** What a token protocol's answer is allowed to weigh: real ones are 2-5 KB. */
@@ -167,7 +167,7 @@ function basic({ username, password }: Credentials & { kind: "password" }): stri
 /** Credentials go there: so not to plain HTTP, unless the registry itself is spoken to that way. */
 function tokenService(realm: string, endpoint: Endpoint, failing: Failing): URL {
   const url = URL.canParse(realm) ? new URL(realm) : undefined;
-  const isLocal = endpoint.isInsecure || /^(?:127\.|localhost|\[::1\])/.test(endpoint.host);
+  const isLocal = endpoint.isInsecure || isLoopback(endpoint.host);
   if (url?.protocol === "https:" || (url?.protocol === "http:" && isLocal)) return url;
   throw new TspodError(
     "registry.failed",
