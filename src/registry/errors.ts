@@ -140,7 +140,21 @@ const networkProblems: Record<string, string> = {
   ETIMEDOUT: "it does not answer",
 };
 
-/** No response at all. */
+/** Who answers so is no registry, or something before it is broken: what to do is another thing then. */
+const nonsense: Record<string, string> = {
+  Malformed_HTTP_Response: "what it sends is not HTTP",
+  InvalidHTTPResponse: "what it sends is not HTTP",
+  InvalidContentLength: "it gives an impossible length",
+  UnsupportedRedirectProtocol: "it redirects to what is no web address",
+  RedirectURLInvalid: "it redirects to what is no web address",
+  RedirectURLTooLong: "it redirects to what is no web address",
+  TooManyRedirects: "it redirects without end",
+};
+
+/** Bun's advice to those who program with it. */
+const advice = /[.:]? For more information, pass .*$/s;
+
+/** No response at all, or none that can be read. */
 export function networkError({ what, registry }: Failing, cause: unknown): TspodError {
   const code = errorCode(cause);
   const certificate = certificateProblems[code];
@@ -154,10 +168,22 @@ export function networkError({ what, registry }: Failing, cause: unknown): Tspod
       },
     );
   }
+  const fault = nonsense[code];
+  if (fault !== undefined) {
+    return new TspodError(
+      "registry.unreachable",
+      `Cannot use ${registry} for "${what}": ${fault}`,
+      {
+        next: "it is no registry, or a proxy before it is broken",
+        cause,
+      },
+    );
+  }
   const isTimeout = (cause as Error | undefined)?.name === "TimeoutError";
   const reason = isTimeout
     ? "it does not answer"
-    : (networkProblems[code] ?? (redact(String((cause as Error).message)) || code));
+    : (networkProblems[code] ??
+      (redact(String((cause as Error).message).replace(advice, "")) || code));
   const next =
     code === "EPROTO"
       ? `if it is plain HTTP, say insecure = true for "${registry}" in registries.conf`

@@ -2,12 +2,11 @@
 import { describe, expect } from "bun:test";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { ensureImage, pullImage, removeImage } from "../../src/image/index.ts";
+import { ensureImage, pullImage } from "../../src/image/index.ts";
 import { type Digest, digestOf as digest } from "../../src/oci/index.ts";
 import { blobPath } from "../../src/store/content.ts";
 import { failureOf, helperBuilt, makeStore, type TestStore } from "../support/image-store.ts";
 import { tarOf } from "../support/oci-image.ts";
-import { random } from "../support/random.ts";
 import { testWith } from "../support/requirements.ts";
 import {
   honest,
@@ -238,36 +237,6 @@ describe("interruptions", () => {
     expect(told[2]).toContain("answered 429");
   });
 
-  test("an answer that breaks off at any byte is asked for again", async () => {
-    const image = await scriptedImage();
-    const chance = random();
-    const answers: [path: string, body: string | Uint8Array][] = [
-      ["/manifests/", image.manifest],
-      [image.digests.config, image.config],
-      [image.digests.layers[0] ?? "", image.blobs[0] ?? ""],
-    ];
-    await using store = makeStore({ limits: { stallTimeoutMs: 20 } });
-    for (const [path, body] of answers) {
-      const length = Buffer.byteLength(body);
-      // -1: before the head. Each run tries others of them
-      for (let bytes = -1; bytes < length; bytes += 1 + chance.below(40)) {
-        const how = (["close", "reset", "stall"] as const)[chance.below(bytes < 0 ? 2 : 3)];
-        await using registry = await startScriptedRegistry(image, (request, attempt) =>
-          request.path.includes(path) && attempt === 1
-            ? { ...honest(image, request), breakAt: { bytes, how: how ?? "close" } }
-            : undefined,
-        );
-        const name = `${registry.address}/team/app:1`;
-        await pullImage(store.context, name).catch((cause: unknown) => {
-          throw new Error(`seed ${chance.seed}: ${how} at ${bytes} of ${path}`, { cause });
-        });
-        expect(registry.count(path)).toBeGreaterThanOrEqual(2);
-        await removeImage(store.context, name);
-      }
-    }
-    await store.clean();
-  });
-
   test("giving up stops at once and keeps what came", async () => {
     const image = await scriptedImage({ layers: [await randomLayer(300_000)] });
     const abort = new AbortController();
@@ -319,6 +288,28 @@ describe("bad input: one sentence, the right code, nothing left", () => {
       "registry.rate_limited",
       /limits the rate.*\n.*in 3600 s/,
       () => () => ({ status: 429, headers: { "retry-after": "3600" } }),
+    ],
+    [
+      "a redirect to a file",
+      "registry.unreachable",
+      /redirects to what is no web address\n/,
+      (image) => (request) =>
+        isBlob(request, image)
+          ? { status: 307, headers: { location: "file:///etc/passwd" } }
+          : undefined,
+    ],
+    [
+      "a redirect to itself",
+      "registry.unreachable",
+      /redirects without end\n/,
+      () => (request) => ({ status: 302, headers: { location: request.path } }),
+    ],
+    [
+      "a length that is none",
+      "registry.unreachable",
+      /gives an impossible length\n/,
+      (image) => (request) =>
+        isBlob(request, image) ? { headers: { "content-length": "-5" }, body: "x" } : undefined,
     ],
     ["a registry that is broken", "registry.failed", /answered 500/, () => () => ({ status: 500 })],
     [
