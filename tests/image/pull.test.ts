@@ -1,6 +1,6 @@
 /** Pulling from a registry that behaves, in all the forms the field has, and from one that does not. */
 import { describe, expect } from "bun:test";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ensureImage, pullImage } from "../../src/image/index.ts";
 import { type Digest, digestOf as digest } from "../../src/oci/index.ts";
@@ -415,6 +415,19 @@ describe("bad input: one sentence, the right code, nothing left", () => {
     expect(at.store.litter()).toEqual([]);
     await pullImage(at.store.context, at.name);
     expect(at.registry.requests.at(-1)?.headers.range).toBeUndefined();
+  });
+
+  test("wrong bytes that unpack to the right files: these are thrown away, too", async () => {
+    const image = await scriptedImage();
+    const bytes = Buffer.from(image.blobs[0] ?? "");
+    bytes[4] = (bytes[4] ?? 0) ^ 1; // gzip's time stamp (RFC 1952)
+    await using at = await scene(image, (request) =>
+      isBlob(request, image) ? { body: bytes } : undefined,
+    );
+    const failure = await failureOf(pullImage(at.store.context, at.name));
+    expect(failure.code).toBe("registry.digest_mismatch");
+    expect(readdirSync(at.store.context.paths.layers)).toEqual([]);
+    expect(at.store.litter()).toEqual([]);
   });
 
   test("a config that promises another tar than the layer holds", async () => {
