@@ -17,7 +17,7 @@ test("an answer that breaks off at any byte is asked for again", async () => {
     [image.digests.config, image.config],
     [image.digests.layers[0] ?? "", image.blobs[0] ?? ""],
   ];
-  await using store = makeStore({ limits: { stallTimeoutMs: 20 } });
+  await using store = makeStore({ limits: { stallTimeoutMs: 60 } });
   for (const [path, body] of answers) {
     const length = Buffer.byteLength(body);
     // -1: before the head. Each run tries others of them

@@ -9,7 +9,7 @@ import { afterAll, beforeAll } from "bun:test";
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type Random, random } from "./random.ts";
-import { program, registryPrograms, testWith } from "./requirements.ts";
+import { program, registryPrograms, type Requirement, testWith } from "./requirements.ts";
 import { sharedWorld } from "./shared-world.ts";
 import { until } from "./wait.ts";
 import { type Result, tspodFile, type World } from "./world.ts";
@@ -21,7 +21,15 @@ interface FaultPoint {
 }
 
 /** What the tracer needs. */
-export const tracerPrograms = [program("perl"), program("unshare", "util-linux")];
+export const tracerPrograms: Requirement[] = [
+  // perl-base alone does not know the numbers of system calls
+  () =>
+    Bun.which("perl") !== null &&
+    Bun.spawnSync(["perl", "-e", 'require "sys/syscall.ph"'], { stderr: "ignore" }).success
+      ? undefined
+      : "no perl with sys/syscall.ph (apt-get install perl)",
+  program("unshare", "util-linux"),
+];
 
 const tracer = join(import.meta.dir, "tracer.pl");
 
