@@ -1,6 +1,7 @@
 /** pushBlob() against a registry that behaves in all the ways the specification allows, and in some it does not. */
 import { describe, expect, test } from "bun:test";
 import type { Digest } from "../../src/oci/index.ts";
+import type { FindCredentials } from "../../src/registry/auth.ts";
 import { createRegistryClient, pushBlob } from "../../src/registry/index.ts";
 import { failureOf } from "../support/image-store.ts";
 import { digestOf } from "../support/scripted-registry.ts";
@@ -26,7 +27,11 @@ interface Outcome {
 /** Push the bytes; what was sent is looked at afterwards. */
 async function pushTo(
   options: UploadOptions,
-  { size = bytes.length, mountFrom = "" } = {},
+  {
+    size = bytes.length,
+    mountFrom = "",
+    findCredentials = (async () => undefined) as FindCredentials,
+  } = {},
 ): Promise<Outcome> {
   await using registry = await startUploadRegistry(options);
   const progress: number[] = [];
@@ -35,7 +40,7 @@ async function pushTo(
   const client = createRegistryClient({
     signal: new AbortController().signal,
     onRetry: (message) => void retries.push(message),
-    findCredentials: () => Promise.resolve(undefined),
+    findCredentials,
     limits: { ...limits, uploadChunkSizeBytes: chunk },
   });
   const part = bytes.subarray(0, size);
@@ -56,7 +61,7 @@ async function pushTo(
     ...(mountFrom === "" ? {} : { mountFrom }),
     onProgress: (count) => void progress.push(count),
   });
-  if (result === "uploaded") {
+  if (result === "uploaded" && options.isElsewhere !== true) {
     expect(registry.blobs.get(source.digest)?.equals(Buffer.from(part))).toBe(true);
   }
   const sent = registry.requests.map(({ method, range }) => [method, range].join(" ").trim());
@@ -107,6 +112,31 @@ describe("pushBlob()", () => {
     expect((await pushTo({ location })).result).toBe("uploaded");
     expect((await pushTo({ location }, { size: 10 })).result).toBe("uploaded");
   });
+
+  test.each([201, 401])(
+    "bytes go where the registry says (%d), who we are does not",
+    async (status) => {
+      const challenge = { "www-authenticate": 'Basic realm="x"' };
+      await using elsewhere = await startUploadRegistry({
+        script: () => ({ status, headers: challenge }),
+      });
+      const registry: UploadOptions = {
+        script: ({ authorization }) =>
+          authorization === undefined ? { status: 401, headers: challenge } : undefined,
+        location: () => `http://${elsewhere.address}/bucket/x?signed=1`,
+        isElsewhere: true,
+      };
+      const password = { kind: "password", username: "u", password: "p" } as const;
+      const options = { size: 10, findCredentials: async () => password };
+      const pushed = pushTo(registry, options);
+      if (status === 201)
+        expect((await pushed).registry.requests.at(-1)?.authorization).toMatch(/^Basic /);
+      else expect((await failureOf(pushed)).code).toBe("registry.unauthorized");
+      expect(
+        elsewhere.requests.map(({ method, authorization }) => ({ method, authorization })),
+      ).toEqual([{ method: "PUT", authorization: undefined }]);
+    },
+  );
 
   test("a registry that places uploads nowhere is told so", async () => {
     for (const place of ["file:///etc/passwd", "http://[", "http://a:b@example.org/"]) {

@@ -12,6 +12,7 @@ export interface UploadRequest {
   readonly path: string;
   readonly range: string | undefined;
   readonly length: string | undefined;
+  readonly authorization: string | undefined;
   /** How often that method was used before. */
   readonly count: number;
 }
@@ -42,6 +43,8 @@ export interface UploadOptions {
   /** Repository -> digests that can be mounted from it. */
   readonly mountable?: Record<string, string[]>;
   readonly minimumChunk?: number;
+  /** What is uploaded goes to another server. */
+  readonly isElsewhere?: boolean;
 }
 
 export async function startUploadRegistry(options: UploadOptions = {}): Promise<UploadRegistry> {
@@ -71,7 +74,7 @@ export async function startUploadRegistry(options: UploadOptions = {}): Promise<
     counts.set(method, count);
     const asked = {
       ...{ method, path, count, range: headers["content-range"] },
-      length: headers["content-length"],
+      ...{ length: headers["content-length"], authorization: headers.authorization },
     };
     registry.requests.push(asked);
     const reply = options.script?.(asked);
