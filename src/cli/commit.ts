@@ -1,9 +1,9 @@
 /** `tspod commit`: an image of what a container is now. */
-import { writeFileSync } from "node:fs";
 import { getContainer, loadCommit } from "../container/index.ts";
 import { TspodError } from "../errors.ts";
 import { defineCommand } from "./command.ts";
 import { boolean, list, value } from "./flags.ts";
+import { requireWritable, writeDigest } from "./output/digest-file.ts";
 import { print } from "./output/print.ts";
 
 const formats = ["oci", "docker"] as const;
@@ -39,6 +39,8 @@ export default defineCommand({
         next: `use one of: ${formats.join(", ")}`,
       });
     }
+    const { iidfile } = flags;
+    if (iidfile !== null) requireWritable("--iidfile", iidfile);
     const { commitContainer } = await loadCommit();
     const id = await commitContainer(context, getContainer(context, name), {
       name: image ?? null,
@@ -50,7 +52,7 @@ export default defineCommand({
       squashes: flags.squash,
       includesVolumes: flags.includeVolumes,
     });
-    if (flags.iidfile !== null) writeFileSync(flags.iidfile, id);
+    if (iidfile !== null) writeDigest(iidfile, id, "The image is made");
     await print(`${id.replace(/^sha256:/, "")}\n`);
     return 0;
   },

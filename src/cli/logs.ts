@@ -48,8 +48,15 @@ export default defineCommand({
           ? {}
           : { large: { command: context.helper, sinks: { stdout: 1, stderr: 2 } } }),
       });
-    if (flags.follow) await Promise.all(containers.map(read));
-    else for (const [index, container] of containers.entries()) await read(container, index);
+    try {
+      if (flags.follow) await Promise.all(containers.map(read));
+      else for (const [index, container] of containers.entries()) await read(container, index);
+    } catch (error) {
+      // whoever only reads needs no room: it is the other side that has none
+      if (!/^(ENOSPC|EDQUOT|EFBIG)$/.test((error as NodeJS.ErrnoException).code ?? "")) throw error;
+      const { explainOutput } = await import("./output/sink.ts");
+      throw explainOutput(error, "to standard output");
+    }
     return 0;
   },
 });

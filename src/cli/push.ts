@@ -91,7 +91,7 @@ async function pushOne(
 ): Promise<void> {
   const { pushImage } = await loadPush();
   const { reference, digest, sizeBytes } = await pushImage(context, image, options);
-  if (digestfile !== null) writeDigest(digestfile, digest, "The image");
+  if (digestfile !== null) writeDigest(digestfile, digest, "The image is pushed");
   if (!quiet) await print(`${reference.tag}: digest: ${digest} size: ${sizeBytes}\n`);
 }
 

@@ -63,6 +63,8 @@ function meaning(failure: Failure): Meaning {
         message: `Cannot use the working directory: ${errno === "" ? detail : `"${detail}" (${errno})`}`,
         next: "give a directory with -w",
       };
+    case "output":
+      return outputMeaning(failure);
     case "copy":
       return {
         code: "container.start_failed",
@@ -147,6 +149,16 @@ function otherwise({ call, detail, errno }: Failure): Meaning {
     next: isFull
       ? "free some space, or set TSPOD_ROOT to a directory with room"
       : "tspod info shows what this host offers",
+  };
+}
+
+/** Of a foreground: what the program has written is not all where it was to go. */
+function outputMeaning({ detail, errno }: Failure): Meaning {
+  const isFull = errno === "ENOSPC" || errno === "EDQUOT";
+  return {
+    code: "files.refused",
+    message: `Cannot write to ${detail}: ${isFull ? "no space is left where it goes" : errno}`,
+    next: isFull ? "free some space there, or choose another place" : "choose another place",
   };
 }
 

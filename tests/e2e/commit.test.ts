@@ -172,6 +172,20 @@ describe("diff", () => {
   });
 });
 
+test("--iidfile gets the id, and where it cannot be written no image is made", async () => {
+  await using box = await ended("true");
+  const file = join(shared.world.home, "iid");
+  const id = await ok("commit", "--iidfile", file, box.id);
+  expect(readFileSync(file, "utf8")).toBe(`sha256:${id}`);
+  const images = await ok("images", "-aq");
+  const { exitCode, stderr } = await tspod("commit", "--iidfile", `${file}/x`, box.id);
+  expect({ exitCode, stderr }).toEqual({
+    exitCode: 125,
+    stderr: `Error: Cannot write the --iidfile "${file}/x" (ENOTDIR)\n  name another file\n`,
+  });
+  expect(await ok("images", "-aq")).toBe(images);
+});
+
 describe("export and import", () => {
   test("a round trip changes nothing, and the same files are the same bytes", async () => {
     await using box = await ended(changes);

@@ -215,3 +215,18 @@ function ticksOf(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
   return Number(fields[11]) + Number(fields[12]);
 }
+
+test("where there is no room for it the loss is told, and is no success", async () => {
+  await using box = await runBox(shared.world, "echo of the log; exec sleep 1000");
+  const foreground = ["exec it echo lost", "run --rm tiny echo lost", "run --rm -t tiny echo lost"];
+  for (const words of [...foreground, "ps", "inspect it", "logs it", "events --stream=false"]) {
+    const child = shell(`$TSPOD ${words.replace("it", box.id)} > /dev/full`);
+    const said = await child.stderr.text();
+    expect([words, await child.exited, said]).toEqual([
+      words,
+      125,
+      "Error: Cannot write to standard output: no space is left where it goes\n" +
+        "  free some space there, or choose another place\n",
+    ]);
+  }
+});

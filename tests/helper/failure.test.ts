@@ -11,6 +11,7 @@ test.each<[string, string, string, string, number, string]>([
   ["chdir", "/nope", "ENOENT", '"/nope" (ENOENT)', 127, "-w"],
   ["chdir", "/closed", "EACCES", '"/closed" (EACCES)', 126, "-w"],
   ["openat2", "/proc", "EACCES", 'may open "/proc"', 125, "--rootfs"],
+  ["output", "standard output", "ENOSPC", "to standard output: no space", 125, "free some space"],
   ["copy", 'you may not read "x" of "/r"', "", 'you may not read "x"', 125, "owner or mode"],
   ["newuidmap", "refused the id ranges", "", "newuidmap refused the id ranges", 125, "/etc/subuid"],
   ["clone3", "", "EPERM", "user namespace (EPERM)", 125, "sysctl"],

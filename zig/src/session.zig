@@ -121,6 +121,11 @@ fn beClient(socket: linux.fd_t, attach: contract.Attach, has_terminal: bool, pid
 pub fn tell(outcome: client.Outcome) u8 {
     switch (outcome) {
         .ended => |ending| {
+            if (ending.lost) |loss| {
+                sys.failure = .{ .call = "output", .detail = loss.stream, .errno = loss.errno };
+                event.emit(event.failed());
+                return exit_failed;
+            }
             event.emit(event.exited(ending.code, ending.signal, ending.oom_killed));
             return @truncate(ending.code);
         },

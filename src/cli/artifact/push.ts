@@ -31,7 +31,7 @@ export default defineCommand({
       destination: to?.replace(/^docker:\/\//, ""),
       access: await registryAccess(given),
     });
-    if (given.digestfile !== null) writeDigest(given.digestfile, digest, "The artifact");
+    if (given.digestfile !== null) writeDigest(given.digestfile, digest, "The artifact is pushed");
     const { tag = "latest" } = reference;
     if (!given.quiet) await print(`${tag}: digest: ${digest} size: ${sizeBytes}\n`);
     return 0;

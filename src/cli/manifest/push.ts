@@ -55,7 +55,7 @@ export default defineCommand({
       ...{ format, isAll: flags.all, access: await registryAccess(flags) },
       ...(to === undefined ? {} : { destination: to }),
     });
-    if (flags.digestfile !== null) writeDigest(flags.digestfile, digest, "The list");
+    if (flags.digestfile !== null) writeDigest(flags.digestfile, digest, "The list is pushed");
     if (flags.rm) (await loadManifestList()).removeList(context, name);
     await print(`${digest}\n`);
     return 0;

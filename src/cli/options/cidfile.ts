@@ -22,7 +22,20 @@ export function openCidfile(path: string | null): Cidfile {
     });
   }
   return {
-    write: (id) => writeFileSync(path, id),
+    write: (id) => writeId(path, id),
     discard: () => rmSync(path, { force: true }),
   };
+}
+
+/** Whoever calls it unmakes the container then. */
+function writeId(path: string, id: string): void {
+  try {
+    writeFileSync(path, id);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new TspodError("files.refused", `Cannot write the --cidfile "${path}": ${code}`, {
+      next: "free some space there, or name another file",
+      cause,
+    });
+  }
 }

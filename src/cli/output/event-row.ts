@@ -18,7 +18,7 @@ export function eventRow(event: StoreEvent) {
     ...{ ID: id, Name: name, Image: image, From: image, Scope: "local" },
     Attributes: attributes,
     Actor: { ID: id, Attributes: all },
-    HealthStatus: status === "health_status" ? (attributes.health ?? "") : "",
+    HealthStatus: status === "health_status" ? (attributes.health_status ?? "") : "",
     /** Of most events there is none: JSON does not have it then, a template asks for it in vain but not wrongly. */
     ContainerExitCode: exitCode === undefined ? undefined : Number(exitCode),
     TimeNano: nanoseconds(time),

@@ -22,12 +22,12 @@ export function descriptorSink(descriptor: number): { write(chunk: Uint8Array): 
 }
 
 /** The store may be somewhere else, with room enough. */
-export function explainOutput(error: unknown): unknown {
+export function explainOutput(error: unknown, what = "the archive"): unknown {
   const { code = "" } = (error ?? {}) as { code?: string };
-  if (!/^(ENOSPC|EDQUOT|EFBIG|EIO|EROFS|EACCES)$/.test(code)) return error;
+  if (!/^(ENOSPC|EDQUOT|EFBIG|EIO|EROFS|EACCES|EBADF)$/.test(code)) return error;
   const isFull = code === "ENOSPC" || code === "EDQUOT";
   const why = isFull ? "no space is left where it goes" : code;
-  return new TspodError("files.refused", `Cannot write the archive: ${why}`, {
+  return new TspodError("files.refused", `Cannot write ${what}: ${why}`, {
     next: isFull ? "free some space there, or choose another place" : "choose another place",
     cause: error,
   });

@@ -31,13 +31,16 @@ pub const Options = struct {
 
 pub const Outcome = union(enum) {
     /// `is_over`: its monitor does not start it again.
-    ended: struct { code: u32, signal: ?u8, oom_killed: bool, is_over: bool },
+    ended: struct { code: u32, signal: ?u8, oom_killed: bool, is_over: bool, lost: ?Loss },
     detached,
     /// A signal ended us, the container lives on.
     interrupted: u8,
     /// The monitor went away without a word: it was killed, or dropped us for being slow.
     lost,
 };
+
+/// Not all of its output is where it was to go.
+pub const Loss = struct { stream: []const u8, errno: linux.E };
 
 const piece_bytes = frame.payload_bytes_max;
 /// What a terminal has at once at most (N_TTY_BUF_SIZE).
@@ -225,6 +228,12 @@ const Client = struct {
         consumed = 0;
     }
 
+    fn loss(c: *const Client) ?Loss {
+        if (c.stdout.lost) |errno| return .{ .stream = "standard output", .errno = errno };
+        if (c.stderr.lost) |errno| return .{ .stream = "standard error", .errno = errno };
+        return null;
+    }
+
     fn takeFrame(c: *Client, kind: frame.Type, payload: []const u8) void {
         switch (kind) {
             .stdout => c.stdout.write(payload),
@@ -237,6 +246,7 @@ const Client = struct {
                     .signal = if (signal == 0) null else signal,
                     .oom_killed = word >> 16 & 1 != 0,
                     .is_over = word >> 24 & 1 == 0,
+                    .lost = c.loss(),
                 } };
             },
             else => {},

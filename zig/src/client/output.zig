@@ -11,6 +11,8 @@ pub const Output = struct {
     /// Bytes that could not be written yet.
     rest: []const u8 = "",
     is_closed: bool = false,
+    /// Why bytes were lost that somebody was to have; a reader that went away wanted no more.
+    lost: ?linux.E = null,
 
     pub fn open(fd: linux.fd_t) Output {
         var stat: linux.Statx = undefined;
@@ -37,6 +39,11 @@ pub const Output = struct {
         output.flush();
     }
 
+    /// A pipe without a reader, a terminal that was hung up.
+    fn isGone(output: *const Output, errno: linux.E) bool {
+        return errno == .PIPE or (errno == .IO and output.is_private);
+    }
+
     pub fn flush(output: *Output) void {
         while (output.rest.len > 0) {
             const n = linux.write(output.fd, output.rest.ptr, output.rest.len);
@@ -44,7 +51,8 @@ pub const Output = struct {
                 .SUCCESS => output.rest = output.rest[n..],
                 .INTR => {},
                 .AGAIN => return,
-                else => {
+                else => |errno| {
+                    if (!output.isGone(errno)) output.lost = errno;
                     output.is_closed = true;
                     output.rest = "";
                 },
