@@ -55,7 +55,8 @@ export default defineCommand({
     });
     for (const wait of waits) wait.catch(() => {}); // told below, in order
     if (flags.exitFirstMatch && waits.length > 0) {
-      await print(`${await Promise.any(waits)}\n`);
+      // one that is not there fails at once, and all of it
+      await print(`${await Promise.race(waits)}\n`);
       return 0;
     }
     let worst = 0;

@@ -46,6 +46,15 @@ describe("a health check", () => {
     );
     const events = readFileSync(join(shared.world.root, "data/events.jsonl"), "utf8");
     expect(events).toMatch(new RegExp(`"status":"health_status","id":"${it.id}".*"healthy"`));
+    const told = [
+      "events",
+      "--stream=false",
+      "-f",
+      `container=${it.id}`,
+      "-f",
+      "event=health_status",
+    ];
+    expect(await ok(...told, "--format", "{{.HealthStatus}}")).toContain("healthy");
     const five = await until("five are kept", async () => {
       const { Log: kept } = await health(it.id);
       return kept.length === 5 && kept[0].Start !== Log[0].Start && kept;

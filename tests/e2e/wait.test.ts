@@ -100,6 +100,8 @@ test("several: in their order, or the first that comes; --ignore says -1 of nobo
   await using quick = await runBox(world, "exit 4");
   const all = await waiting("--ignore", slow.id, quick.id, "nobody");
   expect(await world.ok("wait", "--exit-first-match", slow.id, quick.id)).toBe("4");
+  const first = await world.tspod(["wait", "--exit-first-match", slow.id, "nobody"]);
+  expect([first.exitCode, first.stderr]).toEqual([125, expect.stringContaining('"nobody"')]);
   await world.ok("kill", slow.id);
   expect(await answer(all)).toBe("137\n4\n-1");
   const mixed = await world.tspod(["wait", "nobody", quick.id]);
