@@ -1,5 +1,6 @@
 /** `tspod create`: everything of run but the start. */
-import { createContainer } from "../container/index.ts";
+import { createContainer, discardContainer } from "../container/index.ts";
+import type { ContainerRecord } from "../store/containers.ts";
 import { defineCommand } from "./command.ts";
 import { openCidfile } from "./options/cidfile.ts";
 import { containerFlags, createOptions, parseEnsure } from "./options/container.ts";
@@ -18,19 +19,22 @@ export default defineCommand({
     const options = await createOptions(flags, args, context.environment);
     if (!flags.quiet) showPullProgress(context);
     const cidfile = openCidfile(flags.cidfile);
+    let made: ContainerRecord | undefined;
     try {
       const { record, written } = await createContainer(context, options, {
         ...(await parseEnsure(flags)),
         isKept: true,
       });
+      made = record;
       await written;
-      const { id } = record;
-      cidfile.write(id);
-      await print(`${id}\n`);
-      return 0;
+      cidfile.write(made.id);
     } catch (error) {
       cidfile.discard();
+      // whoever asked for the id in a file would not know what to remove
+      if (made !== undefined) await discardContainer(context, made);
       throw error;
     }
+    await print(`${made.id}\n`);
+    return 0;
   },
 });
