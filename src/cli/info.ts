@@ -46,9 +46,8 @@ export default defineCommand({
       const { hostInformation } = await import("./output/host-information.ts");
       const { docker, podman } = hostInformation(context, { containers, imageCount, driver });
       const { withGoNames } = await import("./output/go-names.ts");
-      // as everywhere: JSON has podman's names beside docker's, a template only those of fields
-      const named = flags.format === "json" ? podman : (withGoNames(podman) as object);
-      await print(await formatObject(flags.format, { ...facts, ...docker, ...named }));
+      const rest = { ...facts, ...docker };
+      await print(await formatObject(flags.format, withGoNames(podman, rest)));
     } else {
       const width = Math.max(...Object.keys(facts).map((key) => key.length)) + 1;
       const lines = Object.entries(facts).map(

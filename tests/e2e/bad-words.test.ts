@@ -92,6 +92,9 @@ describe("tspod", () => {
     const podmans = "{{.Host.OCIRuntime.Name}} {{.Store.GraphRoot}} {{.Version.Version}}";
     const version = await world.ok("version", "--format", "{{.Client.Version}}");
     expect(await world.ok("info", "-f", podmans)).toBe(`tspod ${world.root}/data ${version}`);
+    expect(JSON.parse(await world.ok("info", "-f", "{{json .Host}}"))).toMatchObject({
+      ...{ os: "linux", ociRuntime: { name: "tspod" } },
+    });
     const dockers = "{{.ServerVersion}} {{.OSType}} {{.Swarm.LocalNodeState}}";
     expect(await world.ok("info", "-f", dockers)).toBe(`${version} linux inactive`);
     expect(JSON.parse(await world.ok("info", "-f", "json"))).toMatchObject({

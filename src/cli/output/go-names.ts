@@ -12,12 +12,16 @@ const irregular: Readonly<Record<string, string>> = {
   selinuxEnabled: "SELinuxEnabled",
 };
 
-export function withGoNames(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withGoNames);
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([name, item]) => [goName(name), withGoNames(item)]),
-  );
+/** `value` by Go's names, beside `rest`, which has such. As JSON, also a part of it, it has the JSON's. */
+export function withGoNames(value: object, rest: object = {}): object {
+  const named = Object.entries(value).map(([name, item]) => [goName(name), nameInside(item)]);
+  const all: object = { ...rest, ...Object.fromEntries(named) };
+  return Object.defineProperty(all, "toJSON", { value: () => ({ ...rest, ...value }) });
+}
+
+function nameInside(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(nameInside);
+  return typeof value === "object" && value !== null ? withGoNames(value) : value;
 }
 
 function goName(name: string): string {
