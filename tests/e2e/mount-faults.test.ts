@@ -35,7 +35,7 @@ const commands: FaultCommand[] = [
 
 describe("kill -9 at any system call of", () => {
   killAtAnyCall({
-    ...{ images: ["tiny"], commands, trialsEach: 4 },
+    ...{ images: ["tiny"], commands, trialsEach: 3 },
     ...{ prepare, clear, expectSound },
   });
 });
