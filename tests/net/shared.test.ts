@@ -6,6 +6,7 @@ import { askNetwork, helperCommand } from "../../src/helper/index.ts";
 import { until } from "../support/wait.ts";
 import type { Container } from "../helper/runtime-fixture.ts";
 import { freePort, networkTest, statusOf } from "./network-fixture.ts";
+import { framed, question, unframe } from "./upset/dns.ts";
 import { member, resident, SharedNetwork } from "./shared-fixture.ts";
 
 /** What `sh -c script` says inside of a container that runs. */
@@ -39,6 +40,27 @@ describe("members", () => {
     expect(stdout).toContain("Address: 10.89.0.2");
     expect(stdout).toContain("Address: fd89::2");
     expect(stdout).toMatch(/2\.0\.89\.10\.in-addr\.arpa\s+name = db/);
+  });
+
+  networkTest("names are resolved over TCP, too; of an internal network no others", async () => {
+    await using network = new SharedNetwork();
+    const change = { internal: true, isDefaultRoute: false };
+    await using _server = await resident([network.entry(2, { ...change, names: ["db"] })]);
+    const pointer = 12;
+    const asked = [
+      question(1, "db"),
+      question(2, "2.0.89.10.in-addr.arpa", pointer),
+      question(3, "www.example.org"),
+    ];
+    const bytes = [...framed(...asked)].map((byte) => `\\0${byte.toString(8)}`).join("");
+    const script = `printf '%b' '${bytes}' | nc -w 5 10.89.0.1 53 | hexdump -ve '1/1 "%02x"'`;
+    await using client = member(script, [network.entry(3, change)]);
+    const { stdout } = await client.run();
+    expect(unframe(Buffer.from(stdout, "hex"))).toEqual([
+      { code: 0, address: "10.89.0.2" },
+      { code: 0, address: "2.100.98.0" }, // the end of it is "db" as a name
+      { code: 3, address: undefined },
+    ]);
   });
 
   networkTest("a stream between two is whole", async () => {

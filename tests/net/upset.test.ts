@@ -31,7 +31,7 @@ async function playOnce(): Promise<Record<string, unknown>> {
 }
 
 const upsetTest = namespaceTest(program("prlimit", "util-linux"));
-const good = { code: 0, address: "198.51.100.1" };
+const good = { code: 0, address: "192.0.2.15" };
 const timeoutMs = 120_000;
 
 describe("name servers", () => {
@@ -53,6 +53,31 @@ describe("name servers", () => {
       expect({ allSilent, nobodyThere, refused }).toEqual({
         ...{ allSilent: { code: 2 }, nobodyThere: { code: 2 }, refused: { code: 5 } },
       });
+    },
+    timeoutMs,
+  );
+});
+
+describe("names over TCP", () => {
+  const own = { code: 0, address: "10.0.2.2" };
+
+  upsetTest(
+    "those of ours and of others, in parts, several at once, and after a length that lies none",
+    async () => {
+      const { inParts, several, lies } = await play();
+      expect({ inParts, several, lies }).toEqual({
+        ...{ inParts: [own], several: [own, good, own], lies: [own] },
+      });
+    },
+    timeoutMs,
+  );
+
+  upsetTest(
+    "--egress refuses a name there, too, and lets in where one leads that it allows",
+    async () => {
+      const { notAllowed, opened } = await play();
+      expect(notAllowed).toEqual([{ code: 5 }]);
+      expect(opened).toEqual([expect.not.stringMatching("welcome"), "welcome"]);
     },
     timeoutMs,
   );

@@ -4,10 +4,12 @@ import { connect, type Socket } from "node:net";
 import { ask } from "./dns.ts";
 
 export interface Request {
-  op: "ask" | "hold" | "drop" | "read" | "echo";
+  op: "ask" | "talk" | "hold" | "drop" | "read" | "echo";
   host: string;
   port: number;
   count: number;
+  /** Of a talk: in hexadecimal digits. */
+  segments: string[];
 }
 
 const patience_ms = 3_000;
@@ -26,6 +28,23 @@ async function read(host: string, port: number): Promise<string> {
       resolve("silence");
     });
   });
+}
+
+/** All that is said to these segments, each of which is sent on its own. */
+async function talk(host: string, port: number, segments: string[]): Promise<string> {
+  const socket = connect({ host, port, noDelay: true });
+  const parts: Buffer[] = [];
+  const end = new Promise<void>((resolve) => {
+    socket.on("data", (part: Buffer) => void parts.push(part));
+    socket.on("error", () => resolve());
+    socket.on("close", () => resolve());
+  });
+  for (const segment of segments) {
+    await new Promise<unknown>((resolve) => socket.write(Buffer.from(segment, "hex"), resolve));
+  }
+  socket.end();
+  await end;
+  return Buffer.concat(parts).toString("hex");
 }
 
 /** How many of so many connections came to be. They stay. */
@@ -56,8 +75,10 @@ async function echo(host: string, port: number, bytes: number): Promise<boolean>
   return back?.equals(data) === true;
 }
 
-async function answer({ op, host, port, count }: Request): Promise<unknown> {
+async function answer({ op, host, port, count, segments }: Request): Promise<unknown> {
   switch (op) {
+    case "talk":
+      return await talk(host, port, segments);
     case "ask":
       return (await ask(host)) ?? null;
     case "hold":

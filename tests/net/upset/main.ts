@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { treeRoot } from "../../support/tree.ts";
 import { until } from "../../support/wait.ts";
 import { bareContainer, outside, outside6 } from "../bare-container.ts";
-import { type Answer, nameServer } from "./dns.ts";
+import { type Answer, framed, nameServer, question, unframe } from "./dns.ts";
 import type { Request } from "./inside.ts";
 
 const [base = ""] = process.argv.slice(2);
@@ -21,7 +21,8 @@ const servers = {
   refuses: "192.0.2.13",
   nobody: "192.0.2.14",
 };
-const goodAddress = "198.51.100.1";
+/** Where everybody is, says the good one. */
+const goodAddress = "192.0.2.15";
 let count = 0;
 
 /** Its own command line for each, so that one may have few descriptors. */
@@ -30,12 +31,18 @@ interface Inside {
   end(): Promise<void>;
 }
 
-for (const address of Object.values(servers)) ip("addr", "add", `${address}/32`, "dev", "ext0");
+for (const address of [...Object.values(servers), goodAddress])
+  ip("addr", "add", `${address}/32`, "dev", "ext0");
 await nameServer(servers.silent, "silent");
 await nameServer(servers.good, goodAddress);
 await nameServer(servers.refuses, "refuse");
 await serve();
-const results = { ...(await names()), ...(await addresses()), ...(await descriptors()) };
+const results = {
+  ...(await names()),
+  ...(await streams()),
+  ...(await addresses()),
+  ...(await descriptors()),
+};
 await Bun.write(Bun.stdout, `${JSON.stringify(results)}\n`);
 process.exit();
 
@@ -65,13 +72,15 @@ async function inside(network: Record<string, unknown>, before: string[] = []): 
   const control = createServer();
   const controlPort = port + 10 + count;
   await new Promise<void>((resolve) => control.listen(controlPort, outside6, resolve));
-  const client = new Promise<Socket>((resolve) => control.once("connection", resolve));
   const script = join(import.meta.dir, "inside.ts");
   const words = [process.execPath, script, outside6, String(controlPort)];
   const shared = [process.execPath, treeRoot];
   const command = [...before, ...bareContainer(directory, words, { shared, network })];
   const child = Bun.spawn(command, { stdio: ["ignore", "ignore", "inherit"] });
-  const socket = await client;
+  const socket = await new Promise<Socket>((resolve, reject) => {
+    control.once("connection", resolve);
+    void child.exited.then(() => reject(new Error("the container has not begun")));
+  });
   return {
     async call<T>(op: Request["op"], request: Partial<Request> = {}): Promise<T> {
       let text = "";
@@ -85,7 +94,9 @@ async function inside(network: Record<string, unknown>, before: string[] = []): 
         socket.on("data", take);
         socket.once("close", () => reject(new Error("the container has gone")));
       });
-      socket.write(`${JSON.stringify({ host: "", port, count: 1, ...request, op })}\n`);
+      socket.write(
+        `${JSON.stringify({ host: "", port, count: 1, segments: [], ...request, op })}\n`,
+      );
       return (JSON.parse(await line) as { value: T }).value;
     },
     async end(): Promise<void> {
@@ -122,6 +133,36 @@ async function names(): Promise<object> {
   const refused = await untilItIs("the only one's refusal is passed on", ({ code }) => code === 5);
   await container.end();
   return { afterSilence, allSilent, nobodyThere, afterRefusal, afterNobody, refused };
+}
+
+/** Names over TCP, of ours and of others, and what a policy by name makes of them. */
+async function streams(): Promise<object> {
+  const own = "host.containers.internal";
+  const container = await inside({
+    ...{ servers: [servers.nobody, servers.good], names: [{ name: own, address: "10.0.2.2" }] },
+    egress: {
+      allow: [
+        { name: "www.example.org", port: 0 },
+        { cidr: `${outside6}/128`, port: 0 }, // what we say to each other
+      ],
+    },
+  });
+  const talk = async (...segments: Buffer[]): Promise<Answer[]> => {
+    const hex = segments.map((segment) => segment.toString("hex"));
+    const request = { host: dns, port: 53, segments: hex };
+    return unframe(Buffer.from(await container.call<string>("talk", request), "hex"));
+  };
+  const ours = framed(question(1, own));
+  const [head, rest] = [ours.subarray(0, 20), ours.subarray(20)];
+  const inParts = await talk(head, rest);
+  const notAllowed = await talk(framed(question(2, "www.example.com")));
+  const before = await container.call<string>("read", { host: goodAddress });
+  const several = await talk(framed(question(3, own), question(4), question(5, own)));
+  const after = await container.call<string>("read", { host: goodAddress });
+  const lie = Buffer.from([0, 5]);
+  const lies = await talk(Buffer.concat([ours, lie, ours]));
+  await container.end();
+  return { inParts, notAllowed, several, opened: [before, after], lies };
 }
 
 async function addresses(): Promise<object> {

@@ -13,6 +13,7 @@ const std = @import("std");
 const linux = std.os.linux;
 const loop = @import("loop.zig");
 const udp = @import("udp.zig");
+const dns_stream = @import("dns_stream.zig");
 const echo = @import("echo.zig");
 const icmp = @import("icmp.zig");
 const live = @import("live.zig");
@@ -81,6 +82,8 @@ fn handle(ref: loop.Ref, events: u32) void {
         .listener => if (ports.at(ref.index, ref.generation)) |port| ports.accept(port),
         .datagram_listener => if (ports.at(ref.index, ref.generation)) |port| udp.handlePublished(port),
         .splice => splice.handle(ref.index, ref.generation, events),
+        .talk => dns_stream.handle(ref.index, ref.generation, events),
+        .talk_server => dns_stream.handleServer(ref.index, ref.generation, events),
         .live => live.accept(@intCast(ref.index)),
         .live_client => live.serve(ref.index),
         .control => {},
@@ -94,6 +97,7 @@ fn sweep() void {
     tcp_timers.sweep();
     udp.sweep();
     echo.sweep();
+    dns_stream.sweep();
     ports.sweep();
     members.sweep();
 }

@@ -3,7 +3,22 @@
 const std = @import("std");
 const linux = std.os.linux;
 
-pub const Kind = enum(u8) { tap, control, tcp, listener, datagram_listener, udp, echo, live, live_client, splice, door, member };
+pub const Kind = enum(u8) {
+    tap,
+    control,
+    tcp,
+    listener,
+    datagram_listener,
+    udp,
+    echo,
+    talk,
+    talk_server,
+    live,
+    live_client,
+    splice,
+    door,
+    member,
+};
 
 /// What the kernel carries for us. `generation` tells an event for what was in that place before.
 pub const Ref = packed struct(u64) { kind: Kind, index: u24 = 0, generation: u32 = 0 };

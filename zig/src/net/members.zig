@@ -12,6 +12,7 @@
 const std = @import("std");
 const sys = @import("../sys.zig");
 const config = @import("config.zig");
+const dns_stream = @import("dns_stream.zig");
 const echo = @import("echo.zig");
 const engine = @import("engine.zig");
 const guard = @import("guard.zig");
@@ -443,6 +444,7 @@ fn clear(index: usize) void {
     flows.closeOf(place);
     udp.closeOf(place);
     echo.closeOf(place);
+    dns_stream.closeOf(place);
     splice.closeOf(place);
     if (tap.fd >= 0) {
         loop.forget(tap.fd); // the monitor has it still

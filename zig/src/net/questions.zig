@@ -2,7 +2,7 @@
 //! libc has nobody else to ask: it is for us to ask the next one when a server is silent, gone or refuses, and to say so
 //! (SERVFAIL) before the container's own patience ends.
 //!
-//! Not here: over TCP, where the container sees the connection fail and may try again.
+//! Not here: over TCP (dns_stream.zig).
 const std = @import("std");
 const dns = @import("dns/dns.zig");
 const loop = @import("loop.zig");

@@ -4,7 +4,7 @@
 //!
 //! On a network with others their names are answered, too (names.zig).
 //!
-//! Not here: an address with a scope ("fe80::1%eth0") as a server; over TCP, names of ours (they are short).
+//! Not here: an address with a scope ("fe80::1%eth0") as a server; streams (dns_stream.zig).
 const std = @import("std");
 const sys = @import("../sys.zig");
 const config = @import("config.zig");
@@ -125,11 +125,9 @@ pub fn hear(fd: linux.fd_t) bool {
 }
 
 /// Where what is said to our name server goes instead. Null: it is not for it.
-pub fn redirect(tap: *const Tap, protocol: u8, peer: Endpoint) ?host.Way {
+pub fn redirect(tap: *const Tap, peer: Endpoint) ?host.Way {
     if (peer.port != port or !tap.isDns(peer.address)) return null;
     if (tap.is_internal) return .forbidden;
-    // What goes by in a stream cannot be checked for names.
-    if (protocol == packet.protocol.tcp and !guard.allowsName(tap.index, "")) return .forbidden;
     refresh(tap.index);
     return .{ .to = server(tap.index) orelse return .nowhere };
 }
@@ -153,24 +151,19 @@ pub fn giveUp(tap: *const Tap, key: pools.Key, query: []const u8) void {
 
 /// False: it is for the host's servers.
 pub fn answer(tap: *const Tap, key: pools.Key, query: []const u8) bool {
-    var buffer: [dns.name_text_bytes_max]u8 = undefined;
-    const out = frame.space()[0..dns.udp_bytes_max];
-    const question = dns.parse(query, &buffer) catch {
-        send(tap, key, dns.refuse(query, dns.Rcode.form_error, out));
-        return true;
-    };
-    if (answerOwn(tap, query, question, out)) |reply| {
-        send(tap, key, reply);
-        return true;
-    }
-    if (!guard.allowsName(tap.index, question.name)) {
-        send(tap, key, dns.refuse(query, dns.Rcode.refused, out));
-        return true;
-    }
-    refresh(tap.index);
-    if (server(tap.index) != null) return false;
-    send(tap, key, dns.refuse(query, dns.Rcode.server_failure, out));
+    send(tap, key, reply(tap, query, frame.space()[0..dns.udp_bytes_max]) orelse return false);
     return true;
+}
+
+/// What is answered here. Empty: nothing is, for it is none that may be answered. Null: it is for the host's servers, of
+/// which there is one.
+pub fn reply(tap: *const Tap, query: []const u8, out: []u8) ?[]const u8 {
+    var buffer: [dns.name_text_bytes_max]u8 = undefined;
+    const question = dns.parse(query, &buffer) catch return dns.refuse(query, dns.Rcode.form_error, out);
+    if (answerOwn(tap, query, question, out)) |own| return own;
+    if (!guard.allowsName(tap.index, question.name)) return dns.refuse(query, dns.Rcode.refused, out);
+    refresh(tap.index);
+    return if (server(tap.index) != null) null else dns.refuse(query, dns.Rcode.server_failure, out);
 }
 
 /// Names of the container's, then of those it shares a network with. Null: it is none.
@@ -195,17 +188,13 @@ fn answerOwn(tap: *const Tap, query: []const u8, question: dns.Question, out: []
         if (tap.isOnLink(there)) return dns.refuse(query, dns.Rcode.no_such_name, out);
     };
     count = names.find(tap, question.name, &found);
-    if (count > 0) {
-        const reply = dns.answer(query, question, found[0..count], out);
-        if (reply.len > 2) out[2] &= ~@as(u8, 0x02); // there is no more to be had by TCP
-        return reply;
-    }
+    if (count > 0) return dns.answer(query, question, found[0..count], out);
     return if (tap.is_internal) dns.refuse(query, dns.Rcode.no_such_name, out) else null;
 }
 
-/// `reply` lies where payloads do.
-fn send(tap: *const Tap, key: pools.Key, reply: []const u8) void {
-    if (reply.len > 0) _ = frame.sendUdp(tap, key.peer, key.port, reply.len);
+/// `bytes` lie where payloads do.
+fn send(tap: *const Tap, key: pools.Key, bytes: []const u8) void {
+    if (bytes.len > 0) _ = frame.sendUdp(tap, key.peer, key.port, bytes.len);
 }
 
 test "a name of ours is answered here, with the container's view of the question" {

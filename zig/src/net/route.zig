@@ -7,6 +7,6 @@ const Endpoint = @import("address.zig").Endpoint;
 const Tap = @import("tap.zig").Tap;
 
 pub fn find(tap: *const Tap, protocol: u8, to: Endpoint) host.Way {
-    if (resolver.redirect(tap, protocol, to)) |way| return way;
+    if (resolver.redirect(tap, to)) |way| return way;
     return if (guard.allows(tap.index, protocol, to)) host.find(tap, to) else .forbidden;
 }

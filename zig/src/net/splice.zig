@@ -140,8 +140,9 @@ pub fn handle(index: u24, generation: u32, events: u32) void {
     if (events & loop.failed != 0) {
         if (host.errorOf(flow.fds[index % 2]) != .SUCCESS) {
             const is_refused = index % 2 == 1 and !flow.is_connected;
-            if (is_refused and reach(flow) == .begun and watch(flow, 1)) return;
-            return abort(flow);
+            if (!is_refused or reach(flow) != .begun or !watch(flow, 1)) return abort(flow);
+            // What the client has said meanwhile was told before anybody could take it, and is not told again.
+            return if (flow.is_connected) goOn(flow, .{ true, true });
         }
     }
     if (events & loop.urgent != 0) flow.ways[index % 2].is_copied = true;
@@ -282,4 +283,53 @@ pub fn countOf(tap_index: u8) usize {
 fn abort(flow: *Flow) void {
     for (flow.fds) |fd| if (fd >= 0) host.resetOnClose(fd);
     close(flow);
+}
+
+test "what a client has said while the first door kept silent goes through the next one" {
+    const pair = @import("pair.zig");
+    const publish = @import("publish.zig");
+    const states = @import("states.zig");
+    const others = loop.epoll;
+    if (!loop.open()) return error.SkipZigTest;
+    defer {
+        _ = linux.close(loop.epoll);
+        loop.epoll = others;
+    }
+    const client = pair.make() orelse return error.SkipZigTest;
+    defer _ = linux.close(client[0]);
+    var listener: linux.fd_t = undefined;
+    const own: Address = .ofV4(.{ 127, 0, 0, 1 });
+    try std.testing.expectEqual(linux.E.SUCCESS, publish.bind(.tcp, .{ .address = own }, &listener));
+    defer _ = linux.close(listener);
+    taps.all[0] = .{ .address4 = addresses.Prefix.parse("127.0.0.1/8") };
+    const stock = &states.of(0).maker;
+    stock.is_there = true;
+    stock.channel = -1;
+    stock.stock4.is_asked = true;
+    stock.stock4.fds[0] = host.socket(own, linux.SOCK.STREAM, 0).?;
+    stock.stock4.count = 1;
+    defer stock.is_there = false;
+    const key: pools.Key = .{ .peer = .{ .port = 1 }, .port = host.nameOf(listener).?.port, .protocol = 0 };
+    const flow = pool.insert(key).?;
+    flow.is_v4 = true;
+    // a socket that nobody has answered yet, and who has been told no since
+    const refused = host.socket(own, linux.SOCK.DGRAM, 0).?;
+    _ = host.connect(refused, .{ .address = own, .port = 1 });
+    _ = linux.write(refused, "x", 1);
+    var poll = [1]linux.pollfd{.{ .fd = refused, .events = linux.POLL.IN, .revents = 0 }};
+    try std.testing.expectEqual(1, linux.poll(&poll, 1, 5_000));
+    flow.fds = .{ client[1], refused };
+    const index: u24 = @as(u24, pool.indexOf(flow)) * 2;
+    try std.testing.expectEqual(5, linux.write(client[0], "hello", 5));
+    handle(index, flow.generation, loop.in);
+    handle(index + 1, flow.generation, loop.failed);
+    defer closeOf(0);
+    poll[0].fd = listener;
+    try std.testing.expectEqual(1, linux.poll(&poll, 1, 5_000));
+    const inner: linux.fd_t = @intCast(linux.accept4(listener, null, null, linux.SOCK.CLOEXEC));
+    defer _ = linux.close(inner);
+    poll[0].fd = inner;
+    try std.testing.expectEqual(1, linux.poll(&poll, 1, 5_000));
+    var got: [8]u8 = undefined;
+    try std.testing.expectEqualStrings("hello", got[0..linux.read(inner, &got, got.len)]);
 }

@@ -2,6 +2,7 @@
 //! The container hears of success only when there is one: what is refused or unreachable is so for it, too.
 const std = @import("std");
 const linux = std.os.linux;
+const dns_stream = @import("../dns_stream.zig");
 const loop = @import("../loop.zig");
 const host = @import("../host.zig");
 const icmp = @import("../icmp.zig");
@@ -16,6 +17,7 @@ const Key = @import("../pool.zig").Key;
 const Flow = flows.Flow;
 
 pub fn start(tap: *const Tap, key: Key, segment: *const packet.Segment, ip: *const packet.Ip) void {
+    if (dns_stream.isFor(tap, key.peer)) return startTalk(tap, key, segment);
     const target: Endpoint = switch (route.find(tap, key.protocol, key.peer)) {
         .to => |endpoint| endpoint,
         .nowhere => return icmp.tell(tap, .no_route, ip.whole),
@@ -36,6 +38,18 @@ pub fn start(tap: *const Tap, key: Key, segment: *const packet.Segment, ip: *con
         .ALREADY, .INPROGRESS => if (!flows.watch(flow, loop.out)) flows.reset(flow),
         else => |e| fail(flow, e),
     }
+}
+
+/// To our name server: the socket's far end is ours.
+fn startTalk(tap: *const Tap, key: Key, segment: *const packet.Segment) void {
+    const fd = dns_stream.begin(tap) orelse return;
+    const flow = flows.pool.insert(key) orelse {
+        _ = linux.close(fd);
+        return;
+    };
+    flows.open(flow, fd);
+    from_container.takeOffer(flow, segment);
+    succeed(flow);
 }
 
 /// The host's socket is connected: now the container may know.
