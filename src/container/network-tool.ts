@@ -34,13 +34,13 @@ export function settleTool(
   }
   const ports = portsOf({ options });
   const words = toolWords(network, ports);
-  if (tool === "pasta" || ports.length === 0) return { path, words };
+  if (tool === "pasta") return { path, words };
   const socket = `${runtimeDir}/slirp4netns.sock`;
   return { path, words: [`--api-socket=${socket}`, ...words], socket, ports: ports.map(asIpv4) };
 }
 
 /** Throws usage. */
-function asIpv4({ choices: _, ...port }: PublishedPort): Omit<PublishedPort, "choices"> {
+export function asIpv4({ choices: _, ...port }: PublishedPort): Omit<PublishedPort, "choices"> {
   if (!port.hostAddress.includes(":")) return port;
   throw new TspodError(
     "usage",

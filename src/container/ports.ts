@@ -1,6 +1,12 @@
 /** Ports that are published, or not any more, while a container is there: at once when it runs, and from now on. */
 import { TspodError } from "../errors.ts";
-import { askNetwork, describeFailure, type PortForward, type PortReply } from "../helper/index.ts";
+import {
+  askNetwork,
+  describeFailure,
+  type PortForward,
+  type PortReply,
+  type PortRequest,
+} from "../helper/index.ts";
 import { areRivals, formatHostPort, settlePorts } from "../network/index.ts";
 import {
   type CreateOptions,
@@ -18,6 +24,7 @@ import { recordContainerEvent } from "./events.ts";
 import { readContainerFile, writeContainerFile } from "./files.ts";
 import { type Container, getContainer } from "./find.ts";
 import { portsOf } from "./asked.ts";
+import { asIpv4 } from "./network-tool.ts";
 import { refreshNetworks } from "./networks.ts";
 import { withHolder } from "./port-holder.ts";
 
@@ -39,6 +46,7 @@ export async function addPorts(
       .filter(({ id }) => id !== current.id)
       .flatMap(portsOf),
   });
+  if (readHelper(context, current).networkTool !== undefined) ports.forEach(asIpv4);
   const fresh = ports.filter((port) => !known.some((one) => isSame(one, port)));
   const rival = fresh.find((port) => known.some((one) => areRivals(one, port)));
   if (rival !== undefined) {
@@ -101,8 +109,10 @@ function notPublished({ name }: Container, { containerPort, protocol }: Publishe
 
 async function claim(context: ContainerContext, container: Container): Promise<Disposable> {
   const helper = readHelper(context, container);
+  refuseTool(container, helper);
   if (
     helper.network === undefined &&
+    helper.networkTool === undefined &&
     helper.networks?.every(({ internal }) => internal) !== false
   ) {
     const { network } = container.options as CreateOptions; // create recorded it
@@ -121,6 +131,16 @@ async function claim(context: ContainerContext, container: Container): Promise<D
   throw new TspodError("container.not_found", `Container "${container.name}" has been removed`, {
     next: "tspod ps -a lists those that are left",
   });
+}
+
+/** A program of the host's that is told its ports with its other words, and listens to nobody afterwards. */
+function refuseTool({ name }: Container, { networkTool }: HelperSettings): void {
+  if (networkTool === undefined || networkTool.socket !== undefined) return;
+  throw new TspodError(
+    "network.unavailable",
+    `Cannot change the ports of "${name}": pasta takes them only when it starts`,
+    { next: "create it anew with other -p, or with --network=private, where ports come and go" },
+  );
 }
 
 function readHelper(context: ContainerContext, { id }: Container): HelperSettings {
@@ -173,8 +193,13 @@ function record(context: ContainerContext, container: Container, ports: Publishe
       refreshNetworks(context, getContainer(context, container.id));
       return;
     }
-    if (helper.network === undefined) return;
-    const next = { ...helper, network: { ...helper.network, ports } };
+    const { network, networkTool } = helper;
+    if (network === undefined && networkTool === undefined) return;
+    const next = {
+      ...helper,
+      ...(network === undefined ? {} : { network: { ...network, ports } }),
+      ...(networkTool === undefined ? {} : { networkTool: { ...networkTool, ports } }),
+    };
     writeContainerFile(context, container.id, "helper.json", JSON.stringify(next));
   };
   transact(context.database, work, { durable: true });
@@ -211,12 +236,17 @@ function requireEnded(context: ContainerContext, { id, name }: Container): void 
   });
 }
 
-function ask(
-  { helper, paths }: ContainerContext,
-  { id }: Container,
-  request: { add: PortForward } | { remove: PortForward } | { list: true },
+async function ask(
+  context: ContainerContext,
+  container: Container,
+  request: PortRequest,
 ): Promise<PortReply | null> {
-  return askNetwork(helper, runtimeDirectory(paths, id), request);
+  const { networkTool } = readHelper(context, container);
+  if (networkTool?.socket !== undefined) {
+    const { askSlirp } = await import("./slirp-ports.ts");
+    return askSlirp(networkTool.socket, request);
+  }
+  return askNetwork(context.helper, runtimeDirectory(context.paths, container.id), request);
 }
 
 /** The numbers are Linux's, the same on every architecture we run on. */

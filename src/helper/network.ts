@@ -84,7 +84,7 @@ export interface NetworkTool {
   path: string;
   /** "{pid}" is the container's process. It stays in the foreground, and says something on its standard output when it is ready. */
   words: string[];
-  /** slirp4netns's API socket, and the ports that it is told there: others have theirs among the words. */
+  /** slirp4netns's API socket, and the ports that it is told there, also while it runs: others have theirs among the words. */
   socket?: string;
   ports?: PortForward[];
 }
