@@ -162,6 +162,22 @@ describe("while it runs", () => {
     expect((await ok("inspect", "-f", modes, "it")).trim()).toBe("private private");
   });
 
+  test("a private one that comes to an internal network knows its names, and the world's", async () => {
+    await ok("network", "create", "--internal", "vault");
+    await using _boss = await server("boss", "--network=vault");
+    await using box = await server("it");
+    const knows = (said: string) => async () => (await askFrom(box.id, "boss")) === `boss: ${said}`;
+    for (let round = 0; round < 2; round++) {
+      await ok("network", "connect", "vault", "it");
+      await until("it knows who is there", knows("this is boss"));
+      await ok("restart", "-t0", "it");
+      await until("it knows who is there again", knows("this is boss"));
+      await ok("network", "disconnect", "vault", "it");
+      expect(await askFrom(box.id, "boss")).toBe("boss: no such name");
+    }
+    await ok("network", "rm", "-f", "vault");
+  });
+
   test("the way out and the ports go to the next network when the first is left", async () => {
     await using _networks = await makeNetworks("one", "two");
     await using box = await server("both", "--network=one,two", "-p", "127.42.3.3::80");

@@ -3,12 +3,13 @@
 //! What helper.json says counts each time.
 //!
 //! On several networks a container resolves the names of all of them, whichever it asks: each network's process tells its
-//! names, and we pass them on to the others.
+//! names, and we pass them on to the others, and to the container's own (network.zig), when it has one besides.
 const std = @import("std");
 const sys = @import("../sys.zig");
 const config = @import("../net/config.zig");
 const contract = @import("../contract.zig");
 const maker = @import("../net/maker.zig");
+const names = @import("../net/names.zig");
 const clock = @import("clock.zig");
 const epolls = @import("epoll.zig");
 const inside = @import("inside.zig");
@@ -24,6 +25,9 @@ var all: [networks_max]Membership = @splat(.{});
 
 /// The host's resolv.conf(5).
 var resolv: record.Path = .{};
+
+/// The end of the process of the container's own network. -1: it has none, or nobody to hear names.
+pub var own: linux.fd_t = -1;
 
 /// Lives shorter than `life_least_ms`, and joins that failed, one after the other.
 pub var failures: u8 = 0;
@@ -87,7 +91,7 @@ fn watchOne(epoll: epolls.Epoll, m: *const Membership, index: usize) void {
 
 /// Names are of interest to whoever is on several networks. They come again, whole.
 fn subscribe() void {
-    var count: usize = 0;
+    var count: usize = @intFromBool(own >= 0);
     for (&all) |*m| count += @intFromBool(m.connection >= 0);
     if (count < 2) return;
     for (&all) |*m| if (m.connection >= 0) {
@@ -138,11 +142,14 @@ fn tellServers(m: *const Membership) void {
 
 /// Names of the network at `from` to the others. One that has no room hears them with the next change.
 fn passNames(from: usize, length: usize) void {
-    packet[0] = 'n';
+    const flags = linux.MSG.NOSIGNAL | linux.MSG.DONTWAIT;
     packet[1] = @intCast(from);
+    packet[0] = names.to_own;
+    if (own >= 0) _ = linux.sendto(own, &packet, 2 + length, flags, null, 0);
+    packet[0] = 'n';
     for (&all, 0..) |*m, index| {
         if (index == from or m.connection < 0) continue;
-        _ = linux.sendto(m.connection, &packet, 2 + length, linux.MSG.NOSIGNAL | linux.MSG.DONTWAIT, null, 0);
+        _ = linux.sendto(m.connection, &packet, 2 + length, flags, null, 0);
     }
 }
 

@@ -21,6 +21,9 @@ const others_bytes_max = 32 * 1024;
 pub const others_max = 16;
 /// Of all records of a network.
 pub const packet_bytes_max = 64 * 1024;
+/// The first byte of what the process of a container's own network is told; the number of the other network follows, and
+/// its names. No resolv.conf(5), which comes over the same socket, begins so.
+pub const to_own = 0;
 
 pub const Own = struct {
     names: [own_max][]const u8,

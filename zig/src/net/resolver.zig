@@ -2,7 +2,8 @@
 //! it is. Those are in a file that changes with the network the host is on, and we cannot see files: the monitor reads it
 //! for us, at most once a second and only when something is asked.
 //!
-//! On a network with others their names are answered, too (names.zig).
+//! On a network with others their names are answered, too, and by the container's own network when it is on such a one
+//! besides (names.zig).
 //!
 //! Not here: an address with a scope ("fe80::1%eth0") as a server; streams (dns_stream.zig).
 const std = @import("std");
@@ -111,16 +112,21 @@ fn refresh(index: u8) void {
     if (members.is_on) members.hearServers(fd) else _ = hear(fd);
 }
 
-/// What the monitor of a container's own network says: that text, or what comes with a descriptor (maker.zig). False: it
-/// is gone.
+var heard: [2 + names.packet_bytes_max]u8 = undefined;
+
+/// What the monitor of a container's own network says: that text, names of its other networks, or what comes with a
+/// descriptor (maker.zig). False: it is gone.
 pub fn hear(fd: linux.fd_t) bool {
-    var text: [text_bytes_max]u8 = undefined;
     var rights: Rights = .{};
     defer rights.closeRest();
-    const n = rights.receive(fd, &text);
+    const n = rights.receive(fd, &heard);
     if (linux.errno(n) == .AGAIN or linux.errno(n) == .INTR) return true;
     if (linux.errno(n) != .SUCCESS or n == 0) return false;
-    if (rights.next()) |channel| maker.adopt(0, channel) else read(text[0..n]);
+    if (rights.next()) |channel| {
+        maker.adopt(0, channel);
+    } else if (heard[0] == names.to_own and n >= 2) {
+        names.replace(0, heard[1], heard[2..n]);
+    } else read(heard[0..n]);
     return true;
 }
 
@@ -177,7 +183,6 @@ fn answerOwn(tap: *const Tap, query: []const u8, question: dns.Question, out: []
         count += 1;
     }
     if (count > 0) return dns.answer(query, question, found[0..count], out);
-    if (!tap.is_switched) return null;
     if (question.type == dns.Type.ptr) if (dns.addressOf(question.name)) |address| {
         const there: Address = switch (address) {
             .v4 => |bytes| .ofV4(bytes),
@@ -185,7 +190,7 @@ fn answerOwn(tap: *const Tap, query: []const u8, question: dns.Question, out: []
         };
         if (names.nameOf(tap, there)) |name| return dns.answerName(query, question, name, out);
         // Whose the network's addresses are is nobody's business outside.
-        if (tap.isOnLink(there)) return dns.refuse(query, dns.Rcode.no_such_name, out);
+        if (tap.is_switched and tap.isOnLink(there)) return dns.refuse(query, dns.Rcode.no_such_name, out);
     };
     count = names.find(tap, question.name, &found);
     if (count > 0) return dns.answer(query, question, found[0..count], out);
