@@ -405,14 +405,10 @@ test "next() refuses what is cut off, too long or not understood" {
 }
 
 test "fuzz next(): any mix of headers and bytes ends in entries or an error" {
-    try testing.fuzz({}, struct {
+    const fuzzed = struct {
         fn one(_: void, smith: *testing.Smith) !void {
-            var blocks: [12]tar.Block = undefined;
-            for (&blocks) |*block| {
-                smith.bytes(block);
-                // Most blocks should get past the checksum, or the fuzzer sees nothing but refusals.
-                if (smith.boolWeighted(1, 3)) block.* = tar.seal(block.*);
-            }
+            var blocks: [16]tar.Block = undefined;
+            anyBlocks(&blocks, smith);
             var unread: [256]u8 = undefined;
             var discard: std.Io.Writer.Discarding = .init(&unread);
             summary(std.mem.sliceAsBytes(&blocks), &discard.writer) catch |err| switch (err) {
@@ -420,9 +416,49 @@ test "fuzz next(): any mix of headers and bytes ends in entries or an error" {
                 else => {},
             };
         }
-    }.one, .{ .corpus = &.{
-        &(tar.testHeader("a", '0', 3) ++ payload("abc")),
-        &(tar.testHeader("x", 'x', 12) ++ payload("12 path=a/b\n") ++ tar.testHeader("a", '0', 0)),
-        &(tar.testHeader("x", 'L', 5) ++ payload("name\x00") ++ tar.testHeader("a", '5', 0)),
-    } });
+    };
+    try testing.fuzz({}, fuzzed.one, .{});
+    // A run that is not told to fuzz tries no more than an empty input. Each choice takes a word; one that is too large
+    // for it counts as its least, "no".
+    var prng: std.Random.DefaultPrng = .init(testing.random_seed);
+    const random = prng.random();
+    var words: [256]u64 = undefined;
+    for (0..4000) |_| {
+        for (&words) |*word| {
+            const limits = [_]u64{ 2, 6, 10, 22, 256, 2000 };
+            word.* = random.uintLessThan(u64, limits[random.uintLessThan(usize, limits.len)]);
+        }
+        var smith: testing.Smith = .{ .in = std.mem.sliceAsBytes(&words) };
+        try fuzzed.one({}, &smith);
+    }
+}
+
+/// Mere bytes get no further than a checksum: these are headers that mean something, and what may follow them, some of it
+/// damaged, some of it of another length than was said.
+fn anyBlocks(blocks: []tar.Block, smith: *testing.Smith) void {
+    const names = [_][]const u8{ "a", "d/", "../x", "/etc/passwd", ".wh.a", "" };
+    const bodies = [_][]const u8{
+        "",                              "12 path=a/b\n",
+        "19 linkpath=../a/b\n",          "11 size=33\n",
+        "21 mtime=1.000000001\n",        "12 uid=1000\n",
+        "27 SCHILY.xattr.user.x=abc\n",  "22 GNU.sparse.major=1\n",
+        "12 path=a/b\n11 size=33\njunk", "long/name\x00",
+    };
+    const kinds = "0012345567xxxxgLKSZ\x00";
+    var at: usize = 0;
+    while (at < blocks.len) : (at += 1) {
+        const kind = kinds[smith.index(kinds.len)];
+        const has_body = std.mem.findScalar(u8, "123456", kind) == null;
+        const body = if (has_body) bodies[smith.index(bodies.len)] else "";
+        const is_true = !smith.boolWeighted(7, 1);
+        const size = if (is_true) body.len else smith.valueRangeAtMost(u16, 0, 2000);
+        blocks[at] = tar.testHeader(names[smith.index(names.len)], kind, size);
+        if (smith.boolWeighted(7, 1)) blocks[at][smith.index(@sizeOf(tar.Block))] = smith.value(u8);
+        if (!smith.boolWeighted(15, 1)) blocks[at] = tar.seal(blocks[at]);
+        if (!is_true or body.len == 0 or at + 1 == blocks.len) continue;
+        at += 1;
+        blocks[at] = zero;
+        @memcpy(blocks[at][0..body.len], body);
+        if (smith.boolWeighted(7, 1)) blocks[at][smith.index(body.len)] = smith.value(u8);
+    }
 }
