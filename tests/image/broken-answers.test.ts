@@ -1,4 +1,4 @@
-/** Answers that break off anywhere, and servers that are no registry at all. */
+/** Answers that break off anywhere, documents that contradict each other, and servers that are no registry at all. */
 import { expect } from "bun:test";
 import { type AddressInfo, createServer } from "node:net";
 import { pullImage, removeImage } from "../../src/image/index.ts";
@@ -77,4 +77,29 @@ test.each([
   } finally {
     server.close();
   }
+});
+
+const other = `sha256:${"1".repeat(64)}`;
+const largeConfig = { mediaType: "application/vnd.oci.image.config.v1+json", digest: other };
+
+test.each([
+  [
+    "a config of more layers than there are",
+    { config: { rootfs: { type: "layers", diff_ids: [other, other] } } },
+    /its manifest has 1 layers, its config 2/,
+  ],
+  [
+    "a config of a gigabyte",
+    { manifest: { config: { ...largeConfig, size: 1_000_000_000 } } },
+    /its config has 1000000000 bytes, more than/,
+  ],
+])("%s is refused before a layer is fetched", async (_, changes, sentence) => {
+  const image = await scriptedImage(changes);
+  await using registry = await startScriptedRegistry(image);
+  await using store = makeStore();
+  const failure = await failureOf(pullImage(store.context, `${registry.address}/team/app:1`));
+  expect(failure.text).toMatch(sentence);
+  expect(registry.count(image.digests.layers[0] ?? "")).toBe(0);
+  expect(registry.count(other)).toBe(0);
+  expect(store.litter()).toEqual([]);
 });
