@@ -175,6 +175,11 @@ export function killAtAnyCall<Command extends FaultCommand>(trials: FaultTrials<
       const chance = random();
       await trials.setUp?.(world);
       await trials.prepare(world, command);
+      if (triesAll) {
+        // what is only done once, and would not be done again by any of the trials
+        await world.tspod(command.words);
+        await trials.prepare(world, command);
+      }
       const points = await faultPoints(world, command, () => trials.clear(world, command));
       const chosen = triesAll ? points : sample(chance, points, trials.trialsEach);
       let missed = 0;
