@@ -53,6 +53,12 @@ describe.each(["tspod", "crun", "runc"])("--runtime %s", (runtime) => {
       return (await inside("stat", "-c", "%u", "/f")) === "7";
     });
   });
+
+  testWith(...needed, ...programs)("one id is enough, though terminals have no group", async () => {
+    await using theirs = await stranger("--map-root-user");
+    const flags = [`--runtime=${runtime}`, `--network=ns:${theirs.path}`];
+    expect(await ok("run", "--rm", ...flags, "tiny", ...look)).toBe(theirs.network);
+  });
 });
 
 test("one id is enough", async () => {

@@ -83,6 +83,38 @@ pub fn isMapped(mappings: []const Mapping, id: u32) bool {
     return false;
 }
 
+/// Whether that group exists in the user namespace we are in. What cannot be told is believed to be there.
+pub fn hasGroup(id: u32) bool {
+    var buffer: [4096]u8 = undefined; // a page: user_namespaces(7)
+    const rc = linux.open("/proc/self/gid_map", .{ .CLOEXEC = true }, 0);
+    if (linux.errno(rc) != .SUCCESS) return true;
+    defer _ = linux.close(@intCast(rc));
+    const n = linux.read(@intCast(rc), &buffer, buffer.len);
+    if (linux.errno(n) != .SUCCESS) return true;
+    return isListed(buffer[0..n], id) catch true;
+}
+
+/// In lines of "INSIDE OUTSIDE COUNT".
+fn isListed(map: []const u8, id: u32) error{InvalidMapping}!bool {
+    var lines = std.mem.tokenizeScalar(u8, map, '\n');
+    while (lines.next()) |line| {
+        var words = std.mem.tokenizeScalar(u8, line, ' ');
+        const first = try parseId(words.next() orelse "");
+        _ = words.next();
+        const count = try parseId(words.next() orelse "");
+        if (id >= first and id - first < count) return true;
+    }
+    return false;
+}
+
+test "isListed() follows the map" {
+    const map = "         0       1000          1\n         4     100000          2\n";
+    for ([_]bool{ true, false, false, false, true, true, false }, 0..) |is_there, id| {
+        try std.testing.expectEqual(is_there, try isListed(map, @intCast(id)));
+    }
+    try std.testing.expectError(error.InvalidMapping, isListed("x", 1));
+}
+
 /// What config.json says may be nonsense: then a sentence says which.
 pub fn expectMaps(call: []const u8, uid: []const Mapping, gid: []const Mapping) sys.Error!void {
     for ([_][]const Mapping{ uid, gid }) |mappings| {

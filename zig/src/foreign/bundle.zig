@@ -24,6 +24,8 @@ pub const Changes = struct {
     moved: []const Moved = &.{},
     /// The network is there, with what is in it and its sysctls: it is the one that the runtime is called in.
     has_network: bool = false,
+    /// The user namespace has no such group: terminals belong to the group of their process (rootfs/mounts.zig).
+    lacks_tty_group: bool = false,
 };
 
 /// Mounts of this type become binds of what the host has; null: they are left out.
@@ -43,7 +45,20 @@ pub fn adapt(arena: Allocator, config: *Value, changes: Changes) Error!void {
     const list = try arrayOf(mounts.value_ptr, "mounts");
     for (changes.moved) |moved| try redirect(arena, list, moved);
     for (changes.substitutes) |substitute| try replace(arena, list, substitute);
+    if (changes.lacks_tty_group) for (list.items) |*item| try forgetGroup(try objectOf(item, "mounts"));
     if (changes.init) |file| try list.append(try bindMount(arena, file, init_path));
+}
+
+fn forgetGroup(mount: *std.json.ObjectMap) Error!void {
+    const kind = mount.get("type") orelse return;
+    if (kind != .string or !std.mem.eql(u8, kind.string, "devpts")) return;
+    const options = try arrayOf(mount.getPtr("options") orelse return, "options");
+    var i: usize = 0;
+    while (i < options.items.len) {
+        const option = options.items[i];
+        const is_group = option == .string and std.mem.startsWith(u8, option.string, "gid=");
+        if (is_group) _ = options.orderedRemove(i) else i += 1;
+    }
 }
 
 fn redirect(arena: Allocator, mounts: *std.json.Array, moved: Moved) Error!void {
@@ -212,6 +227,19 @@ test "adapt() leaves a network that is there out, and its sysctls" {
     try adapt(arena, &config, .{ .person = null, .has_network = true });
     const text = try std.json.Stringify.valueAlloc(arena, config.object.get("linux").?, .{});
     try std.testing.expectEqualStrings("{\"sysctl\":{\"kernel.msgmax\":\"2\"},\"namespaces\":[{\"type\":\"pid\"}]}", text);
+}
+
+test "adapt() asks for no group of terminals where there is none" {
+    var arena_state: std.heap.ArenaAllocator = .init(std.testing.allocator);
+    defer arena_state.deinit();
+    const arena = arena_state.allocator();
+    var config = try parseForTest(arena,
+        \\{"process":{},"mounts":[{"type":"tmpfs","options":["gid=5"]},{"type":"devpts","options":["ro","gid=5"]},{"type":"devpts"}]}
+    );
+    try adapt(arena, &config, .{ .person = null, .lacks_tty_group = true });
+    const text = try std.json.Stringify.valueAlloc(arena, config.object.get("mounts").?, .{});
+    try std.testing.expectEqualStrings("[{\"type\":\"tmpfs\",\"options\":[\"gid=5\"]}," ++
+        "{\"type\":\"devpts\",\"options\":[\"ro\"]},{\"type\":\"devpts\"}]", text);
 }
 
 test "adapt() refuses what is no config.json with a sentence" {

@@ -141,9 +141,13 @@ const Keeper = struct {
             .moved = world.moved,
             .substitutes = try worlds.substitutes(arena, own),
             .has_network = child.makesNetwork(own),
+            .lacks_tty_group = !userns.hasGroup(tty_group),
         });
         try writeJson(arena, files.config, &config);
     }
+
+    /// Debian's and Alpine's "tty".
+    const tty_group = 5;
 
     fn personOf(keeper: *const Keeper, place: people.Place, groups: []const u32) Error!?bundles.Person {
         const plan = keeper.plan;

@@ -7,7 +7,7 @@ const addresses = @import("address.zig");
 const linux = std.os.linux;
 const SocketAddress = addresses.SocketAddress;
 
-const patience_ms = 50;
+const patience_ms = 10;
 const strangers_max = 16;
 
 /// Null: it cannot be had, without descriptors or without a loopback.
