@@ -21,7 +21,7 @@ test("an answer that breaks off at any byte is asked for again", async () => {
   for (const [path, body] of answers) {
     const length = Buffer.byteLength(body);
     // -1: before the head. Each run tries others of them
-    for (let bytes = -1; bytes < length; bytes += 1 + chance.below(40)) {
+    for (let bytes = -1; bytes < length; bytes += 1 + chance.below(80)) {
       const how = (["close", "reset", "stall"] as const)[chance.below(bytes < 0 ? 2 : 3)];
       await using registry = await startScriptedRegistry(image, (request, attempt) =>
         request.path.includes(path) && attempt === 1
