@@ -258,6 +258,7 @@ describe("archives", () => {
     expect(again.stdout.length).toBeGreaterThan(1000);
     expect(await refused("volume", "import", "none", file)).toContain('"none"');
     expect(await refused("volume", "import", "into", "/no/such")).toContain("/no/such");
+    expect(await refused("volume", "import", "into", "/etc")).toContain('archive "/etc" (EISDIR)');
     const broken = await shared.world.tspod(["volume", "import", "into", "-"], {
       stdin: "no archive".repeat(200),
     });

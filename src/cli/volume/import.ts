@@ -1,5 +1,5 @@
 /** `tspod volume import`: an archive into a volume that is there. */
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, statSync } from "node:fs";
 import { loadVolumeArchive } from "../../container/index.ts";
 import { TspodError } from "../../errors.ts";
 import { getVolume } from "../../volume/index.ts";
@@ -23,12 +23,16 @@ export default defineCommand({
 function open(path: string): AsyncIterable<Uint8Array> {
   try {
     accessSync(path, constants.R_OK);
+    if (!statSync(path).isDirectory()) return Bun.file(path).stream();
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    throw new TspodError("usage", `Cannot read the archive "${path}" (${code})`, {
-      next: "check the path",
-      cause,
-    });
+    throw unreadable(path, (cause as NodeJS.ErrnoException).code, cause);
   }
-  return Bun.file(path).stream();
+  throw unreadable(path, "EISDIR");
+}
+
+function unreadable(path: string, code: string | undefined, cause?: unknown): TspodError {
+  return new TspodError("usage", `Cannot read the archive "${path}" (${code})`, {
+    next: "check the path",
+    cause,
+  });
 }
