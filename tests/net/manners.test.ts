@@ -18,6 +18,7 @@ interface Outcome {
   groupHeard: number;
   down: string;
   crowd: string;
+  full: string;
   hops: string[];
 }
 
@@ -80,6 +81,17 @@ mannersTest("a stream outlives its interface's going down", ({ down }) =>
 
 mannersTest("two thousand connections at once are all answered", ({ crowd }) =>
   expect(crowd).toBe("2000"),
+);
+
+const crowdAsked = (): string | undefined =>
+  process.env["TSPOD_CROWD"] === undefined
+    ? "no TSPOD_CROWD, which has 8,193 connections take ten seconds"
+    : undefined;
+
+namespaceTest(perl, crowdAsked)(
+  "as many connections as there is room for, and the next when one has ended",
+  async () => expect((await play()).full).toBe("waits, in, 8191"),
+  timeoutMs,
 );
 
 namespaceTest(perl, program("busybox", "busybox-static"))(

@@ -12,6 +12,7 @@ sub address { my ($h, $p) = @_; return $family == AF_INET6 ? pack_sockaddr_in6($
 sub stream { socket(my $s, $family, SOCK_STREAM, 0) or die; connect($s, address($host, $port)) or die "connect: $!"; return $s }
 sub all_of { my ($s) = @_; my ($text, $part) = (""); $text .= $part while sysread($s, $part, 65536); return $text }
 sub urgently { my ($s) = @_; send($s, "abc", 0); send($s, "!", MSG_OOB); send($s, "def", 0) }
+sub writable { my ($s, $seconds) = @_; vec(my $set = "", fileno($s), 1) = 1; return select(undef, $set, undef, $seconds) }
 sub readable { my ($s, $seconds) = @_; vec(my $set = "", fileno($s), 1) = 1; return select($set, undef, undef, $seconds) }
 
 my %do = (
@@ -61,6 +62,17 @@ my %do = (
     syswrite($_, "x") for @all;
     my $answers = grep { sysread($_, my $x, 1) } @all;
     print $answers;
+  },
+  # As many as there is room for, and one more: that waits until one of them has ended.
+  full => sub {
+    my @all = map { stream() } 1 .. 8192;
+    socket(my $late, $family, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    connect($late, address($host, $port));
+    print writable($late, 0.5) ? "in, " : "waits, ";
+    close pop @all;
+    print writable($late, 30) && getpeername($late) ? "in, " : "never, ";
+    syswrite($_, "x") for @all;
+    print scalar grep { sysread($_, my $x, 1) } @all;
   },
 );
 sub asked { open(my $f, "<", "/proc/net/netstat") or die; my ($names, $numbers) = grep { /^TcpExt/ } <$f>; my %n; @n{split " ", $names} = split " ", $numbers; return $n{TCPKeepAlive} }
