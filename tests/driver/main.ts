@@ -60,6 +60,8 @@ function isTestStep(step: Step): boolean {
 function countZig(output: string, exitCode: number): Count {
   const [, passed = "0", all = "0"] = /(\d+)\/(\d+) tests passed/.exec(output) ?? [];
   const failed = Math.max(Number(all) - Number(passed), exitCode === 0 ? 0 : 1);
+  if (failed > 0)
+    print(`   failed   ${failed} of the Zig unit tests; one that is skipped counts, too`);
   return { passed: Number(passed), failed, skipped: 0 };
 }
 

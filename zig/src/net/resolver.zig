@@ -30,6 +30,8 @@ const Rights = @import("rights.zig").Rights;
 const Tap = @import("tap.zig").Tap;
 
 pub const port = 53;
+/// Where the host's servers are; in tests, which an ordinary user runs, they cannot be there.
+pub const host_port: u16 = if (@import("builtin").is_test) 53053 else port;
 const servers_max = 3;
 const hosts_max = 256;
 const Host = struct { name: []const u8, address: Address };
@@ -147,7 +149,7 @@ pub fn server(index: u8) ?Endpoint {
     const list = listOf(index);
     if (list.count == 0) return null;
     if (list.current >= list.count) list.current = 0; // there were more
-    return .{ .address = list.all[list.current], .port = port };
+    return .{ .address = list.all[list.current], .port = host_port };
 }
 
 /// Nobody has answered that.
