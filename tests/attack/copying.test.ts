@@ -15,7 +15,7 @@ import {
 import { join } from "node:path";
 import { subordinateIds } from "../helper/layer-fixture.ts";
 import { rawTar } from "../helper/raw-tar.ts";
-import { processesOf } from "../support/leaks.ts";
+import { killIfThere, processesOf } from "../support/leaks.ts";
 import { random } from "../support/random.ts";
 import { registryPrograms, testWith } from "../support/requirements.ts";
 import { sharedWorld } from "../support/shared-world.ts";
@@ -261,7 +261,7 @@ test(`kill -9 in the middle of cp, commit and import, ${trials} times`, async ()
     );
     const [helper] = helpers;
     // the command itself, or the process that works for it
-    if (helper !== undefined && below(2) === 0) process.kill(helper.pid, "SIGKILL");
+    if (helper !== undefined && below(2) === 0) killIfThere(helper.pid);
     victim.kill("SIGKILL");
     await victim.exited;
     await until("its helpers are gone", () =>

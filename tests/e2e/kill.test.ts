@@ -5,7 +5,7 @@
 import { expect } from "bun:test";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { type FoundProcess, leftovers, processesOf } from "../support/leaks.ts";
+import { type FoundProcess, killIfThere, leftovers, processesOf } from "../support/leaks.ts";
 import { type Random, random } from "../support/random.ts";
 import { program, registryPrograms, testWith } from "../support/requirements.ts";
 import { delay, until } from "../support/wait.ts";
@@ -108,11 +108,7 @@ async function killOnce(
   const victims = processesOf(world.root);
   const victim: FoundProcess =
     victims.length > 0 ? chance.pick(victims) : { pid: child.pid, command: "" };
-  try {
-    process.kill(victim.pid, "SIGKILL");
-  } catch {
-    // it was faster
-  }
+  killIfThere(victim.pid);
   child.stdin.end();
   await Promise.all([child.stdout.text(), child.stderr.text()]);
   await child.exited;

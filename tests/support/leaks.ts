@@ -41,6 +41,15 @@ export interface FoundProcess {
   command: string;
 }
 
+/** SIGKILL for one that was found a moment ago, and may have been faster. */
+export function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
 /** Processes that were started with this root in their environment, or whose root file system lies in it. */
 export function processesOf(root: string): FoundProcess[] {
   return readdirSync("/proc")
