@@ -64,7 +64,27 @@ pub fn begin(entries: []const config.Entry, runtime_dir: []const u8, tap: linux.
     all[index].tap = tap;
     try all[index].name(entries[index].id);
     try join(&all[index], &entries[index], runtime_dir);
-    return index + 1 == entries.len;
+    if (index + 1 < entries.len) return false;
+    exchangeNames();
+    return true;
+}
+
+/// A network that takes longer to tell its names has them told later.
+const names_patience_ms = 200;
+
+/// Before the program may ask: what each network tells has been sent to the others.
+fn exchangeNames() void {
+    if (!subscribe()) return;
+    const until_ms = clock.monotonicMs() + names_patience_ms;
+    for (&all, 0..) |*m, index| {
+        if (m.connection < 0) continue;
+        var said: Said = .nothing;
+        while (said != .names and said != .end) {
+            var poll = [1]linux.pollfd{.{ .fd = m.connection, .events = linux.POLL.IN, .revents = 0 }};
+            if (linux.poll(&poll, 1, @intCast(until_ms -| clock.monotonicMs())) != 1) return;
+            said = take(index);
+        }
+    }
 }
 
 fn join(m: *Membership, entry: *const config.Entry, runtime_dir: []const u8) sys.Error!void {
@@ -82,21 +102,22 @@ fn join(m: *Membership, entry: *const config.Entry, runtime_dir: []const u8) sys
 pub fn watch(epoll: epolls.Epoll) void {
     rendezvous.hurry();
     for (&all, 0..) |*m, index| if (m.connection >= 0) watchOne(epoll, m, index);
-    subscribe();
+    _ = subscribe();
 }
 
 fn watchOne(epoll: epolls.Epoll, m: *const Membership, index: usize) void {
     epoll.add(.{ .kind = .membership, .index = @intCast(index), .fd = m.connection }, epolls.in) catch {};
 }
 
-/// Names are of interest to whoever is on several networks. They come again, whole.
-fn subscribe() void {
+/// Names are of interest to whoever is on several networks. They come again, whole. False: it is not on several.
+fn subscribe() bool {
     var count: usize = @intFromBool(own >= 0);
     for (&all) |*m| count += @intFromBool(m.connection >= 0);
-    if (count < 2) return;
+    if (count < 2) return false;
     for (&all) |*m| if (m.connection >= 0) {
         _ = linux.sendto(m.connection, "N", 1, linux.MSG.NOSIGNAL | linux.MSG.DONTWAIT, null, 0);
     };
+    return true;
 }
 
 pub const Heard = enum { nothing, lost };
@@ -106,25 +127,34 @@ var packet: [2 + 64 * 1024]u8 = undefined;
 /// Something of the network at that place.
 pub fn hear(epoll: epolls.Epoll, index: usize) Heard {
     const m = &all[index];
-    if (m.connection < 0) return .nothing;
+    if (m.connection < 0 or take(index) != .end) return .nothing;
+    epoll.remove(m.connection);
+    m.leave();
+    return .lost;
+}
+
+const Said = enum { nothing, names, other, end };
+
+/// What it says next is done.
+fn take(index: usize) Said {
+    const m = &all[index];
     // its first byte stays in its place when a number is put between
     const n = linux.recvfrom(m.connection, packet[1..].ptr, packet.len - 1, linux.MSG.DONTWAIT, null, null);
     switch (linux.errno(n)) {
         .AGAIN, .INTR => return .nothing,
-        .SUCCESS => if (n > 0) {
-            switch (packet[1]) {
-                'r' => tellServers(m),
-                'n' => passNames(index, n - 1),
-                maker.word => m.provideMaker(),
-                else => {},
-            }
-            return .nothing;
+        .SUCCESS => if (n == 0) return .end,
+        else => return .end,
+    }
+    switch (packet[1]) {
+        'r' => tellServers(m),
+        'n' => {
+            passNames(index, n - 1);
+            return .names;
         },
+        maker.word => m.provideMaker(),
         else => {},
     }
-    epoll.remove(m.connection);
-    m.leave();
-    return .lost;
+    return .other;
 }
 
 fn tellServers(m: *const Membership) void {
@@ -168,7 +198,7 @@ pub fn revive(epoll: epolls.Epoll, container_dir: [:0]const u8) bool {
         };
         watchOne(epoll, m, index);
     }
-    subscribe();
+    _ = subscribe();
     return is_whole;
 }
 
@@ -193,7 +223,7 @@ pub fn connect(epoll: epolls.Epoll, container_dir: [:0]const u8, id: []const u8,
         return err;
     };
     watchOne(epoll, m, indexOf(m));
-    subscribe();
+    _ = subscribe();
 }
 
 /// It leaves one, which helper.json has no more; another may be its way out from now on.
@@ -215,7 +245,7 @@ pub fn disconnect(epoll: epolls.Epoll, container_dir: [:0]const u8, id: []const 
         try join(other, entry, helper.runtimeDir);
         watchOne(epoll, other, indexOf(other));
     }
-    subscribe();
+    _ = subscribe();
 }
 
 /// Its names are those that helper.json has now.
