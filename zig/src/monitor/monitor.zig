@@ -243,6 +243,7 @@ pub const Monitor = struct {
         m.health.begin(m.config.container_dir.get());
         m.oom.begin(m.epoll, m.config.group());
         try m.publishState();
+        try m.refuseRemoved();
         if (!m.config.auto_remove) record.writeRun(m.config.container_dir.get(), &m.started_at) catch {}; // a full disk
         m.events.write(m.config.id(), "start", &.{});
         m.tellOom(); // it may have been quick
@@ -254,6 +255,12 @@ pub const Monitor = struct {
         };
         if (m.config.lifetime_ms > 0) m.arm(.lifetime, m.config.lifetime_ms);
         m.armHealth();
+    }
+
+    /// Whoever had it started was killed, and the next command has removed what did not run yet.
+    fn refuseRemoved(m: *const Monitor) sys.Error!void {
+        if (linux.errno(linux.access(m.config.container_dir.get(), linux.F_OK)) == .SUCCESS) return;
+        return sys.fail("start", "the container has been removed meanwhile");
     }
 
     fn publishState(m: *const Monitor) sys.Error!void {
