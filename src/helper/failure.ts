@@ -24,11 +24,9 @@ export function describeFailure(failure: Failure, doing?: string): TspodError {
 
 /** As of the program itself: what starts a process in a container ends so, whichever of the two it lacks. */
 const chdirCodes: Readonly<Record<string, ErrorCode>> = {
-  ...{
-    ENOENT: "command.not_found",
-    ENOTDIR: "command.not_found",
-    EACCES: "command.not_executable",
-  },
+  ENOENT: "command.not_found",
+  ENOTDIR: "command.not_found",
+  EACCES: "command.not_executable",
 };
 
 function meaning(failure: Failure): Meaning {

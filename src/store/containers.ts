@@ -36,14 +36,26 @@ interface Row {
 const columns =
   "id, name, image_id, image_name, command, labels, options, auto_remove, created_at, creator";
 
+/** What is parsed we wrote. */
 function fromRow(row: Row): ContainerRecord {
-  const { id, name, command, labels, options, creator } = new ListedContainer(row);
-  const { image_id: imageId, image_name: imageName, created_at: createdAt } = row;
-  const autoRemove = row.auto_remove === 1;
-  return { id, name, imageId, imageName, command, labels, options, autoRemove, createdAt, creator };
+  return {
+    id: row.id,
+    name: row.name,
+    imageId: row.image_id,
+    imageName: row.image_name,
+    command: JSON.parse(row.command) as string[],
+    labels: JSON.parse(row.labels) as Record<string, string>,
+    options: JSON.parse(row.options),
+    autoRemove: row.auto_remove === 1,
+    createdAt: row.created_at,
+    creator: row.creator,
+  };
 }
 
-/** What a list of a thousand asks of few of them is parsed when it is asked for. A copy made with "..." is without that. */
+/**
+ * The same of one among a thousand: what is asked of few of them is parsed when it is asked for. A copy made with "..." is
+ * without that.
+ */
 class ListedContainer implements ContainerRecord {
   readonly id: string;
   readonly name: string;
@@ -68,8 +80,6 @@ class ListedContainer implements ContainerRecord {
   get autoRemove(): boolean {
     return this.row.auto_remove === 1;
   }
-
-  // we wrote what is parsed here
 
   get command(): string[] {
     return JSON.parse(this.row.command) as string[];

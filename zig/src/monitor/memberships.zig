@@ -102,7 +102,7 @@ fn join(m: *Membership, entry: *const config.Entry, runtime_dir: []const u8) sys
 pub fn watch(epoll: epolls.Epoll) void {
     rendezvous.hurry();
     for (&all, 0..) |*m, index| if (m.connection >= 0) watchOne(epoll, m, index);
-    _ = subscribe();
+    if (own >= 0) _ = subscribe(); // the others have been told (exchangeNames)
 }
 
 fn watchOne(epoll: epolls.Epoll, m: *const Membership, index: usize) void {
