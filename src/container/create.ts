@@ -3,7 +3,7 @@
  * A half-made directory is named after its creator, so recovery knows whom to ask.
  */
 import { SQLiteError } from "bun:sqlite";
-import { chmodSync, mkdirSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { TspodError } from "../errors.ts";
 import { ownDirectories } from "../helper/index.ts";
 import type { RootfsChoice } from "../host/index.ts";
@@ -262,14 +262,22 @@ async function place(
   return { record, written };
 }
 
-/** The files first: the disk is never asked to keep a row without them. */
+/**
+ * The files first: the disk is never asked to keep a row without them. Somebody may have removed the container already:
+ * then there is nothing to keep.
+ */
 async function syncContainer(
   { paths, database }: ContainerContext,
   directory: string,
   built: BuiltSpec,
 ): Promise<void> {
   const names = Object.keys(documents(built)).map((name) => `${directory}/${name}`);
-  await syncTogether([...names, directory]);
+  try {
+    await syncTogether([...names, directory]);
+  } catch (error) {
+    if (!existsSync(directory)) return;
+    throw error;
+  }
   await syncTogether([paths.containers, logPath(database) ?? []].flat());
 }
 

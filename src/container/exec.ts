@@ -91,7 +91,7 @@ export function execInContainer(
     ...(attach === null ? {} : { attach }),
   };
   const path = `${runtimeDir}/exec-${generateId().slice(0, nameLength)}.json`;
-  writeFileAtomic(path, JSON.stringify(request));
+  writeRequest(path, request, container.name);
   return startHelper({
     command: context.helper,
     args: ["exec", path],
@@ -99,4 +99,14 @@ export function execInContainer(
     passed: options.passed,
     onWarning: (_, detail) => context.warn(detail),
   });
+}
+
+/** Errors: container.not_running when it has ended since it was looked at. */
+function writeRequest(path: string, request: ExecConfig, name: string): void {
+  try {
+    writeFileAtomic(path, JSON.stringify(request));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") throw notRunning(name);
+    throw error;
+  }
 }

@@ -3,11 +3,13 @@ import { expect } from "bun:test";
 import { readFileSync } from "node:fs";
 import { inspectOne, runBox } from "../support/boxes.ts";
 import { cgroupDelegation } from "../support/delegated-cgroup.ts";
-import { registryPrograms, testWith } from "../support/requirements.ts";
+import { program, registryPrograms, testWith } from "../support/requirements.ts";
 import { sharedWorld } from "../support/shared-world.ts";
 import { until } from "../support/wait.ts";
+import { tspodFile } from "../support/world.ts";
 
 const test = testWith(...registryPrograms, cgroupDelegation);
+const traced = testWith(...registryPrograms, cgroupDelegation, program("strace"));
 const anywhere = testWith(...registryPrograms);
 const shared = sharedWorld({ images: ["tiny"] });
 
@@ -64,6 +66,24 @@ test("exec in a paused container is refused; kill, stop, restart and rm -f of on
   expect((await inspectOne(world, third.id)).State.Status).toBe("running");
   await world.ok("pause", third.id);
   await world.ok("rm", "-f", third.id);
+});
+
+traced("who is about to join it when it is paused keeps nobody from removing it", async () => {
+  const { world } = shared;
+  await using box = await runBox(world, "exec sleep 1000");
+  const { State } = await inspectOne(world, box.id);
+  const members = () => readFileSync(`${State.CgroupPath}/cgroup.procs`, "latin1").match(/^\d+$/gm);
+  // the new process is there, and whoever made it stands still before it has said so
+  const inject = "inject=sendmsg:delay_enter=2s";
+  const trace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=sendmsg", "-e", inject];
+  const exec = Bun.spawn([...trace, tspodFile, "exec", box.id, "sleep", "1000"], {
+    env: world.environment,
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  await until("it is on its way in", () => (members() ?? []).length === 3);
+  await world.ok("pause", box.id);
+  expect(await world.ok("rm", "-f", box.id)).toBe(box.id);
+  expect(await exec.exited).toBe(137);
 });
 
 test("a signal that does not end it waits for a paused container", async () => {

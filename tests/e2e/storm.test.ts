@@ -77,18 +77,24 @@ test(
 
 /** What went wrong, a line each. */
 async function storm(world: World, source: Random): Promise<string[]> {
-  const chosen = Array.from(
-    { length: atOnce },
-    (_, at) => kinds[at % kinds.length] ?? source.pick(kinds),
-  );
-  const results = await Promise.all(
-    chosen.map(async (kind) => {
-      const words = kind.words(source.pick);
-      const result = await world.tspod(words, { timeoutMs: 120_000 });
-      return complaint(kind, words, result);
-    }),
-  );
-  return results.filter((line) => line !== null);
+  const running = Array.from({ length: atOnce }, (_, at) => {
+    const kind = kinds[at % kinds.length] ?? source.pick(kinds);
+    const words = kind.words(source.pick);
+    return { mayWait: words[0] === "exec", told: outcome(world, kind, words) };
+  });
+  const tell = (mayWait: boolean) =>
+    Promise.all(running.filter((one) => one.mayWait === mayWait).map(({ told }) => told));
+  const lines = await tell(false);
+  await world.tspod(["unpause", "--all"]); // an exec that was on its way in when its container was paused stands still with it
+  return [...lines, ...(await tell(true))].filter((line) => line !== null);
+}
+
+async function outcome(world: World, kind: Kind, words: string[]): Promise<string | null> {
+  try {
+    return complaint(kind, words, await world.tspod(words, { timeoutMs: 120_000 }));
+  } catch (error) {
+    return String(error); // it did not end
+  }
 }
 
 function complaint(

@@ -428,6 +428,8 @@ pub const Launch = struct {
 
     /// From here on the real process is watched: the one that joined the namespaces has done its work.
     fn follow(launch: *Launch, target: Target, message: report.Message) void {
+        // it has nothing left to do, and in a group that is paused it would not end by itself
+        if (target == .joined) _ = linux.pidfd_send_signal(launch.pidfd, .KILL, null, 0);
         _ = sys.waitExitFd(launch.pidfd) catch {};
         _ = linux.close(launch.pidfd);
         launch.pid = @bitCast(message.text[0..4].*);

@@ -37,6 +37,8 @@ const cgroups = @import("../cgroup/cgroup.zig");
 const Repeats = @import("../client/repeats.zig").Repeats;
 const linux = sys.linux;
 
+const sigkill = @intFromEnum(linux.SIG.KILL);
+
 /// What it needs of helper.json, copied: the arena is given back.
 pub const Config = struct {
     id_buffer: [128]u8 = undefined,
@@ -606,6 +608,14 @@ pub const Monitor = struct {
     fn signal(m: *Monitor, number: u32) void {
         if (number == 0 or number > 64 or m.ending != null) return;
         _ = linux.pidfd_send_signal(m.pidfd, @enumFromInt(number), null, 0);
+        if (number == sigkill) m.killGroup();
+    }
+
+    /// Not only its processes are there: who is about to join it may stand still with it, and the first process does not end
+    /// before those that have come in so.
+    fn killGroup(m: *const Monitor) void {
+        const group = m.config.group();
+        if (!group.isNone()) group.killAll() catch {};
     }
 
     // Control --------------------------------------------------------------------------------------------------
@@ -647,7 +657,7 @@ pub const Monitor = struct {
         control.wait(index, .ended);
         if (m.isResting()) return m.endRest();
         m.signal(request.signal);
-        if (!m.timers.setAtMost(m.epoll, .kill, request.timeoutMs)) m.signal(9);
+        if (!m.timers.setAtMost(m.epoll, .kill, request.timeoutMs)) m.signal(sigkill);
     }
 
     /// Asked for by the user. Not where the caller's streams are the container's own: a second run has none.
@@ -658,7 +668,7 @@ pub const Monitor = struct {
         if (m.isResting()) return m.arm(.restart, 0);
         m.restarts.is_asked = true;
         m.signal(request.signal);
-        if (!m.timers.setAtMost(m.epoll, .kill, request.timeoutMs)) m.signal(9);
+        if (!m.timers.setAtMost(m.epoll, .kill, request.timeoutMs)) m.signal(sigkill);
     }
 
     fn isResting(m: *const Monitor) bool {
@@ -667,7 +677,7 @@ pub const Monitor = struct {
 
     fn answerSignal(m: *Monitor, index: usize, number: u8) void {
         if (number > 64) return control.refuse(m.epoll, index, .INVAL);
-        const stops = number == @intFromEnum(linux.SIG.KILL) or number == m.config.stop_signal;
+        const stops = number == sigkill or number == m.config.stop_signal;
         if (stops) m.restarts.is_stopped = true;
         if (m.isResting() and stops) {
             control.answerOk(m.epoll, index, 0);
@@ -676,6 +686,7 @@ pub const Monitor = struct {
         if (m.phase != .running) return control.refuse(m.epoll, index, .SRCH);
         const rc = linux.pidfd_send_signal(m.pidfd, @enumFromInt(number), null, 0);
         if (linux.errno(rc) != .SUCCESS) return control.refuse(m.epoll, index, linux.errno(rc));
+        if (number == sigkill) m.killGroup();
         var text: [4]u8 = undefined;
         const name = std.fmt.bufPrint(&text, "{d}", .{number}) catch unreachable;
         if (number != 0) m.events.write(m.config.id(), "kill", &.{.{ .name = "signal", .value = name }});
@@ -684,7 +695,7 @@ pub const Monitor = struct {
 
     fn expire(m: *Monitor, purpose: timers.Purpose) void {
         switch (purpose) {
-            .kill, .lifetime => m.signal(9),
+            .kill, .lifetime => m.signal(sigkill),
             .farewell => {
                 m.gives_up = true;
                 clients.dropSlow(m.epoll);
@@ -759,12 +770,12 @@ pub const Monitor = struct {
     fn actOnHealth(m: *Monitor) void {
         switch (m.health.on_failure) {
             .none => return,
-            .kill => return m.signal(9),
+            .kill => return m.signal(sigkill),
             .stop => m.restarts.is_stopped = true,
             .restart => m.restarts.is_demanded = true,
         }
         m.signal(m.config.stop_signal);
-        if (!m.timers.setAtMost(m.epoll, .kill, m.config.stop_timeout_ms)) m.signal(9);
+        if (!m.timers.setAtMost(m.epoll, .kill, m.config.stop_timeout_ms)) m.signal(sigkill);
     }
 
     // Network --------------------------------------------------------------------------------------------------
