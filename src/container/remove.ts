@@ -11,7 +11,7 @@ import {
 import { basename } from "node:path";
 import { TspodError } from "../errors.ts";
 import { endGroup } from "../host/index.ts";
-import { removeTrees } from "../helper/index.ts";
+import { control, removeTrees } from "../helper/index.ts";
 import {
   containerDirectory,
   deleteContainer,
@@ -28,7 +28,7 @@ import { isInNamespacesOf, listDependants } from "./dependants.ts";
 import { type Container, findContainer, type Store } from "./find.ts";
 import { recordContainerEvent } from "./events.ts";
 import { discardSecrets } from "./secrets.ts";
-import { stopContainer } from "./stop.ts";
+import { sigkill, stopContainer } from "./stop.ts";
 
 export interface RemoveOptions {
   /** Kill it first when it runs. */
@@ -153,12 +153,23 @@ export async function discardFiles(
   more: readonly string[] = [],
 ): Promise<void> {
   const runtime = runtimeDirectory(context.paths, id);
+  const directory = containerDirectory(context.paths, id);
+  await preventStart(context, id);
   await discardGroup(context, basename(runtime));
   rmSync(runtime, { recursive: true, force: true });
   discardSecrets(context.paths, id);
-  const directory = containerDirectory(context.paths, id);
   const trees = existsSync(directory) ? [...moveAway(context, id, directory), ...more] : more; // or its monitor has done it
   if (trees.length > 0) await emptyTrash(context, [...trees]);
+}
+
+/**
+ * Where a killed command has left a monitor that is about to start it: that one tells that it runs, and then looks for
+ * helper.json (zig/src/monitor/monitor.zig). Without it, it gives up; where it was faster, it is told to end.
+ */
+async function preventStart({ paths }: ContainerContext, id: string): Promise<void> {
+  rmSync(`${containerDirectory(paths, id)}/helper.json`, { force: true });
+  if (!isUp(readState(paths, id))) return;
+  await control(runtimeDirectory(paths, id), { op: "stop", signal: sigkill, timeoutMs: 0 });
 }
 
 function moveAway(context: ContainerContext, id: string, directory: string): string[] {

@@ -27,7 +27,7 @@ export interface StopOptions {
   signal?: number;
 }
 
-const sigkill = 9;
+export const sigkill = 9;
 
 /** Stop signal, patience, SIGKILL; resolves when it has ended. Stopping what is stopped is success. */
 export async function stopContainer(

@@ -111,6 +111,7 @@ const transient = ["container", "lease", "member"];
 function rowsOf(path: string): string[] {
   if (!existsSync(path)) return [];
   using database = new Database(path, { readonly: true });
+  database.run("PRAGMA busy_timeout = 10000"); // ms
   return transient.flatMap((table) =>
     database
       .query(`SELECT * FROM ${table}`)

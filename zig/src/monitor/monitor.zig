@@ -259,9 +259,13 @@ pub const Monitor = struct {
         m.armHealth();
     }
 
-    /// Whoever had it started was killed, and the next command has removed what did not run yet.
+    /// Whoever had it started was killed, and the next command removes what does not run yet. It takes helper.json away
+    /// before it looks whether somebody runs (src/container/remove.ts), we look for that after we have told that we run: one
+    /// of the two sees the other.
     fn refuseRemoved(m: *const Monitor) sys.Error!void {
-        if (linux.errno(linux.access(m.config.container_dir.get(), linux.F_OK)) == .SUCCESS) return;
+        var buffer: [linux.PATH_MAX]u8 = undefined;
+        const path = std.fmt.bufPrintZ(&buffer, "{s}/helper.json", .{m.config.container_dir.get()}) catch return;
+        if (linux.errno(linux.access(path, linux.F_OK)) == .SUCCESS) return;
         return sys.fail("start", "the container has been removed meanwhile");
     }
 
