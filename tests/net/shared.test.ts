@@ -237,9 +237,7 @@ describe("several networks", () => {
       left.entry(3, { names: ["b"] }),
       right.entry(3, { names: ["b"], interface: "eth1", isDefaultRoute: false }),
     ]);
-    await until("the other network's names have come", async () =>
-      (await say(b, "nslookup c 10.89.1.1")).includes("10.89.2.2"),
-    );
+    expect(await say(b, "nslookup c 10.89.1.1")).toContain("10.89.2.2");
     expect(await say(b, `${reached("10.89.1.2")}; ${reached("10.89.2.2")}`)).toBe(
       "reached\nreached",
     );
@@ -268,9 +266,7 @@ describe("several networks", () => {
       ...{ ok: false, errno: "EEXIST" },
     });
     expect(await say(b, reached("10.89.2.2"))).toBe("reached");
-    await until("names of both", async () =>
-      (await say(b, "nslookup other 10.89.1.1")).includes("10.89.2.2"),
-    );
+    expect(await say(b, "nslookup other 10.89.1.1")).toContain("10.89.2.2");
     // What is left becomes the way out.
     b.amend({ networks: [{ ...second, isDefaultRoute: true }] });
     expect(await b.control({ op: "disconnect", network: first.id })).toMatchObject({ ok: true });

@@ -57,8 +57,9 @@ fn setUp(arena: std.mem.Allocator, directory: [:0]const u8, given: Given) sys.Er
     takeSockets(&network, given);
     // one more process, which a container that publishes nothing need not have (live.zig)
     if (network.ports.len > 0) if (maker.start(given.tap, .ours)) |channel| maker.adopt(0, channel);
-    if (!engine.watch(0)) return sys.fail("network", "epoll");
+    // What the monitor has said is heard before what the container asks: the first to be ready of those added comes first.
     if (!loop.add(given.control, .{ .kind = .control }, loop.in | loop.closed)) return sys.fail("network", "epoll");
+    if (!engine.watch(0)) return sys.fail("network", "epoll");
 }
 
 /// What both kinds of process need (network.zig).

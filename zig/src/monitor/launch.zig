@@ -405,6 +405,7 @@ pub const Launch = struct {
         const count = if (plan.networks) |*several| several.entries.len else 0;
         if (plan.network) |*network| if (launch.network.tap < 0) {
             try launch.network.start(network.asked, network.directory, tap);
+            memberships.adoptOwn(launch.network.control);
             if (count > 0) return;
             return report.send(launch.channel, .go, "");
         };
@@ -490,6 +491,7 @@ pub const Launch = struct {
             _ = sys.waitExitFd(launch.pidfd) catch {};
             _ = linux.close(launch.pidfd);
         }
+        memberships.forgetOwn();
         launch.network.stop();
         memberships.stop();
         if (launch.birth) |*birth| birth.abandon();

@@ -27,7 +27,7 @@ var all: [networks_max]Membership = @splat(.{});
 var resolv: record.Path = .{};
 
 /// The end of the process of the container's own network. -1: it has none, or nobody to hear names.
-pub var own: linux.fd_t = -1;
+var own: linux.fd_t = -1;
 
 /// Lives shorter than `life_least_ms`, and joins that failed, one after the other.
 pub var failures: u8 = 0;
@@ -69,10 +69,11 @@ pub fn begin(entries: []const config.Entry, runtime_dir: []const u8, tap: linux.
     return true;
 }
 
-/// A network that takes longer to tell its names has them told later.
-const names_patience_ms = 200;
+/// A network that takes longer to tell its names has them told later. It has just answered, so it is there: what it waits
+/// for is a machine that is busy.
+const names_patience_ms = 1_000;
 
-/// Before the program may ask: what each network tells has been sent to the others.
+/// Before the program may ask: what each network tells has been sent to the others, and to the container's own.
 fn exchangeNames() void {
     if (!subscribe()) return;
     const until_ms = clock.monotonicMs() + names_patience_ms;
@@ -102,7 +103,12 @@ fn join(m: *Membership, entry: *const config.Entry, runtime_dir: []const u8) sys
 pub fn watch(epoll: epolls.Epoll) void {
     rendezvous.hurry();
     for (&all, 0..) |*m, index| if (m.connection >= 0) watchOne(epoll, m, index);
-    if (own >= 0) _ = subscribe(); // the others have been told (exchangeNames)
+}
+
+/// The container's own network is that process now: it has yet to hear names.
+pub fn adoptOwn(control: linux.fd_t) void {
+    own = control;
+    _ = subscribe();
 }
 
 fn watchOne(epoll: epolls.Epoll, m: *const Membership, index: usize) void {
@@ -223,7 +229,7 @@ pub fn connect(epoll: epolls.Epoll, container_dir: [:0]const u8, id: []const u8,
         return err;
     };
     watchOne(epoll, m, indexOf(m));
-    _ = subscribe();
+    exchangeNames(); // who is told that it has come may ask
 }
 
 /// It leaves one, which helper.json has no more; another may be its way out from now on.
@@ -294,6 +300,11 @@ pub fn pauseMs() u64 {
     defer failures +|= 1;
     if (failures == 0) return 0;
     return @min(pause_ms_max, @as(u64, pause_ms) << @min(failures - 1, 10));
+}
+
+/// The process of the container's own network is gone, or will be.
+pub fn forgetOwn() void {
+    own = -1;
 }
 
 /// The container has ended: its ports are free when this returns, and what it has sent is on its way.

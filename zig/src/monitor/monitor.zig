@@ -785,7 +785,6 @@ pub const Monitor = struct {
     // Network --------------------------------------------------------------------------------------------------
 
     fn watchNetwork(m: *Monitor) void {
-        memberships.own = if (m.network.is_tool) -1 else m.network.control;
         memberships.watch(m.epoll);
         if (m.network.pidfd < 0) return;
         m.epoll.add(.{ .kind = .network, .fd = m.network.pidfd }, epolls.in) catch {}; // then nobody starts it again
@@ -796,7 +795,7 @@ pub const Monitor = struct {
     /// Somebody has killed it: connections are lost, but not the network.
     fn reviveNetwork(m: *Monitor) void {
         if (m.network.pidfd < 0) return;
-        memberships.own = -1;
+        memberships.forgetOwn();
         m.network.bury(m.epoll);
         if (m.network.is_tool) return m.events.write(m.config.id(), "network_lost", &.{});
         m.reviveNetworkLater();
@@ -811,6 +810,7 @@ pub const Monitor = struct {
     fn startNetworkAgain(m: *Monitor) void {
         if (m.network.revive(m.config.container_dir.get())) {
             m.events.write(m.config.id(), "network_restart", &.{});
+            memberships.adoptOwn(m.network.control);
             return m.watchNetwork();
         }
         // Somebody has taken a port of it, or this host has nothing left: that may pass.
@@ -907,7 +907,7 @@ pub const Monitor = struct {
         if (m.health.abandon()) |fd| m.epoll.close(fd);
         control.answerHealth(m.epoll, healths.exit_unasked);
         m.config.group().destroy() catch {}; // recovery finds what could not be removed
-        memberships.own = -1;
+        memberships.forgetOwn();
         m.network.stop();
         memberships.stop();
         m.stragglers.kill();

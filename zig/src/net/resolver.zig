@@ -116,20 +116,32 @@ fn refresh(index: u8) void {
 
 var heard: [2 + names.packet_bytes_max]u8 = undefined;
 
+/// Of the monitor's words, before others have their turn: the names of all networks, and more.
+const turn_words = 2 * names.others_max;
+
 /// What the monitor of a container's own network says: that text, names of its other networks, or what comes with a
-/// descriptor (maker.zig). False: it is gone.
+/// descriptor (maker.zig). All that it has said so far, for the next frame may ask for it. False: it is gone.
 pub fn hear(fd: linux.fd_t) bool {
+    for (0..turn_words) |_| switch (hearOne(fd)) {
+        .nothing => return true,
+        .end => return false,
+        .word => {},
+    };
+    return true;
+}
+
+fn hearOne(fd: linux.fd_t) enum { nothing, word, end } {
     var rights: Rights = .{};
     defer rights.closeRest();
     const n = rights.receive(fd, &heard);
-    if (linux.errno(n) == .AGAIN or linux.errno(n) == .INTR) return true;
-    if (linux.errno(n) != .SUCCESS or n == 0) return false;
+    if (linux.errno(n) == .AGAIN or linux.errno(n) == .INTR) return .nothing;
+    if (linux.errno(n) != .SUCCESS or n == 0) return .end;
     if (rights.next()) |channel| {
         maker.adopt(0, channel);
     } else if (heard[0] == names.to_own and n >= 2) {
         names.replace(0, heard[1], heard[2..n]);
     } else read(heard[0..n]);
-    return true;
+    return .word;
 }
 
 /// Where what is said to our name server goes instead. Null: it is not for it.
