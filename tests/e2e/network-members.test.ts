@@ -2,6 +2,7 @@
 import { describe, expect } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { fetchText } from "../support/fetch-text.ts";
 import { type Box, runBox } from "../support/boxes.ts";
 import { processesOf } from "../support/leaks.ts";
 import { reboot } from "../support/reboot.ts";
@@ -102,7 +103,7 @@ describe.each(["crun", "runc"])("of --runtime %s", (runtime) => {
     await ok("restart", "-t0", "alone");
     expect(await get(address)).toBe("this is alone\n");
     await ok("rm", "-f", "-t0", "alone");
-    expect(await fetch(`http://${address}/`).catch(() => null)).toBeNull();
+    expect(await fetchText(address)).toBeNull();
   });
 
   foreign("is on a network with others, comes to another one and leaves it", async () => {
@@ -220,14 +221,7 @@ describe("while it runs", () => {
 
 /** What it says there, once it listens. */
 async function get(address: string): Promise<string> {
-  let said = "";
-  await until(`an answer from ${address}`, async () => {
-    try {
-      said = await (await fetch(`http://${address}/`, { keepalive: false })).text();
-      return true;
-    } catch {
-      return false;
-    }
-  });
-  return said;
+  let said: string | null = null;
+  await until(`an answer from ${address}`, async () => (said = await fetchText(address)) !== null);
+  return said ?? "";
 }

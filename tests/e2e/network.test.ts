@@ -2,6 +2,7 @@
 import { describe, expect } from "bun:test";
 import { createServer } from "node:net";
 import { networkInterfaces } from "node:os";
+import { fetchText } from "../support/fetch-text.ts";
 import { type Box, runBox } from "../support/boxes.ts";
 import { program, registryPrograms, testWith, tunDevice } from "../support/requirements.ts";
 import { sharedWorld } from "../support/shared-world.ts";
@@ -28,17 +29,8 @@ const at = (last: number): string => `127.42.2.${last}`;
 const web = "mkdir /w; echo hello > /w/index.html; exec httpd -f -p 80 -h /w";
 const site = (...flags: string[]): Promise<Box> => runBox(shared.world, web, ...flags);
 
-/** Null: nobody is there. */
-async function get(address: string): Promise<string | null> {
-  try {
-    return await (await fetch(`http://${address}/`, { keepalive: false })).text();
-  } catch {
-    return null;
-  }
-}
-
 const answers = (address: string): Promise<unknown> =>
-  until(`an answer from ${address}`, async () => (await get(address)) === "hello\n");
+  until(`an answer from ${address}`, async () => (await fetchText(address)) === "hello\n");
 
 describe("published ports", () => {
   test("lead into the container, and are free when it has ended", async () => {
@@ -48,7 +40,7 @@ describe("published ports", () => {
       `Cannot publish ${at(1)}:8080/tcp: container "`,
     );
     await box[Symbol.asyncDispose]();
-    expect(await get(`${at(1)}:8080`)).toBeNull();
+    expect(await fetchText(`${at(1)}:8080`)).toBeNull();
     await ok("run", "--rm", "-p", `${at(1)}:8080:80`, "tiny", "true");
   });
 
@@ -70,7 +62,7 @@ describe("published ports", () => {
     await answers(random);
     await answers(`${at(2)}:9001`);
     await ok("port", "rm", box.id, `${at(2)}:9000-9001:79-80`);
-    expect(await get(`${at(2)}:9001`)).toBeNull();
+    expect(await fetchText(`${at(2)}:9001`)).toBeNull();
     expect(await ok("port", "add", box.id, `${random}:80`)).toBe(`80/tcp -> ${random}`);
     await ok("restart", "-t", "0", box.id);
     expect(await ok("port", box.id)).toBe(`80/tcp -> ${random}`);
@@ -212,12 +204,12 @@ describe("by the host's tools", () => {
     expect(await refused(126, ...added)).toContain("the port is in use");
     server.close();
     await ok("port", "rm", box.id, `${at(7)}:9001-9002:80-81`);
-    expect(await get(`${at(7)}:9001`)).toBeNull();
+    expect(await fetchText(`${at(7)}:9001`)).toBeNull();
     await ok("restart", "-t", "0", box.id);
     await answers(`${at(7)}:8080`);
     await answers(`${at(7)}:9000`);
     await ok("rm", "-f", "-t", "0", box.id);
-    expect(await get(`${at(7)}:8080`)).toBeNull();
+    expect(await fetchText(`${at(7)}:8080`)).toBeNull();
     expect((await again("-p", `${at(7)}:8080:80`)).exitCode).toBe(0);
   });
 
@@ -227,6 +219,6 @@ describe("by the host's tools", () => {
     expect(await ok("inspect", "-f", "{{.HostConfig.NetworkMode}}", box.id)).toBe("pasta");
     expect(await refused(125, "port", "add", box.id, "8081:80")).toContain("only when it starts");
     await ok("rm", "-f", "-t", "0", box.id);
-    expect(await get(`${at(6)}:8080`)).toBeNull();
+    expect(await fetchText(`${at(6)}:8080`)).toBeNull();
   });
 });

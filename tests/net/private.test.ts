@@ -2,6 +2,7 @@
 import { describe, expect } from "bun:test";
 import { createServer, connect, type Socket } from "node:net";
 import { askNetwork, helperCommand } from "../../src/helper/index.ts";
+import { fetchText } from "../support/fetch-text.ts";
 import { until } from "../support/wait.ts";
 import {
   freePort,
@@ -226,13 +227,8 @@ describe("a program that listens for itself only", () => {
     const started = container.start();
     await started.started;
     await askNetwork(helperCommand(), container.runtimeDir, { add: port });
-    const url = `http://${outer}:${port.hostPort}/passwd`;
-    const text = await until("the answer", () =>
-      fetch(url, { keepalive: false }).then(
-        (response) => response.text(),
-        () => undefined, // it does not listen yet
-      ),
-    );
+    const answer = () => fetchText(`${outer}:${port.hostPort}/passwd`);
+    const text = await until("the answer", answer); // it may not listen yet
     expect(text).toStartWith("root:");
     await container.control({ op: "stop", signal: 9, timeoutMs: 1 });
     await started.outcome;

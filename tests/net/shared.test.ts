@@ -3,6 +3,7 @@ import { describe, expect } from "bun:test";
 import { rmSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { askNetwork, helperCommand } from "../../src/helper/index.ts";
+import { fetchText } from "../support/fetch-text.ts";
 import { until } from "../support/wait.ts";
 import type { Container } from "../helper/runtime-fixture.ts";
 import { freePort, networkTest, statusOf } from "./network-fixture.ts";
@@ -162,9 +163,8 @@ describe("outside", () => {
     const port = { protocol: "tcp" as const, hostAddress: "127.0.0.1", hostPort };
     const add = { ...port, containerPort: 80, count: 1 };
     expect(await askNetwork(helperCommand(), server.runtimeDir, { add })).toEqual({ ok: true });
-    const url = `http://127.0.0.1:${hostPort}/it`;
-    const ask = () => fetch(url, { keepalive: false }).then((reply) => reply.text());
-    expect(await until("an answer", () => ask().catch(() => undefined))).toBe("inside\n");
+    const answer = () => fetchText(`127.0.0.1:${hostPort}/it`);
+    expect(await until("an answer", answer)).toBe("inside\n");
   });
 
   networkTest(
