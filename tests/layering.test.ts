@@ -72,6 +72,7 @@ const doors: Record<string, string[]> = {
     "ports.ts",
     "requires.ts",
     "connect.ts",
+    "update-network.ts",
     "network-faults.ts",
   ],
   network: ["show.ts", "records.ts"], // what ps needs of it, and nothing else; what is about those that are created

@@ -121,6 +121,7 @@ const groups: Readonly<Record<string, Group>> = {
       rm: () => import("./network/rm.ts"),
       remove: () => import("./network/rm.ts"),
       prune: () => import("./network/prune.ts"),
+      update: () => import("./network/update.ts"),
       reload: () => import("./network/reload.ts"),
     },
   },

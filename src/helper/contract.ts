@@ -313,6 +313,8 @@ export type ControlRequest =
    * there. ENOENT: it is not on that network.
    */
   | { op: "disconnect"; network: string }
+  /** The name servers of `networks` are those that helper.json has now. */
+  | { op: "refresh" }
   | { op: "policy"; policy: RestartPolicy; retriesMax: number }
   /** One health check now: exitCode 0 well, 1 not, 125 it could not be asked. ENOENT: it has no check. */
   | { op: "health" }

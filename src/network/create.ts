@@ -124,7 +124,7 @@ const newId = (): string => Buffer.from(crypto.getRandomValues(new Uint8Array(32
 /** `container`: whom it is about. */
 export function recordNetworkEvent(
   context: Pick<NetworkContext, "paths">,
-  status: "create" | "remove" | "connect" | "disconnect",
+  status: "create" | "remove" | "connect" | "disconnect" | "update",
   { id, name }: Pick<NetworkRecord, "id" | "name">,
   container?: string,
 ): void {

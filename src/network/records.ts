@@ -3,5 +3,6 @@ export { createNetwork, type NewNetwork, parseNetworkName, recordNetworkEvent } 
 export { networkFilter, networkPruneFilter } from "./filters.ts";
 export { describeNetwork, getNetwork, inspectNetwork, withLength } from "./find.ts";
 export { chooseMember, type Membership } from "./members.ts";
+export { requireServers } from "./servers.ts";
 export { pruneNetworks, removeNetwork } from "./remove.ts";
 export { parseSubnets } from "./subnets.ts";

@@ -92,6 +92,13 @@ export function insertNetwork(database: Database, record: NetworkRecord): void {
     .run(id, name, JSON.stringify(labels), JSON.stringify(settings), createdAt);
 }
 
+/** Inside the transaction in which it was read. */
+export function updateNetwork(database: Database, record: NetworkRecord): void {
+  const { id, name: _, labels: __, createdAt: ___, ...settings } = record;
+  const sql = "UPDATE network SET settings = ? WHERE id = ?";
+  database.query(sql).run(JSON.stringify(settings), id);
+}
+
 /** False: somebody else had done it. Throws SQLiteError SQLITE_CONSTRAINT_FOREIGNKEY while somebody is on it. */
 export function deleteNetwork(database: Database, id: string): boolean {
   return database.query("DELETE FROM network WHERE id = ?").run(id).changes > 0;

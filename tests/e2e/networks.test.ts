@@ -93,6 +93,12 @@ describe("tspod network", () => {
     [["create", "--ipam-driver", "dhcp"], 'There is no --ipam-driver "dhcp"'],
     [["create", "--interface-name", "a/b"], 'Invalid --interface-name "a/b"'],
     [["rm", "-t", "1", "none"], "--time is for --force"],
+    [["create", "--ipv4=false"], "every network has IPv4 addresses"],
+    [["create", "--dns", "1.1.1.1,1.1.1.2", "--dns=1.1.1.3,1.1.1.4"], "3 name servers at most"],
+    [["create", "--subnets", "10.1.1.0/24"], 'did you mean "--subnet"'],
+    [["update", "none"], "There is nothing to change"],
+    [["update", "none", "--dns-add", "1.1.1.1"], 'Cannot find network "none"'],
+    [["update", "none", "--dns-drop", "one"], 'Invalid --dns-drop "one"'],
     [["connect", "none", "nobody"], 'Cannot find network "none"'],
     [["disconnect", "bridge", "nobody"], "a private network is one container's own"],
     [["ls", "-f", "color=red"], 'Unknown filter "color"'],
@@ -100,6 +106,40 @@ describe("tspod network", () => {
     [["prune", "-f", "--filter", "name=x"], 'Unknown filter "name"'],
   ])("network %p is refused", async (words, why) => {
     expect(await refused("network", ...words)).toContain(why);
+  });
+});
+
+describe("network update", () => {
+  const serversOf = async (name: string): Promise<unknown> =>
+    (await inspectNetwork(name)).network_dns_servers;
+
+  test("changes whom it asks, now and for those that come", async () => {
+    await ok("network", "create", "--dns", "192.0.2.1", "asks");
+    await using box = await createBox(shared.world, "--network=asks", "tiny", "sleep", "1000");
+    await using own = await createBox(shared.world, "--network=asks", "--dns=::1", "tiny", "true");
+    await ok("start", box.id);
+    const servers = (id: string): unknown =>
+      JSON.parse(containerFile(id, "helper.json")).networks[0].servers;
+    const flags = ["--dns-drop=192.0.2.1,192.0.2.9", "--dns-add", "2001:db8::1,192.0.2.2"];
+    expect(await ok("network", "update", ...flags, "asks")).toBe("asks");
+    expect(await serversOf("asks")).toEqual(["2001:db8::1", "192.0.2.2"]);
+    expect(servers(box.id)).toEqual(["2001:db8::1", "192.0.2.2"]);
+    expect(servers(own.id)).toEqual(["::1"]);
+    const many = ["--dns-add=192.0.2.2,192.0.2.3,192.0.2.4"];
+    expect(await refused("network", "update", "asks", ...many)).toContain("3 name servers at most");
+    await ok("network", "update", "--dns-drop=2001:db8::1", "--dns-drop=192.0.2.2", "asks");
+    expect(await serversOf("asks")).toBeUndefined();
+    expect(servers(box.id)).toEqual([]);
+    const events = await ok("events", "--stream=false", "-f=event=update", "--format={{.Name}}");
+    expect(lines(events)).toEqual(["asks", "asks"]);
+    await ok("network", "rm", "-f", "-t0", "asks");
+  });
+
+  test("gives none to an internal one", async () => {
+    await ok("network", "create", "--internal", "shut");
+    const words = ["network", "update", "shut", "--dns-add=192.0.2.1"];
+    expect(await refused(...words)).toContain("it is internal");
+    await ok("network", "rm", "shut");
   });
 });
 

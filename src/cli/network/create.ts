@@ -24,6 +24,7 @@ export default defineCommand({
     subnet: list("--subnet", "ADDRESS/BITS", "Its addresses: one IPv4 and one IPv6 subnet at most"),
     gateway: list("--gateway", "ADDRESS", "Where the way out and the name server are"),
     ipRange: list("--ip-range", "ADDRESS/BITS|FIRST-LAST", "Take containers' addresses from there"),
+    ipv4: { ...boolean("--ipv4", "IPv4, which every network has"), isOnByDefault: true },
     ipv6: boolean("--ipv6", "IPv6 as well, with a free subnet"),
     internal: boolean("--internal", "No way out, not even to the host"),
     disableDns: boolean("--disable-dns", "Containers do not find each other by name"),
@@ -45,6 +46,11 @@ export default defineCommand({
   },
   async run(context, flags, [name]) {
     if (flags.driver !== null) requireBridge(flags.driver);
+    if (!flags.ipv4) {
+      throw new TspodError("usage", "Cannot use --ipv4=false: every network has IPv4 addresses", {
+        next: "leave it away; --ipv6 adds IPv6",
+      });
+    }
     const { ipamDriver } = flags;
     if (ipamDriver !== null && ipamDriver !== "host-local" && ipamDriver !== "default") {
       throw new TspodError("usage", `There is no --ipam-driver "${ipamDriver}"`, {

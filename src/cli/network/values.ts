@@ -1,7 +1,7 @@
 /** The values of the flags of `network create`. */
 import { isIP } from "node:net";
 import { TspodError } from "../../errors.ts";
-import { type NewNetwork, parseSubnets } from "../../network/records.ts";
+import { type NewNetwork, parseSubnets, requireServers } from "../../network/records.ts";
 
 export interface NetworkValues {
   subnet: readonly string[];
@@ -17,7 +17,8 @@ export interface NetworkValues {
 
 /** Throws usage. */
 export function parseNetworkFlags(flags: NetworkValues): Omit<NewNetwork, "name" | "labels"> {
-  const servers = flags.dns.flatMap((text) => text.split(",")).map(parseServer);
+  const servers = parseServers("--dns", flags.dns);
+  requireServers(servers);
   if (servers.length > 0 && flags.internal) {
     throw new TspodError("usage", "Cannot combine --dns with --internal: nothing leads out", {
       next: "leave one of them away",
@@ -56,11 +57,16 @@ export function requireBridge(driver: string): void {
   );
 }
 
-function parseServer(text: string): string {
-  if (isIP(text) !== 0 && !text.includes("%")) return text;
-  throw new TspodError("usage", `Invalid --dns "${text}": it is no address`, {
-    next: "give the address of a name server",
-  });
+/** Throws usage. */
+export function parseServers(flag: string, texts: readonly string[]): string[] {
+  const all = texts.flatMap((text) => text.split(","));
+  for (const text of all) {
+    if (isIP(text) !== 0 && !text.includes("%")) continue;
+    throw new TspodError("usage", `Invalid ${flag} "${text}": it is no address`, {
+      next: "give the address of a name server",
+    });
+  }
+  return [...new Set(all)];
 }
 
 function requireInterfaceName(name: string): void {

@@ -17,7 +17,7 @@ const last_ms = 100;
 /// Of a request's text: a name, unescaped.
 const text_bytes_max = 2048;
 
-pub const Op = enum { ping, signal, stop, wait, resize, rename, policy, health, restart, connect, disconnect };
+pub const Op = enum { ping, signal, stop, wait, resize, rename, policy, health, restart, connect, disconnect, refresh };
 
 /// What `wait` waits for.
 pub const Condition = enum { ended, healthy, unhealthy };

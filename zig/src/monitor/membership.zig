@@ -114,10 +114,20 @@ pub const Membership = struct {
 
     /// It knows the container by other names from now on.
     pub fn tellOwnNames(m: *const Membership, entry: *const config.Entry) void {
+        m.tellList('u', entry.names);
+    }
+
+    /// Others are asked for it from now on.
+    pub fn tellOwnServers(m: *const Membership, entry: *const config.Entry) void {
+        m.tellList('s', entry.servers);
+    }
+
+    /// The length of each, and it.
+    fn tellList(m: *const Membership, word: u8, list: []const [:0]const u8) void {
         var packet: [4096 + 256]u8 = undefined;
-        packet[0] = 'u';
+        packet[0] = word;
         var used: usize = 1;
-        for (entry.names) |text| {
+        for (list) |text| {
             if (text.len > 255 or packet.len - used < 1 + text.len) break; // as many as it would take
             packet[used] = @intCast(text.len);
             @memcpy(packet[used + 1 ..][0..text.len], text);

@@ -256,13 +256,22 @@ pub fn disconnect(epoll: epolls.Epoll, container_dir: [:0]const u8, id: []const 
 
 /// Its names are those that helper.json has now.
 pub fn rename(container_dir: [:0]const u8) void {
+    tellOwn(container_dir, &Membership.tellOwnNames);
+}
+
+/// Whom its networks ask for it is what helper.json says now.
+pub fn refresh(container_dir: [:0]const u8) void {
+    tellOwn(container_dir, &Membership.tellOwnServers);
+}
+
+fn tellOwn(container_dir: [:0]const u8, tell: *const fn (*const Membership, *const config.Entry) void) void {
     if (!isAny()) return;
     var arena: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
     defer arena.deinit();
     const helper = contract.load(contract.Helper, arena.allocator(), container_dir, "helper.json") catch return;
     for (&all) |*m| {
         if (m.connection < 0) continue;
-        m.tellOwnNames(entryOf(helper.networks orelse &.{}, m.id()) orelse continue);
+        tell(m, entryOf(helper.networks orelse &.{}, m.id()) orelse continue);
     }
 }
 

@@ -644,6 +644,10 @@ pub const Monitor = struct {
                 memberships.rename(m.config.container_dir.get());
                 control.answerOk(m.epoll, index, m.pid);
             },
+            .refresh => {
+                memberships.refresh(m.config.container_dir.get());
+                control.answerOk(m.epoll, index, m.pid);
+            },
             .policy => {
                 m.restarts.rule = .{ .policy = request.policy, .retriesMax = request.retriesMax };
                 control.answerOk(m.epoll, index, m.pid);

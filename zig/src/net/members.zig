@@ -3,7 +3,7 @@
 //!
 //! From the monitor: "{" a `Join` with the TAP and what else is its own as descriptors; "p" ports of the container (two
 //! bytes each) with as many bound sockets; "r" the text of the host's resolv.conf(5), asked for; "n" and a number: names of
-//! the container's other network of that number (names.zig); "u" its own names, when they have changed; "N": it wants to
+//! the container's other network of that number (names.zig); "u" its own names, "s" whom it wants to be asked, when they have changed; "N": it wants to
 //! hear this network's names, now and whenever they change; "m" who makes sockets (maker.zig), asked for. To it: "{" the
 //! answer to a join, once all its sockets have come; "r" a question for resolv.conf; "n" the names; "m": ports have come,
 //! and nobody makes sockets; "e" all that the container has sent is gone, and its place is free.
@@ -205,6 +205,7 @@ fn take(index: usize, bytes: []const u8, rights: *Rights) sys.Error!void {
             try names.setList(@intCast(index), bytes[1..]);
             return tellEverybody();
         },
+        's' => if (member.phase == .joined) return resolver.setServers(@intCast(index), bytes[1..]),
         maker.word => if (member.phase == .joined) return maker.adopt(@intCast(index), rights.next() orelse return missing()),
         'N' => if (member.phase == .joined) {
             member.wants_names = true;

@@ -7,6 +7,7 @@ const members = @import("members.zig");
 const names = @import("names.zig");
 const ports = @import("ports.zig");
 const publish = @import("publish.zig");
+const resolver = @import("resolver.zig");
 const rights = @import("rights.zig");
 const taps = @import("taps.zig");
 const dns = @import("dns/dns.zig");
@@ -152,6 +153,37 @@ test "names are told to who wants them, as often as they change" {
     world.settle();
     try testing.expectEqual("", a.answer(&buffer)); // what b sees besides is nobody else's
     b.leave();
+    a.leave();
+    world.settle();
+}
+
+test "whom a member wants to be asked changes while it is there" {
+    const world: World = try .make();
+    defer world.close();
+    var buffer: [512]u8 = undefined;
+    const a = try world.join(2, "");
+    _ = a.answer(&buffer);
+    _ = rights.send(a.connection, "s\x09192.0.2.1\x03::1", &.{});
+    world.settle();
+    const list = resolver.listOf(0);
+    try testing.expectEqual(2, list.count);
+    try testing.expect(list.all[0].eql(addresses.Address.parse("192.0.2.1").?));
+    _ = rights.send(a.connection, "s\x09192.0.2.1\x03::1\x03::2\x03::3\x03::4", &.{});
+    world.settle();
+    try testing.expectEqual(3, resolver.listOf(0).count);
+    _ = rights.send(a.connection, "s", &.{});
+    world.settle();
+    try testing.expect(resolver.listOf(0) != list); // the host's
+    for ([_][]const u8{ "s\x04::1", "s\x01a", "s\x00" }) |packet| {
+        const guest = try world.join(3, "");
+        _ = guest.answer(&buffer);
+        _ = rights.send(guest.connection, packet, &.{});
+        world.settle();
+        try testing.expectEqual('{', guest.answer(&buffer)[0]); // refused
+        try testing.expectEqual(0, countAddresses("c3"));
+        guest.leave();
+        world.settle();
+    }
     a.leave();
     world.settle();
 }

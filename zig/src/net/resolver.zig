@@ -83,6 +83,20 @@ pub fn set(index: u8, given: []const [:0]const u8, hosts: []const config.Name) s
     }
 }
 
+/// The same of whom is asked alone, as a list: the length of each, and it. None: the host's.
+pub fn setServers(index: u8, list: []const u8) sys.Error!void {
+    const own = &states.of(index).resolver.servers;
+    own.count = 0;
+    own.current = 0;
+    var rest = list;
+    while (rest.len > 0) {
+        const end = 1 + @as(usize, rest[0]);
+        if (end > rest.len) return sys.fail("network", "a list of name servers makes no sense");
+        add(own, Address.parse(rest[1..end]) orelse return sys.fail("network", "a name server is no address"));
+        rest = rest[end..];
+    }
+}
+
 fn add(list: *List, address: Address) void {
     if (list.count == servers_max) return;
     list.all[list.count] = address;
