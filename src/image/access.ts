@@ -3,9 +3,11 @@ import {
   createRegistryClient,
   type Credentials,
   type Endpoint,
+  type PlainPorts,
   type RegistryClient,
   type TransportLimits,
 } from "../registry/index.ts";
+import { forgetFact, knowsFact, rememberFact } from "../store/database.ts";
 import { credentialFinder } from "./auth-files.ts";
 import { certificateFinder, machineAuthorities } from "./certificates.ts";
 import type { ImageContext } from "./context.ts";
@@ -38,7 +40,23 @@ export function openRegistry(
         : () => Promise.resolve(credentials),
     certificates: certificateFinder(environment, certificateDirectory),
     machineAuthorities: () => machineAuthorities(environment),
+    plainPorts: plainPorts(context),
   });
+}
+
+/** In the store, which is not opened for it before a registry is asked that may speak plain HTTP. */
+function plainPorts(context: ImageContext): PlainPorts {
+  const fact = (host: string): string => `plain http: ${host}`;
+  return {
+    has: (host) => knowsFact(context.database, fact(host)),
+    set(host, isPlain) {
+      try {
+        (isPlain ? rememberFact : forgetFact)(context.database, fact(host));
+      } catch {
+        // a disk without room, or one that is not written to: what is asked for may need neither
+      }
+    },
+  };
 }
 
 /** The endpoint as the command line wants it. */

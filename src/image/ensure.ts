@@ -72,9 +72,8 @@ export async function ensureImage(
 /** A name without a registry that is here as what registries.conf makes of it: read only when the name is not here. */
 async function findElsewhere(context: ImageContext, text: string) {
   if (isImageId(text) || hasRegistry(text)) return undefined;
-  const { resolveShortName } = await import("../registry/index.ts");
-  const { readShortNames } = await import("./settings.ts");
-  for (const reference of resolveShortName(readShortNames(context.environment), text)) {
+  const { referencesOf } = await import("./settings.ts");
+  for (const reference of referencesOf(context.environment, text)) {
     const found = findImage(context, formatReference(reference));
     if (found !== undefined) return found;
   }

@@ -13,7 +13,6 @@ import {
   parseReference,
   repositoryName,
 } from "../oci/index.ts";
-import { resolveShortName } from "../registry/index.ts";
 import { listImageRecords } from "../store/images.ts";
 import {
   changeManifestList,
@@ -26,7 +25,7 @@ import type { RegistryAccess } from "./access.ts";
 import type { ImageContext } from "./context.ts";
 import { findImage } from "./find.ts";
 import { localName } from "./make-image.ts";
-import { readShortNames, requireAllowed } from "./settings.ts";
+import { referencesOf, requireAllowed } from "./settings.ts";
 import { findSource, type Source } from "./source.ts";
 
 /** What is said of an entry on the command line; absent: what the image says. */
@@ -172,7 +171,7 @@ async function entriesOf(
   const name = image.replace(/^docker:\/\//, "");
   const local = isRemote || options.isAll ? undefined : findImage(context, name);
   if (local !== undefined) return [localEntry(context, local.id, name)];
-  const [reference] = resolveShortName(readShortNames(context.environment), name);
+  const [reference] = referencesOf(context.environment, name);
   if (reference === undefined) throw new RangeError("no reference"); // there is always one
   requireAllowed(context.environment, reference);
   const what = familiarReference(reference);
@@ -272,7 +271,7 @@ export async function inspectList(
   const name = text.replace(/^docker:\/\//, "");
   const here = name === text ? findManifestList(context.paths, localName(name)) : undefined;
   if (here !== undefined) return formatList(here).text;
-  const [reference] = resolveShortName(readShortNames(context.environment), name);
+  const [reference] = referencesOf(context.environment, name);
   if (reference === undefined) throw new RangeError("no reference"); // there is always one
   return (await findSource(context, reference, formatReference(reference), access)).top.text;
 }

@@ -8,10 +8,10 @@ import {
   type Reference,
   repositoryName,
 } from "../oci/index.ts";
-import { endpoints, listTags, resolveShortName } from "../registry/index.ts";
+import { endpoints, listTags } from "../registry/index.ts";
 import { asAsked, openRegistry, type RegistryAccess } from "./access.ts";
 import type { ImageContext } from "./context.ts";
-import { readRegistryRules, readShortNames, requireAllowed } from "./settings.ts";
+import { readRegistryRules, referencesOf, requireAllowed } from "./settings.ts";
 import { findSource } from "./source.ts";
 
 export interface NamedPull {
@@ -80,7 +80,7 @@ async function tagsOf(
 }
 
 function firstOf({ environment }: ImageContext, text: string): Reference {
-  const [reference] = resolveShortName(readShortNames(environment), text);
+  const [reference] = referencesOf(environment, text);
   if (reference === undefined) throw new RangeError("no reference"); // there is always one
   return reference;
 }

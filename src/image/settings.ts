@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { TspodError } from "../errors.ts";
-import type { Reference } from "../oci/index.ts";
+import { hasRegistry, parseReference, type Reference } from "../oci/index.ts";
 import {
   checkPolicy,
   mergeRules,
@@ -11,19 +11,45 @@ import {
   parseRegistriesConf,
   parseShortNames,
   type RegistryRule,
+  resolveShortName,
   type ShortNames,
 } from "../registry/index.ts";
 import type { Environment } from "../store/paths.ts";
 
+/**
+ * Reading TOML takes longer than asking a registry, and distributions have a long file of aliases: what cannot tell
+ * anything of what is asked is not read. A key of the first level begins a line, alone or as the name of a table.
+ */
+const mayTellOfRegistries = /(^[ \t]*|\[[ \t]*)["']?registr|\\/m;
+
+function mayTellOfName(text: string, name: string): boolean {
+  return text.includes(name) || text.includes("-search-registries") || text.includes("\\");
+}
+
 /** What the files say of registries. Throws registries_conf.invalid. */
 export function readRegistryRules(environment: Environment): RegistryRule[] {
   return mergeRules(
-    configFiles(environment).map(({ text, path }) => parseRegistriesConf(text, path)),
+    configFiles(environment)
+      .filter(({ text }) => mayTellOfRegistries.test(text))
+      .map(({ text, path }) => parseRegistriesConf(text, path)),
   );
 }
 
-/** What the same files, and those that only have aliases, say of names without a registry. */
-export function readShortNames(environment: Environment): ShortNames {
+/**
+ * The references that a name may stand for, in the order in which they are tried; the files are read only for one without
+ * a registry. Throws reference.invalid, registries_conf.invalid.
+ */
+export function referencesOf(environment: Environment, text: string): Reference[] {
+  if (hasRegistry(text)) return [parseReference(text)];
+  return resolveShortName(readShortNames(environment, text), text);
+}
+
+/**
+ * What the same files, and those that only have aliases, say of names without a registry; when `text` is given, of that
+ * one at least.
+ */
+export function readShortNames(environment: Environment, text = ""): ShortNames {
+  const [name = ""] = text.split(/[:@]/);
   const cache = environment.XDG_CACHE_HOME || join(environment.HOME ?? "/", ".cache");
   const chosen = join(cache, "containers/short-name-aliases.conf"); // what podman was told when it asked
   const files = configFiles(environment);
@@ -31,7 +57,8 @@ export function readShortNames(environment: Environment): ShortNames {
     ...files,
     ...(isExplicit(environment) ? [] : [{ path: chosen, text: read(chosen) }]),
   ];
-  return mergeShortNames(all.map(({ text, path }) => parseShortNames(text, path)));
+  const telling = all.filter((file) => mayTellOfName(file.text, name));
+  return mergeShortNames(telling.map((file) => parseShortNames(file.text, file.path)));
 }
 
 /** Whether an image of that name may be used. Throws image.refused, registries_conf.invalid. */

@@ -8,6 +8,10 @@ export interface ConfText {
   bad(reason: string, cause?: unknown): TspodError;
 }
 
+/** Each reader is given the same text; more of them than this is a process that has seen them change. */
+const keptCountMax = 64;
+const kept = new Map<string, Record<string, unknown>>();
+
 /** Throws registries_conf.invalid, naming `path`. */
 export function parseConfText(text: string, path: string): ConfText {
   const bad = (reason: string, cause?: unknown): TspodError =>
@@ -16,7 +20,10 @@ export function parseConfText(text: string, path: string): ConfText {
       cause,
     });
   try {
-    return { value: parse(text), bad };
+    const value = kept.get(text) ?? parse(text);
+    if (kept.size === keptCountMax) kept.clear();
+    kept.set(text, value);
+    return { value, bad };
   } catch (cause) {
     throw bad(String((cause as Error).message).split("\n")[0] ?? "", cause);
   }

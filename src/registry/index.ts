@@ -22,7 +22,7 @@ export {
 } from "./registries-conf.ts";
 export { type BlobSource, pushBlob, type PushedBlob } from "./upload.ts";
 export { type Failing, redact } from "./errors.ts";
-export type { Certificates, TransportLimits } from "./transport.ts";
+export type { Certificates, PlainPorts, TransportLimits } from "./transport.ts";
 export {
   mergeShortNames,
   parseShortNames,

@@ -24,6 +24,17 @@ export interface TransportOptions {
   readonly certificates?: (host: string) => Certificates | undefined;
   /** This machine's authorities in PEM: asked when a certificate is from none of those that Bun knows. */
   readonly machineAuthorities?: () => readonly string[];
+  /** What earlier commands have learnt; absent: every client learns anew. */
+  readonly plainPorts?: PlainPorts;
+}
+
+/**
+ * Of the ports that may speak plain HTTP, those that do: "127.0.0.1:5000". A greeting in TLS, which such a one does not
+ * understand, takes the client longer than a request.
+ */
+export interface PlainPorts {
+  has(host: string): boolean;
+  set(host: string, isPlain: boolean): void;
 }
 
 /** PEM texts. */
@@ -138,8 +149,10 @@ export function createTransport(options: TransportOptions): Transport {
         headers: { "user-agent": "tspod", "accept-encoding": "identity", ...request.headers },
         ...(request.body === undefined ? {} : { body: request.body }),
         ...bunOptions(endpoint, url, certificates),
-        // whoever drops a TLS greeting will do so again
-        ...(isProbe || request.isOnce === true ? { retry: { shouldRetry: () => false } } : {}),
+        ...(isProbe
+          ? { retry: { shouldRetry: ({ error }) => shouldRetryProbe(error, limits) } }
+          : {}),
+        ...(request.isOnce === true ? { retry: { shouldRetry: () => false } } : {}),
         hooks: {
           beforeRetry: [
             ({ error, retryCount }) => onRetry(retryMessage(failing, error, retryCount)),
@@ -161,15 +174,40 @@ export function createTransport(options: TransportOptions): Transport {
     const { host } = request.endpoint;
     const known = mayBePlain(request.endpoint) ? schemes.get(host) : "https";
     if (known !== undefined) return sendTo(`${known}://${host}${request.path}`, request);
+    // a port speaks one of both; a host without one has a port for each
+    const ports = /:\d+$/.test(host) ? options.plainPorts : undefined;
+    const isUsuallyPlain = ports?.has(host) === true;
+    if (isUsuallyPlain) {
+      const response = await sendAsBefore(request);
+      if (response !== undefined) return response;
+    }
     try {
       const response = await sendTo(`https://${host}${request.path}`, request, true);
       schemes.set(host, "https");
+      if (isUsuallyPlain) ports?.set(host, false);
       return response;
     } catch (error) {
       if (!isNotTls((error as Error).cause)) throw error;
     }
     schemes.set(host, "http");
-    return sendTo(`http://${host}${request.path}`, request);
+    const response = await sendTo(`http://${host}${request.path}`, request);
+    if (!isUsuallyPlain) ports?.set(host, true);
+    return response;
+  }
+
+  /** Undefined when it is not as it was: no answer, or the one that a server with TLS has for plain HTTP. */
+  async function sendAsBefore(request: HttpRequest): Promise<Response | undefined> {
+    const { host } = request.endpoint;
+    try {
+      const response = await sendTo(`http://${host}${request.path}`, request, true);
+      if (response.status === 400) return void (await response.body?.cancel());
+      schemes.set(host, "http");
+      return response;
+    } catch (error) {
+      const isUnusable = error instanceof TspodError && error.code === "registry.unreachable";
+      if (!isUnusable || (error.cause as Error).name === "TimeoutError") throw error;
+      return undefined;
+    }
   }
 
   async function upload(url: string, request: HttpUpload): Promise<Response> {
@@ -287,6 +325,11 @@ function shouldRetry(error: unknown, limits: TransportLimits): boolean | undefin
   if (!(error instanceof HTTPError)) return isTemporary(error);
   const seconds = Number(error.response.headers.get("retry-after") ?? 0);
   return seconds * 1000 > limits.retryAfterMsMax ? false : undefined;
+}
+
+/** Whoever does not understand what is spoken will not the next time either; an answer shows that it does. */
+function shouldRetryProbe(error: unknown, limits: TransportLimits): boolean | undefined {
+  return error instanceof HTTPError ? shouldRetry(error, limits) : false;
 }
 
 function retryMessage({ registry }: Failing, error: unknown, attempt: number): string {

@@ -270,6 +270,11 @@ export function rememberFact(database: Database, fact: string): boolean {
   return database.query("INSERT OR IGNORE INTO host_fact VALUES (?, '')").run(fact).changes > 0;
 }
 
+/** It is so no longer. */
+export function forgetFact(database: Database, fact: string): void {
+  database.query("DELETE FROM host_fact WHERE key = ?").run(fact);
+}
+
 /** Whether this sentence has never been told to the user of this store. Asking makes it told. */
 export function isNews(database: Database, sentence: string): boolean {
   return rememberFact(database, `told: ${sentence}`);
