@@ -66,12 +66,34 @@ export async function createContainer(
   asked: CreateOptions,
   how: CreateHow = {},
 ): Promise<Created> {
-  const { rootfs } = context; // first: where no container can run, nothing need be downloaded
+  void context.rootfs; // first: where no container can run, nothing need be downloaded
   const options =
     networkUses(asked.network) === null
       ? asked
       : (await import("./networks.ts")).requireNetworks(context, asked);
   const image = await imageFor(context, options, how);
+  try {
+    return await createFrom(context, options, image, how);
+  } catch (error) {
+    // rmi may have been faster: whatever was missing then, that is what is wrong
+    if (options.rootfs === undefined) requireImage(context, image, options.image);
+    if (!isOfLayer(context, error)) throw error;
+    return await createFrom(context, options, image, how); // it is here again: somebody has pulled it meanwhile
+  }
+}
+
+function isOfLayer({ paths }: ContainerContext, error: unknown): boolean {
+  const { code, path = "" } = error as { code?: string; path?: string };
+  return code === "ENOENT" && path.startsWith(paths.layers);
+}
+
+async function createFrom(
+  context: ContainerContext,
+  options: CreateOptions,
+  image: StoredImage,
+  how: CreateHow,
+): Promise<Created> {
+  const { rootfs } = context;
   await using kept = new AsyncDisposableStack();
   const isShared = options.namespaces !== undefined || joinedContainer(options) !== null;
   const setting = !isShared

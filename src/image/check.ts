@@ -53,11 +53,37 @@ export interface CheckedContent {
   readonly layers: number;
 }
 
+/** Times that what is wrong is looked at once more: commands beside this one change what is compared while it is. */
+const confirmations = 3;
+
 /** `isQuick`: blobs are looked at, not read. */
 export function checkContent(
   context: ImageContext,
   { isQuick }: { isQuick: boolean },
 ): CheckedContent {
+  const checked = look(context, { isQuick });
+  let { faults } = checked;
+  for (let times = 0; faults.length > 0 && times < confirmations; times++)
+    faults = stillWrong(context, faults);
+  return { ...checked, faults };
+}
+
+/** Those that are there again. What is wrong inside of a blob stays so as long as somebody has it. */
+function stillWrong(context: ImageContext, faults: readonly Fault[]): Fault[] {
+  const again = new Set(look(context, { isQuick: true }).faults.map(keyOf));
+  const images = new Set(listImages(context).map(({ id }) => id));
+  const artifacts = new Set(listArtifactRecords(context.database).map(({ name }) => name));
+  return faults.filter((fault) => {
+    if (again.has(keyOf(fault))) return true;
+    if (fault.kind === "blob") return fault.state === "damaged" && images.has(fault.image.id);
+    return fault.kind === "artifact" && fault.state === "damaged" && artifacts.has(fault.name);
+  });
+}
+
+const keyOf = (fault: Fault): string =>
+  JSON.stringify("image" in fault && fault.kind !== "entry" ? { ...fault, image: "" } : fault);
+
+function look(context: ImageContext, { isQuick }: { isQuick: boolean }): CheckedContent {
   const images = listImages(context);
   const blobs = new Map<Digest, { sizeBytes: number; image: ImageRecord }>();
   for (const image of images) {
@@ -208,10 +234,14 @@ function strays(context: ImageContext, layers: ReadonlyMap<string, ImageRecord>)
 function indexFaults({ database }: ImageContext): Fault[] {
   const path = indexPath(database);
   if (path === null) return [];
-  const wanted = formatIndexOf(database);
-  const isEmptyStore = !existsSync(path) && !wanted.includes('"digest"');
-  const text = existsSync(path) ? readFileSync(path, "utf8") : "";
-  return isEmptyStore || text === wanted ? [] : [{ kind: "index" }];
+  const isRight = (): boolean => {
+    const wanted = formatIndexOf(database);
+    const text = existsSync(path) ? readFileSync(path, "utf8") : "";
+    return text === wanted || (!existsSync(path) && !wanted.includes('"digest"'));
+  };
+  // whoever changes names writes the file after the rows
+  const isUpToDate = isRight() || hasLivingOwner(database, "keep:index:names") || isRight();
+  return isUpToDate ? [] : [{ kind: "index" }];
 }
 
 const isDirectory = (path: string): boolean =>

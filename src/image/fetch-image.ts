@@ -67,7 +67,9 @@ export async function fetchImage(
   });
   const image = findImageByName(context.database, [name]);
   if (image === undefined)
-    throw new TspodError("image.not_found", `Cannot find "${what}": it was just removed`);
+    throw new TspodError("image.not_found", `Image "${what}" has just been removed again`, {
+      next: `tspod pull ${what}`,
+    });
   return image;
 }
 

@@ -37,12 +37,21 @@ export function findImage({ database }: Store, text: string): StoredImage | unde
   return undefined;
 }
 
+export interface GetOptions {
+  /** What to do when it is not there; else it is to be pulled, or to be looked for when no registry can have it. */
+  readonly next?: string;
+}
+
+/** Of whoever wants an image that is here: to throw it away, or to pass it on. */
+export const listsImages = "tspod images lists what is here";
+
 /** Same, but it must exist. Throws image.not_found. */
-export function getImage(context: Store, text: string): StoredImage {
+export function getImage(context: Store, text: string, options: GetOptions = {}): StoredImage {
   const image = findImage(context, text);
   if (image !== undefined) return image;
+  const isFetchable = !isImageId(text) && !text.startsWith("localhost/");
   throw new TspodError("image.not_found", `Cannot find image "${text}"`, {
-    next: `tspod pull ${text}`,
+    next: options.next ?? (isFetchable ? `tspod pull ${text}` : listsImages),
   });
 }
 
@@ -52,8 +61,8 @@ export function listImages({ database }: Store): ImageRecord[] {
 }
 
 /** All there is to know about one image. Throws image.not_found. */
-export function inspectImage(context: Store, text: string): ImageRecord {
-  const image = getImage(context, text);
+export function inspectImage(context: Store, text: string, options: GetOptions = {}): ImageRecord {
+  const image = getImage(context, text, options);
   const [record] = listImageRecords(context.database, image.id);
   if (record === undefined) {
     throw new TspodError("image.not_found", `Cannot find image "${text}": it was just removed`);

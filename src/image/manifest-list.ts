@@ -80,7 +80,9 @@ export function getList({ paths }: ImageContext, text: string): ManifestList {
 export function removeList({ paths }: ImageContext, text: string): void {
   const name = localName(text);
   if (deleteManifestList(paths, name)) return;
-  throw new TspodError("image.not_found", `There is no manifest list "${name}"`);
+  throw new TspodError("image.not_found", `There is no manifest list "${name}"`, {
+    next: "check the name; images are removed with tspod rmi",
+  });
 }
 
 /**

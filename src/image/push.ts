@@ -26,7 +26,7 @@ import type { ImageRecord, StoredImage } from "../store/images.ts";
 import { asAsked, openRegistry, type RegistryAccess } from "./access.ts";
 import { type ImageContext, withSignal } from "./context.ts";
 import type { LayerPhase } from "./events.ts";
-import { getImage } from "./find.ts";
+import { getImage, listsImages } from "./find.ts";
 import { type ImageFormat, keepBase } from "./make-image.ts";
 import { findMounts } from "./mounts.ts";
 import { prepareStore } from "./prepare.ts";
@@ -81,7 +81,7 @@ export async function pushImage(
   text: string,
   options: PushOptions = {},
 ): Promise<PushedImage> {
-  const image = getImage(context, text);
+  const image = getImage(context, text, { next: listsImages });
   const reference = destinationOf(options.destination ?? nameOf(image, text));
   using kept = new DisposableStack();
   const record = keepBase(context, image.id, kept);

@@ -3,13 +3,14 @@
  * layers and blobs without a row, dead leases, old beginnings of downloads. Bounded and idempotent; safe beside running
  * pulls, for it takes a lease on what it touches.
  */
-import { existsSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { removeTrees } from "../helper/index.ts";
 import { processStart } from "../lib/process-identity.ts";
 import { transact } from "../store/database.ts";
 import {
   deadResources,
+  type DeadLease,
   dropLeases,
   hasLivingOwner,
   listDeadLeases,
@@ -18,7 +19,7 @@ import {
 import { hasLayer, layerPath, stagePrefix, trashName } from "../store/layers.ts";
 import { claimStrayBlobs, claimStrayLayers, type Orphans } from "../store/image-writes.ts";
 import { writeIndexFile } from "../store/index-file.ts";
-import { listTrash } from "../store/trash.ts";
+import { listTrash, moveAway } from "../store/trash.ts";
 import { discardUnborn } from "../store/volumes.ts";
 import type { ImageContext } from "./context.ts";
 
@@ -46,15 +47,13 @@ export async function recoverContent(context: ImageContext): Promise<void> {
     using lease = transact(database, claim, { durable: false });
     // somebody may have finished it between the look and the lease
     if (lease === undefined || (name === chainId && hasLayer(database, chainId))) continue;
-    const trash = trashName(paths, chainId);
-    renameSync(join(directory, name), trash);
-    moved++;
+    if (moveAway(join(directory, name), trashName(paths, chainId))) moved++;
   }
   removeOldDownloads(paths.ingest);
   removeStrayBlobs(context, dead);
-  removeUnmounted(context, dead);
-  if (deadResources(database, dead, "keep:index:").length > 0) writeIndexFile(database);
-  discardUnborn(database, paths, deadResources(database, dead, "keep:volume:"));
+  removeStrayLayers(context, dead);
+  if (deadResources(dead, "keep:index:").length > 0) writeIndexFile(database);
+  discardUnborn(database, paths, deadResources(dead, "keep:volume:"));
   const doomed = listTrash(paths);
   // the helper of a killed pull may still be writing there: the leases stay, and the next command tries again
   const isEmptied = await removeTrees(
@@ -72,25 +71,27 @@ function chainOf(name: string): string {
   return name.startsWith(stagePrefix) ? name.slice(stagePrefix.length).split("-", 1).join() : name;
 }
 
-/** Of a removal that was killed in the middle. What a pull has finished stays for the next attempt. */
-function removeStrayBlobs({ paths, database }: ImageContext, dead: readonly number[]): void {
-  const hexes = new Set(deadResources(database, dead, "make:blob:"));
-  for (const hex of deadResources(database, dead, "keep:blob:")) hexes.delete(hex);
+/**
+ * Of a removal that was killed in the middle, or was beside somebody who used them. What a pull has finished stays for the
+ * next attempt.
+ */
+function removeStrayBlobs({ paths, database }: ImageContext, dead: readonly DeadLease[]): void {
+  const hexes = new Set(deadResources(dead, "make:blob:"));
+  for (const hex of deadResources(dead, "keep:blob:")) hexes.delete(hex);
+  for (const hex of deadResources(dead, "stray:blob:")) hexes.add(hex);
   const work = (): Orphans => claimStrayBlobs(database, hexes);
   using claimed = transact(database, work, { durable: false });
   for (const hex of claimed.blobs) rmSync(join(paths.blobs, hex), { force: true });
 }
 
-/** Of images that were removed while a session had them mounted, which has ended. */
-function removeUnmounted({ paths, database }: ImageContext, dead: readonly number[]): void {
-  const chains = deadResources(database, dead, "keep:mount:").map((name) => name.slice(65));
-  if (chains.length === 0) return;
+/** Of images that were removed while somebody used them, or a session had them mounted, which has ended. */
+function removeStrayLayers({ paths, database }: ImageContext, dead: readonly DeadLease[]): void {
+  const mounted = deadResources(dead, "keep:mount:").map((name) => name.slice(65));
+  const chains = new Set([...mounted, ...deadResources(dead, "stray:layer:")]);
+  if (chains.size === 0) return;
   const work = (): Orphans => claimStrayLayers(database, chains);
   using claimed = transact(database, work, { durable: false });
-  for (const chain of claimed.layers) {
-    if (existsSync(layerPath(paths, chain)))
-      renameSync(layerPath(paths, chain), trashName(paths, chain));
-  }
+  for (const chain of claimed.layers) moveAway(layerPath(paths, chain), trashName(paths, chain));
 }
 
 /** "<hex>" is a download, good to be resumed; "<hex>.<pid>" was being written in one go. */

@@ -1,5 +1,5 @@
 /** Taking names away, and what no name needs any more. */
-import { mkdirSync, renameSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { TspodError } from "../errors.ts";
 import { removeTreesLater } from "../helper/index.ts";
@@ -20,8 +20,9 @@ import {
 import { changeNames } from "../store/index-file.ts";
 import { type ImageRecord, listImageRecords } from "../store/images.ts";
 import { layerPath, lightTrees, trashName } from "../store/layers.ts";
+import { moveAway } from "../store/trash.ts";
 import type { ImageContext } from "./context.ts";
-import { candidates, getImage } from "./find.ts";
+import { candidates, getImage, listsImages } from "./find.ts";
 
 export interface RemoveOptions {
   /** Take all its names, even while containers stand on it: those keep its layers until they are gone. */
@@ -48,7 +49,7 @@ export async function removeImage(
 ): Promise<RemovedImage> {
   const { database } = context;
   const work = (): { id: Digest; removed: RemovedImage; orphans: Orphans | undefined } => {
-    const { id } = getImage(context, text);
+    const { id } = getImage(context, text, { next: listsImages });
     const [image] = listImageRecords(database, id);
     if (image === undefined) throw new RangeError(`image ${id} was just found`);
     const named = namesMeant(image, text);
@@ -145,15 +146,4 @@ export function removeFiles(context: ImageContext, orphans: Orphans): void {
     }
   }
   removeTreesLater({ command, mapping }, doomed);
-}
-
-/** False: it is not there. */
-function moveAway(path: string, trash: string): boolean {
-  try {
-    renameSync(path, trash);
-    return true;
-  } catch (error) {
-    if ((error as { code?: string }).code === "ENOENT") return false;
-    throw error;
-  }
 }

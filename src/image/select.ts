@@ -12,7 +12,7 @@ import {
 import { containersOfImage } from "../store/image-writes.ts";
 import type { ImageName, ImageRecord } from "../store/images.ts";
 import type { ImageContext } from "./context.ts";
-import { getImage, inspectImage } from "./find.ts";
+import { inspectImage, listsImages } from "./find.ts";
 
 /** A line of `tspod images`: an image by one of its names, or by none. */
 export interface NamedImage {
@@ -38,7 +38,7 @@ export function imageFilter(
 
 function keysOf(context: ImageContext, nowMs: number): FilterKeys<NamedImage> {
   const createdMs = ({ image }: NamedImage): number => Date.parse(image.createdAt);
-  const other = (text: string): ImageRecord => inspectImage(context, getImage(context, text).id);
+  const other = (text: string): ImageRecord => inspectImage(context, text, { next: listsImages });
   const isAfter = (text: string) => {
     const { id, createdAt } = other(text);
     return (line: NamedImage) => line.image.id !== id && createdMs(line) > Date.parse(createdAt);

@@ -6,7 +6,7 @@ import { deleteName, insertName } from "../store/image-writes.ts";
 import { changeNames } from "../store/index-file.ts";
 import { type ImageRecord, listImageRecords } from "../store/images.ts";
 import type { ImageContext } from "./context.ts";
-import { getImage } from "./find.ts";
+import { getImage, listsImages } from "./find.ts";
 import { localName } from "./make-image.ts";
 import { namesMeant } from "./remove.ts";
 
@@ -40,7 +40,7 @@ export function untagImage(
   targets: readonly string[],
 ): string[] {
   const { id, names } = changeNames(context.database, () => {
-    const { id } = getImage(context, source);
+    const { id } = getImage(context, source, { next: listsImages });
     const [image] = listImageRecords(context.database, id);
     if (image === undefined) throw new RangeError(`image ${id} was just found`);
     const all = image.names.map(({ reference }) => reference);

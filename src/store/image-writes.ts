@@ -3,7 +3,7 @@ import type { Database } from "bun:sqlite";
 import type { Digest, ImageConfig } from "../oci/index.ts";
 import { formatPlatform } from "../oci/index.ts";
 import { changeNames } from "./index-file.ts";
-import { hasLivingOwner, type Lease, tryLeaseInside } from "./leases.ts";
+import { hasLivingOwner, type Lease, leaveStray, tryLeaseInside } from "./leases.ts";
 
 export interface NewImage {
   readonly id: Digest;
@@ -18,12 +18,16 @@ export interface NewImage {
   readonly pulledAt: string;
 }
 
-/** One durable transaction. An image that is here already keeps its time of pull; a name moves to the new one. */
+/**
+ * One durable transaction. An image that is here already keeps its time of pull; a name moves to the new one. When it had
+ * the same files under other digests, those blobs are left to recovery.
+ */
 export function insertImage(database: Database, image: NewImage): void {
   changeNames(database, () => insertRows(database, image));
 }
 
 function insertRows(database: Database, image: NewImage): void {
+  const before = blobsOfImage(database, image.id);
   database
     .query(
       `INSERT INTO image (id, manifest_digest, manifest, config, platform, size_bytes, created_at, pulled_at)
@@ -51,6 +55,20 @@ function insertRows(database: Database, image: NewImage): void {
     )
     .run(image.id);
   if (image.name !== undefined) insertName(database, image.id, image.name);
+  for (const digest of before) {
+    if (!isBlobUsed(database, digest)) leaveStray(database, "blob", digest.slice("sha256:".length));
+  }
+}
+
+/** Digests of its manifest and its layers; none when it is not here. */
+function blobsOfImage(database: Database, id: Digest): string[] {
+  return database
+    .query<{ digest: string }, [string]>(
+      `SELECT manifest_digest AS digest FROM image WHERE id = ?1
+       UNION SELECT blob_digest FROM image_layer WHERE image_id = ?1`,
+    )
+    .all(id)
+    .map(({ digest }) => digest);
 }
 
 /** Give a stored image one more name, or move that name to it. Durable. */
@@ -97,13 +115,19 @@ export function containerCounts(database: Database): Map<string, number> {
 
 /**
  * Blobs that came into the store for an image that was never recorded: those of `digests` (hex) that no row names and no
- * living process makes or keeps, leased to us. Call it inside a transaction.
+ * living process makes or keeps, leased to us. `isRemoval`: those go when that process has ended. Call it inside a
+ * transaction.
  */
-export function claimStrayBlobs(database: Database, hexes: Iterable<string>): Orphans {
+export function claimStrayBlobs(
+  database: Database,
+  hexes: Iterable<string>,
+  { isRemoval = false } = {},
+): Orphans {
   const leases: Lease[] = [];
+  const take = isRemoval ? claimNowOrLater : claim;
   const blobs = [...hexes]
     .filter((hex) => !isBlobUsed(database, `sha256:${hex}`))
-    .filter((hex) => claim(database, leases, "blob", hex));
+    .filter((hex) => take(database, leases, "blob", hex));
   return { layers: [], blobs, [Symbol.dispose]: () => release(leases) };
 }
 
@@ -119,6 +143,14 @@ export function claimStrayLayers(database: Database, chainIds: Iterable<string>)
 
 const release = (leases: readonly Lease[]): void =>
   leases.forEach((lease) => lease[Symbol.dispose]());
+
+/** The same of what is removed: when somebody makes it or relies on it, it goes when they have ended. */
+function claimNowOrLater(...claimed: Parameters<typeof claim>): boolean {
+  const [database, , kind, name] = claimed;
+  const isOurs = claim(...claimed);
+  if (!isOurs) leaveStray(database, kind, name);
+  return isOurs;
+}
 
 /** Ours from now on, unless somebody makes it or relies on it. */
 function claim(database: Database, leases: Lease[], kind: "layer" | "blob", name: string): boolean {
@@ -149,13 +181,13 @@ export function deleteImageRows(database: Database, id: Digest): Orphans {
   const leases: Lease[] = [];
   const chains = [...new Set(layers.map(({ chain_id: chain }) => chain))]
     .filter((chain) => !isLayerUsed(database, chain))
-    .filter((chain) => claim(database, leases, "layer", chain));
+    .filter((chain) => claimNowOrLater(database, leases, "layer", chain));
   for (const chain of chains) database.query("DELETE FROM layer WHERE chain_id = ?").run(chain);
   const digests = [id, row?.manifest_digest ?? "", ...layers.map((layer) => layer.blob_digest)];
   const blobs = [...new Set(digests)]
     .filter((digest) => digest !== "" && !isBlobUsed(database, digest))
     .map((digest) => digest.slice("sha256:".length))
-    .filter((hex) => claim(database, leases, "blob", hex));
+    .filter((hex) => claimNowOrLater(database, leases, "blob", hex));
   return { layers: chains, blobs, [Symbol.dispose]: () => release(leases) };
 }
 

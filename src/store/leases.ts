@@ -13,11 +13,13 @@ import { transact } from "./database.ts";
  * have. "make:container:<id>": whoever starts or removes it. "keep:index:names": who changes names of images.
  * "keep:ingest:<name>": who has files there that no lease of a blob is about. "keep:mount:<image>:<chain>": a session in
  * which the image is mounted, beside "keep:layer". "keep:root:<container>": a session in which its root is mounted.
+ * "stray:blob:<hex>", "stray:layer:<chain>": nobody's, see leaveStray().
  */
 export type Resource =
   | `${"make" | "keep"}:${"blob" | "layer"}:${string}`
   | `keep:${"ids" | "volume" | "index" | "ingest" | "mount" | "root"}:${string}`
-  | `make:container:${string}`;
+  | `make:container:${string}`
+  | `stray:${"blob" | "layer"}:${string}`;
 
 /** Ends with `using`, with `release`, or with the process. */
 export interface Lease extends Disposable {
@@ -88,33 +90,42 @@ export function listLivingLeases(database: Database, prefix: string): string[] {
   return rows.filter(({ owner }) => isAlive(owner)).map(({ resource }) => resource);
 }
 
-/** Rows of dead processes: each says that something may have been left half-done. */
-export function listDeadLeases(database: Database): number[] {
-  const rows = database
-    .query<{ id: number; owner: string }, []>("SELECT id, owner FROM lease")
-    .all();
-  return rows.filter(({ owner }) => !isAlive(owner)).map(({ id }) => id);
+/** What nothing names any more, but somebody was using when it was removed: a note for recovery, which removes it later. */
+export function leaveStray(database: Database, kind: "blob" | "layer", name: string): void {
+  const resource: Resource = `stray:${kind}:${name}`;
+  const isNoted = database.query("SELECT 1 FROM lease WHERE resource = ?").get(resource) !== null;
+  if (!isNoted) keepLeaseFor(database, "", resource);
 }
 
-/** What these rows of dead processes are about, of those that begin with `prefix`: the rest of each. */
-export function deadResources(
-  database: Database,
-  ids: readonly number[],
-  prefix: `${string}:`,
-): string[] {
-  const query = database.query<{ resource: string }, [number]>(
-    "SELECT resource FROM lease WHERE id = ?",
-  );
-  const resources = ids.flatMap((id) => query.all(id).map(({ resource }) => resource));
-  return resources
-    .filter((resource) => resource.startsWith(prefix))
-    .map((resource) => resource.slice(prefix.length));
+/** A row of a dead process. */
+export interface DeadLease {
+  readonly id: number;
+  readonly owner: string;
+  readonly resource: string;
 }
 
-/** What they left has been seen to. */
-export function dropLeases(database: Database, ids: readonly number[]): void {
-  const drop = database.query("DELETE FROM lease WHERE id = ?");
-  transact(database, () => ids.forEach((id) => drop.run(id)), { durable: false });
+/** Each says that something may have been left half-done. A stray that is still in use can wait. */
+export function listDeadLeases(database: Database): DeadLease[] {
+  const rows = database.query<DeadLease, []>("SELECT id, owner, resource FROM lease").all();
+  return rows.filter(({ owner, resource }) => {
+    if (isAlive(owner)) return false;
+    const stray = /^stray:((?:blob|layer):.+)$/.exec(resource)?.[1] as `blob:${string}` | undefined; // or of a layer
+    return stray === undefined || !hasLivingOwner(database, `keep:${stray}`);
+  });
+}
+
+/** What these rows are about, of those that begin with `prefix`: the rest of each. */
+export function deadResources(dead: readonly DeadLease[], prefix: `${string}:`): string[] {
+  return dead
+    .filter(({ resource }) => resource.startsWith(prefix))
+    .map(({ resource }) => resource.slice(prefix.length));
+}
+
+/** What they left has been seen to. Another may have done so before us: then a living process has the id of a row by now. */
+export function dropLeases(database: Database, dead: readonly DeadLease[]): void {
+  const drop = database.query("DELETE FROM lease WHERE id = ? AND owner = ? AND resource = ?");
+  const work = (): void => dead.forEach(({ id, owner, resource }) => drop.run(id, owner, resource));
+  transact(database, work, { durable: false });
 }
 
 function insert(database: Database, resource: Resource): number {

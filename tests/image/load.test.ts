@@ -3,7 +3,13 @@ import { describe, expect } from "bun:test";
 import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { TspodError } from "../../src/errors.ts";
-import { listImages, loadLoader, loadOpener, pullImage } from "../../src/image/index.ts";
+import {
+  listImages,
+  loadLoader,
+  loadOpener,
+  pullImage,
+  recoverContent,
+} from "../../src/image/index.ts";
 import { parseDockerArchive } from "../../src/oci/docker-archive.ts";
 import { chance, mutate, mutateJson } from "../support/fuzz.ts";
 import { failureOf, helperBuilt, makeStore, type TestStore } from "../support/image-store.ts";
@@ -173,6 +179,20 @@ describe("loadImages()", () => {
     expect(layers.filter(({ digest }) => !blobs.includes(digest.slice(7)))).toEqual([]);
     expect(layers.some(({ digest }) => !before.has(digest.slice(7)))).toBe(true);
     expect(contentOf(store).layers).toHaveLength(1);
+  });
+
+  test("blobs that a pull of the same image has put others in the place of go", async () => {
+    const pulled = await scriptedImage({ layers: [layer] });
+    await using registry = await startScriptedRegistry(pulled);
+    await using store = makeStore({ mirror: registry.address });
+    const entries = [manifestEntry(), { path: "config.json", content: pulled.config }, layerEntry];
+    await load(store, await tarOf(entries));
+    await pullImage(store.context, "app:1");
+    await recoverContent(store.context);
+    expect(listImages(store.context)).toHaveLength(1);
+    const { manifest, config, layers } = pulled.digests;
+    const wanted = [manifest, config, ...layers].map((digest) => digest.slice("sha256:".length));
+    expect(contentOf(store).blobs.toSorted()).toEqual(wanted.toSorted());
   });
 
   test("what is here keeps its manifest and its blobs, and gets the names", async () => {

@@ -13,6 +13,7 @@ import {
 } from "../../src/image/index.ts";
 import { familiarReference, parseReference } from "../../src/oci/index.ts";
 import { nameImage } from "../../src/store/image-writes.ts";
+import { keepLease } from "../../src/store/leases.ts";
 import { failureOf, helperBuilt, makeStore, type TestStore } from "../support/image-store.ts";
 import { tarOf } from "../support/oci-image.ts";
 import { testWith } from "../support/requirements.ts";
@@ -51,6 +52,23 @@ describe("removeImage()", () => {
         text: expect.stringContaining('Cannot find image "app"') as string,
       },
     });
+  });
+
+  test("what somebody is using goes when they have ended", async () => {
+    const image = await scriptedImage();
+    await using registry = await startScriptedRegistry(image);
+    await using store = makeStore({ mirror: registry.address });
+    const { layers } = await pullImage(store.context, "app");
+    const hex = image.digests.config.slice("sha256:".length);
+    {
+      using _layer = keepLease(store.context.database, `keep:layer:${layers[0] ?? ""}`);
+      using _blob = keepLease(store.context.database, `keep:blob:${hex}`);
+      await removeImage(store.context, "app");
+      await recoverContent(store.context);
+      expect(filesOf(store)).toEqual({ layers: 1, blobs: 1 });
+    }
+    await recoverContent(store.context);
+    expect(filesOf(store)).toEqual({ layers: 0, blobs: 0 });
   });
 
   test("keeps the layers another image stands on", async () => {

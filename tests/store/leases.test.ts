@@ -5,7 +5,14 @@ import { TspodError } from "../../src/errors.ts";
 import { digestOf } from "../../src/oci/index.ts";
 import { blobPath, ingestPath, prepareContent, putBlob } from "../../src/store/content.ts";
 import { IngestFile } from "../../src/store/ingest-file.ts";
-import { hasLivingOwner, keepLease, listDeadLeases, tryLease } from "../../src/store/leases.ts";
+import {
+  dropLeases,
+  hasLivingOwner,
+  keepLease,
+  leaveStray,
+  listDeadLeases,
+  tryLease,
+} from "../../src/store/leases.ts";
 import { shareWork } from "../../src/store/wait.ts";
 import { makeStore } from "../support/image-store.ts";
 import { testWith } from "../support/requirements.ts";
@@ -33,6 +40,31 @@ describe("leases", () => {
     database.query(insert).run("1:1:another boot");
     expect(listDeadLeases(database).length).toBe(1);
     expect(tryLease(database, "make:blob:x")).toBeDefined();
+  });
+
+  test("of the dead are dropped twice without harm: a living one may have the row's id by then", async () => {
+    await using store = makeStore();
+    const { database } = store.context;
+    const insert = "INSERT INTO lease (owner, resource) VALUES (?, 'make:blob:x')";
+    database.query(insert).run("1:1:another boot");
+    const seenByBoth = listDeadLeases(database);
+    dropLeases(database, seenByBoth);
+    using lease = tryLease(database, "make:blob:x");
+    expect(lease).toBeDefined();
+    dropLeases(database, seenByBoth);
+    expect(hasLivingOwner(database, "make:blob:x")).toBe(true);
+  });
+
+  test("a stray waits for those who use it", async () => {
+    await using store = makeStore();
+    const { database } = store.context;
+    const found = (): string[] => listDeadLeases(database).map(({ resource }) => resource);
+    {
+      using _user = keepLease(database, "keep:layer:x");
+      for (let times = 0; times < 2; times++) leaveStray(database, "layer", "x");
+      expect(found()).toEqual([]);
+    }
+    expect(found()).toEqual(["stray:layer:x"]);
   });
 });
 

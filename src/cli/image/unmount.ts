@@ -23,10 +23,11 @@ export default defineCommand({
     const { listMounted, unmountImage } = await loadMount();
     const mounted = listMounted(context).map(({ id }) => id);
     return forEachArgument(context, all ? mounted : args, async (name) => {
-      const id = mounted.find((one) => one === name) ?? getImage(context, name).id;
+      const next = "tspod image mount lists those that are mounted";
+      const id = mounted.find((one) => one === name) ?? getImage(context, name, { next }).id;
       if (await unmountImage(context, id)) return id.replace(/^sha256:/, "");
       throw new TspodError("usage", `Cannot unmount image "${name}": it is not mounted`, {
-        next: "tspod image mount lists those that are",
+        next,
       });
     });
   },

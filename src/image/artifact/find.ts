@@ -56,7 +56,7 @@ export async function removeArtifact(context: ImageContext, text: string): Promi
     return {
       name,
       digest,
-      orphans: claimStrayBlobs(database, deleteArtifactRecord(database, name)),
+      orphans: claimStrayBlobs(database, deleteArtifactRecord(database, name), { isRemoval: true }),
     };
   };
   // the row is gone for good before its files go

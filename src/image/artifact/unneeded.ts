@@ -9,6 +9,6 @@ export async function removeUnneeded(
   hexes: readonly string[],
 ): Promise<void> {
   if (hexes.length === 0) return;
-  const claim = (): Orphans => claimStrayBlobs(context.database, hexes);
+  const claim = (): Orphans => claimStrayBlobs(context.database, hexes, { isRemoval: true });
   removeFiles(context, transact(context.database, claim, { durable: false }));
 }
