@@ -1,13 +1,19 @@
 /**
  * A layer blob's bytes, or an archive's -> the tar inside. What compresses it is read from its first bytes, not from its
- * media type or name. xz and bzip2, which layers do not come in but files do, are read by the host's programs.
+ * media type or name. xz and bzip2, which layers do not come in but files do, are read by the host's programs; so is zstd
+ * with a large window, where the host has one: together with that, this process would have more memory than it may.
  */
 import { pipeline, type Transform } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { TspodError } from "../errors.ts";
+import { zstdHeaderBytesMax, zstdWindowBytes } from "./zstd-window.ts";
 
 const chunkSize = 256 * 1024;
 const magicLength = 4;
+/** What is not larger is nothing beside the rest of this process; `zstd --ultra -22` has 128 MiB, all other levels less. */
+const ownWindowBytesMax = 32 * 1024 * 1024;
+/** ZSTD_WINDOWLOG_LIMIT_DEFAULT, of the program as of the library: what is beyond is refused below. */
+const windowBytesMax = 128 * 1024 * 1024;
 
 type Chunks = AsyncIterable<Uint8Array>;
 
@@ -26,6 +32,12 @@ export async function* decompress(
   const format = foreignFormat(head);
   if (format !== undefined && foreign === "programs") {
     yield* runProgram(chunks, format, what);
+    return;
+  }
+  const windowBytes = zstdWindowBytes(head) ?? 0;
+  const isLarge = windowBytes > ownWindowBytesMax && windowBytes <= windowBytesMax;
+  if (isLarge && Bun.which("zstd") !== null) {
+    yield* runProgram(chunks, "zstd", what);
     return;
   }
   const transform = decompressor(head, what);
@@ -55,7 +67,7 @@ export async function* decompress(
 }
 
 function decompressor(head: Uint8Array, what: string): Transform | undefined {
-  const hex = Buffer.from(head).toString("hex");
+  const hex = Buffer.from(head.subarray(0, magicLength)).toString("hex");
   if (hex.startsWith("1f8b")) return createGunzip({ chunkSize });
   // a zstd frame, or a skippable one, with which chunked layers may begin (RFC 8878 section 3.1)
   if (hex === "28b52ffd" || /^5.2a4d18$/.test(hex)) return createZstdDecompress({ chunkSize });
@@ -67,7 +79,7 @@ function decompressor(head: Uint8Array, what: string): Transform | undefined {
 }
 
 function foreignFormat(head: Uint8Array): "xz" | "bzip2" | undefined {
-  const hex = Buffer.from(head).toString("hex");
+  const hex = Buffer.from(head.subarray(0, magicLength)).toString("hex");
   return hex === "fd377a58" ? "xz" : hex.startsWith("425a68") ? "bzip2" : undefined;
 }
 
@@ -75,6 +87,7 @@ function foreignFormat(head: Uint8Array): "xz" | "bzip2" | undefined {
 const programs = {
   xz: { words: ["xz", "-dc", "--memlimit-decompress=256MiB"], debianPackage: "xz-utils" },
   bzip2: { words: ["bzip2", "-dc"], debianPackage: "bzip2" },
+  zstd: { words: ["zstd", "-dcq"], debianPackage: "zstd" },
 } as const;
 
 async function* runProgram(
@@ -117,11 +130,11 @@ async function feedProgram(stdin: Bun.FileSink, source: Chunks): Promise<void> {
   await Promise.resolve(stdin.end()).catch(() => undefined); // as above
 }
 
-/** The first bytes, and a stream that still has them. */
+/** The first bytes, enough to tell what it is, and a stream that still has them. */
 async function peek(source: Chunks): Promise<[head: Uint8Array, whole: Chunks]> {
   const iterator = source[Symbol.asyncIterator]();
   let head: Uint8Array = new Uint8Array();
-  while (head.length < magicLength) {
+  while (head.length < zstdHeaderBytesMax) {
     const { done, value } = await iterator.next();
     if (done) break;
     head = head.length === 0 ? value : Buffer.concat([head, value]);
@@ -134,7 +147,7 @@ async function peek(source: Chunks): Promise<[head: Uint8Array, whole: Chunks]> 
       await iterator.return?.();
     }
   };
-  return [head.subarray(0, magicLength), whole()];
+  return [head.subarray(0, zstdHeaderBytesMax), whole()];
 }
 
 function isZlibError(error: unknown): boolean {

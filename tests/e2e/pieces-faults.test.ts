@@ -3,8 +3,8 @@
  * on with what is here, nothing of another piece is taken for it, and the image is whole.
  */
 import { afterAll, beforeAll, describe, expect } from "bun:test";
-import { appendFileSync, readdirSync } from "node:fs";
 import { randomBytes } from "node:crypto";
+import { appendFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { killAtAnyCall } from "../support/faults.ts";
 import { tarOf } from "../support/oci-image.ts";

@@ -1,20 +1,26 @@
 /** Several processes on one store, and processes that die: one transfer, nothing lost, nothing left. */
 import { describe, expect } from "bun:test";
+import { randomBytes } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { constants, zstdCompressSync } from "node:zlib";
 import { listImages, pullImage, recoverContent, removeImage } from "../../src/image/index.ts";
 import { hasBlob } from "../../src/store/content.ts";
 import type { TransportLimits } from "../../src/registry/index.ts";
 import type { Digest } from "../../src/oci/index.ts";
 import { helperBuilt, makeStore, type TestStore } from "../support/image-store.ts";
 import { rawTar } from "../helper/raw-tar.ts";
-import { testWith } from "../support/requirements.ts";
+import { tarOf } from "../support/oci-image.ts";
+import { program, testWith } from "../support/requirements.ts";
 import { randomLayer, scriptedImage, startScriptedRegistry } from "../support/scripted-registry.ts";
 import { treeRoot } from "../support/tree.ts";
 import { until } from "../support/wait.ts";
 
 const test = testWith(helperBuilt);
+const testZstd = testWith(helperBuilt, program("zstd"));
 const mebi = 1024 * 1024;
+const withLargeWindow = (tar: Uint8Array): Uint8Array =>
+  zstdCompressSync(tar, { params: { [constants.ZSTD_c_windowLog]: 27 } });
 const worker = join(treeRoot, "tests/support/pull-worker.ts");
 
 function startPull(
@@ -70,6 +76,20 @@ describe("pullImage()", () => {
       compress: () => blob, // a gzip file may be several, one after the other (RFC 1952)
       config: { rootfs: { type: "layers", diff_ids: [`sha256:${hash.digest("hex")}`] } },
     });
+    await using registry = await startScriptedRegistry(image);
+    await using store = makeStore();
+    const child = startPull(store, `${registry.address}/team/app:1`);
+    const [said, complaint] = [await child.stdout.text(), await child.stderr.text()];
+    expect({ said, complaint }).toEqual({ said: expect.stringMatching(/^sha256:/), complaint: "" });
+    const peakKib = Number(said.split("\n")[1]);
+    expect(peakKib).toBeGreaterThan(0);
+    expect(peakKib).toBeLessThan(250 * 1024);
+    expect(leftovers(store)).toEqual([]);
+  });
+
+  testZstd("nor does the largest window of zstd", async () => {
+    const layer = await tarOf([{ path: "large", content: randomBytes(160 * mebi) }]);
+    const image = await scriptedImage({ layers: [layer], compress: withLargeWindow });
     await using registry = await startScriptedRegistry(image);
     await using store = makeStore();
     const child = startPull(store, `${registry.address}/team/app:1`);
