@@ -299,7 +299,8 @@ export function explainStoreError(error: unknown, paths: Paths): unknown {
 function explain(error: unknown, paths: Paths): unknown {
   if (error instanceof TspodError) return error;
   const code = (error as { code?: string }).code ?? "";
-  if (code === "SQLITE_FULL" || code === "ENOSPC" || code === "EDQUOT") {
+  // the index of the log is a file whose size SQLite sets: it fails at that where no page is left
+  if (/^(SQLITE_FULL|SQLITE_IOERR_SHMSIZE|ENOSPC|EDQUOT)$/.test(code)) {
     return new TspodError("store.full", `Cannot write "${paths.data}": no space left`, {
       next: "free some space there, or set TSPOD_ROOT to a directory with room",
       cause: error,

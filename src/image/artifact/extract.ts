@@ -98,8 +98,12 @@ function copy({ paths }: ImageContext, { digest }: Descriptor, target: string): 
     rmSync(temporary, { force: true });
     if (cause instanceof TspodError) throw cause;
     const { code } = cause as NodeJS.ErrnoException;
-    throw new TspodError("files.refused", `Cannot write "${target}" (${code})`, {
-      next: "name a directory or a file that can be written",
+    const isFull = code === "ENOSPC" || code === "EDQUOT";
+    const why = isFull ? ": no space is left there" : ` (${code})`;
+    throw new TspodError("files.refused", `Cannot write "${target}"${why}`, {
+      next: isFull
+        ? "free some space there, or name another directory"
+        : "name a directory or a file that can be written",
       cause,
     });
   }
