@@ -22,7 +22,7 @@ import {
 } from "../oci/index.ts";
 import { listArtifactRecords } from "../store/artifacts.ts";
 import { listManifestLists } from "../store/manifest-lists.ts";
-import { hasLivingOwner } from "../store/leases.ts";
+import { hasLivingOwner, isNotedStray } from "../store/leases.ts";
 import { formatIndexOf, indexPath } from "../store/index-file.ts";
 import { isBlobUsed } from "../store/image-writes.ts";
 import type { ImageRecord } from "../store/images.ts";
@@ -150,12 +150,9 @@ function listFaults({ paths }: ImageContext, images: readonly ImageRecord[]): Fa
 
 function blobsOf(image: ImageRecord): [Digest, number][] {
   const manifest = parseManifest(image.manifest, { what: image.reference || image.id });
-  const layers = manifest.kind === "manifest" ? manifest.layers : [];
-  return [
-    [image.manifestDigest, Buffer.byteLength(image.manifest)],
-    [image.id, Buffer.byteLength(image.configText)],
-    ...layers.map(({ digest, sizeBytes }): [Digest, number] => [digest, sizeBytes]),
-  ];
+  const own: [Digest, number] = [image.manifestDigest, Buffer.byteLength(image.manifest)];
+  const others = manifest.kind === "manifest" ? [manifest.config, ...manifest.layers] : [];
+  return [own, ...others.map(({ digest, sizeBytes }): [Digest, number] => [digest, sizeBytes])];
 }
 
 /** Also those that an opaque one hides, which `image.layers` does not have. */
@@ -211,7 +208,8 @@ function strays(context: ImageContext, layers: ReadonlyMap<string, ImageRecord>)
   const { database, paths } = context;
   const isBusy = (kind: "blob" | "layer", name: string): boolean =>
     hasLivingOwner(database, `make:${kind}:${name}`) ||
-    hasLivingOwner(database, `keep:${kind}:${name}`);
+    hasLivingOwner(database, `keep:${kind}:${name}`) ||
+    isNotedStray(database, kind, name);
   const rows = database
     .query<{ chain: string }, []>("SELECT chain_id AS chain FROM layer")
     .all()

@@ -156,7 +156,8 @@ export function listImageRecords(database: Database, only?: Digest): ImageRecord
   }));
   const { rows, layers } = read();
   let all: Map<string, Labels> | undefined;
-  const labelsOf = (id: string): Labels | undefined => (all ??= labelsOfAll(database)).get(id);
+  const labelsOf = (id: string): Labels | undefined =>
+    (all ??= labelsOfAll(database)).get(id) ?? (hasImage(database, id) ? undefined : {});
   return namesOf(rows).map(({ row, names }) => {
     const [first] = names;
     return withLabels(
@@ -206,6 +207,11 @@ function layersOf(database: Database, only: Digest | undefined): Map<string, str
     else known.push(chain);
   }
   return layers;
+}
+
+/** Of one that is removed while a list of all is made nobody asks more. */
+function hasImage(database: Database, id: string): boolean {
+  return database.query("SELECT 1 FROM image WHERE id = ?").get(id) !== null;
 }
 
 function configOf(database: Database, id: string): string {

@@ -92,9 +92,13 @@ export function listLivingLeases(database: Database, prefix: string): string[] {
 
 /** What nothing names any more, but somebody was using when it was removed: a note for recovery, which removes it later. */
 export function leaveStray(database: Database, kind: "blob" | "layer", name: string): void {
+  if (!isNotedStray(database, kind, name)) keepLeaseFor(database, "", `stray:${kind}:${name}`);
+}
+
+/** Whether recovery will see to it. */
+export function isNotedStray(database: Database, kind: "blob" | "layer", name: string): boolean {
   const resource: Resource = `stray:${kind}:${name}`;
-  const isNoted = database.query("SELECT 1 FROM lease WHERE resource = ?").get(resource) !== null;
-  if (!isNoted) keepLeaseFor(database, "", resource);
+  return database.query("SELECT 1 FROM lease WHERE resource = ?").get(resource) !== null;
 }
 
 /** A row of a dead process. */
