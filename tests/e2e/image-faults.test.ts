@@ -1,5 +1,5 @@
 /**
- * kill -9 at chosen system calls of the commands that pull, push, name, save, load, remap and remove images and artifacts:
+ * kill -9 at chosen system calls of the commands that pull, push, name, save, load, import, remap, list and remove images and artifacts:
  * afterwards each is there as a whole or not at all, the layout that others read names nothing that is missing, and the
  * next command clears the rest.
  */
@@ -26,6 +26,15 @@ const commands: FaultCommand[] = [
   { words: ["load", "-q", "-i", "docker.tar"] },
   { words: ["load", "-q", "-i", "oci.tar"] },
   { words: ["save", "-o", "it.tar", "tiny"] },
+  { words: ["import", "-q", "root.tar", "it"] },
+  { words: ["manifest", "add", "list", "tiny"], before: [["manifest", "create", "list"]] },
+  {
+    words: ["manifest", "push", "--all", "list", target],
+    before: [
+      ["manifest", "create", "list"],
+      ["manifest", "add", "list", "tiny"],
+    ],
+  },
   {
     words: ["create", "--name", "mapped", mapped, "few", "true"],
     before: [["load", "-q", "-i", "oci.tar"]],
@@ -51,6 +60,9 @@ async function saveOnce(world: World): Promise<void> {
   await world.ok("save", "-o", "docker.tar", "few");
   await world.ok("save", "--format", "oci-archive", "-o", "oci.tar", "few");
   await world.ok("create", "--name", "user", "tiny", "true"); // prune leaves it alone
+  await world.ok("create", "--name", "root", "few", "true");
+  await world.ok("export", "-o", "root.tar", "root");
+  await world.ok("rm", "root");
 }
 
 async function prepare(world: World, { before = [] }: FaultCommand): Promise<void> {
@@ -62,6 +74,7 @@ async function clear(world: World): Promise<void> {
   await world.tspod(["rm", "-f", "mapped"]);
   for (const name of ["it", "it:2", "few"]) await world.tspod(["rmi", "-f", name]);
   await world.ok("artifact", "rm", "-a");
+  await world.tspod(["manifest", "rm", "list"]);
   await world.ok("image", "prune", "-f"); // what a killed load has got as far as a layer or a blob
 }
 
@@ -79,7 +92,8 @@ async function expectSound(
   const missing = index.manifests.filter(({ digest }) => !existsSync(blob(digest)));
   expect({ what, missing }).toEqual({ what, missing: [] });
   // what a killed one has fetched is kept for the next, which takes it up
-  if (killed[0] === "pull" || killed[0] === "push") await world.ok(...killed);
+  const isGoneOnWith = killed[0] === "pull" || killed.includes("push") || killed.includes("add");
+  if (isGoneOnWith) await world.ok(...killed);
   const next = await world.tspod(["run", "--rm", "tiny", "echo", "sound"]);
   expect({ what, ...next }).toEqual({ what, exitCode: 0, stdout: "sound\n", stderr: "" });
   if ((await world.tspod(["image", "exists", "few"])).exitCode === 0) {
