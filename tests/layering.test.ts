@@ -48,6 +48,7 @@ const doors: Record<string, string[]> = {
     "artifacts.ts",
     "index-file.ts",
     "trash.ts",
+    "at-rest.ts",
   ],
   image: ["make.ts"], // what makes images: nobody else should load it
   // what one command does, loaded with that command

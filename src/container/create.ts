@@ -30,6 +30,7 @@ import {
   readState,
   runtimeDirectory,
 } from "../store/containers.ts";
+import { markNew } from "../store/at-rest.ts";
 import { logPath, transact } from "../store/database.ts";
 import { layerTree } from "../store/layers.ts";
 import type { Paths } from "../store/paths.ts";
@@ -214,6 +215,7 @@ async function place(
     containerDir,
     runtimeDir: runtimeDirectory(paths, id),
     trashDir: paths.trash,
+    atRestDir: paths.atRest,
     seccompCache: paths.seccomp,
     events: paths.events,
     ...{ layers, rootfs, isInMemory: await isInMemory(context, options) },
@@ -264,6 +266,7 @@ async function place(
           const again = buildSpec(image.config, timed, host, { ...specPlace, networks });
           rewriteFiles(temporary, again);
         });
+        if (creator === "" && !options.autoRemove) markNew(paths, id);
         renameSync(temporary, containerDir);
       },
       { durable: false }, // so far

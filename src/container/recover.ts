@@ -13,6 +13,7 @@ import {
   readState,
 } from "../store/containers.ts";
 import { requirePrivateRuntime } from "../store/runtime-directory.ts";
+import { unmarkUnknown } from "../store/at-rest.ts";
 import { transact } from "../store/database.ts";
 import { rotateEvents } from "../store/events.ts";
 import { listTrash } from "../store/trash.ts";
@@ -46,6 +47,7 @@ export async function recoverContainers(context: ContainerContext): Promise<void
   }
   const doomed = [...unfinished(context, names), ...listTrash(context.paths)];
   if (doomed.length === 0) return;
+  unmarkUnknown(context.paths, known);
   // what cannot be deleted now (its owner may be at it) lies there for the next command
   await emptyTrash(context, doomed.slice(0, leftoversMax)).catch(() => undefined);
 }

@@ -20,6 +20,7 @@ import {
   readState,
   runtimeDirectory,
 } from "../store/containers.ts";
+import { unmark } from "../store/at-rest.ts";
 import { transact } from "../store/database.ts";
 import { deleteVolume, listOwnAnonymous } from "../store/volumes.ts";
 import type { ContainerContext } from "./context.ts";
@@ -158,6 +159,7 @@ export async function discardFiles(
   await discardGroup(context, basename(runtime));
   rmSync(runtime, { recursive: true, force: true });
   discardSecrets(context.paths, id);
+  unmark(context.paths, id);
   const trees = existsSync(directory) ? [...moveAway(context, id, directory), ...more] : more; // or its monitor has done it
   if (trees.length > 0) await emptyTrash(context, [...trees]);
 }

@@ -135,6 +135,8 @@ export interface HelperConfig extends NetworkSettings {
   containerDir: string;
   /** Where `autoRemove` renames the container directory to before it deletes it: `<trashDir>/<id>`. */
   trashDir: string;
+  /** Where lists find how it is while it does not run (src/store/at-rest.ts). Absent: its end is its removal. */
+  atRestDir?: string;
   rootfs: Rootfs;
   /** Programs that write maps of more than the caller's own id; null when the map is the single-id fallback. */
   idMapTools: { newuidmap: string; newgidmap: string } | null;

@@ -300,6 +300,7 @@ function helperSettings(
     runtimeDir: place.runtimeDir,
     containerDir: place.containerDir,
     trashDir: place.trashDir,
+    ...(options.autoRemove ? {} : { atRestDir: place.atRestDir }),
     rootfs: rootfs(options, place),
     ...(network === undefined ? {} : { network }),
     ...(place.networkTool === undefined ? {} : { networkTool: place.networkTool }),

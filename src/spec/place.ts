@@ -44,6 +44,7 @@ export interface SpecPlace {
   containerDir: string;
   runtimeDir: string;
   trashDir: string;
+  atRestDir: string;
   seccompCache: string;
   /** Where what happens is written down. */
   events: string;

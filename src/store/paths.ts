@@ -22,6 +22,8 @@ export interface Paths {
   /** `mapped/<chain id hex>/`: light trees of all layers up to it, for other ids. */
   mapped: string;
   containers: string;
+  /** What lists say of those that do not run: see at-rest.ts. */
+  atRest: string;
   volumes: string;
   /** What happened, a line each: see events.ts. */
   events: string;
@@ -65,6 +67,7 @@ export function storePaths(environment: Environment, uid: number): Paths {
     layers: join(data, "layers"),
     mapped: join(data, "mapped"),
     containers: join(data, "containers"),
+    atRest: join(data, "at-rest"),
     volumes: join(data, "volumes"),
     events: join(data, "events.jsonl"),
     trash: join(data, "trash"),

@@ -65,6 +65,7 @@ const place: SpecPlace = {
   containerDir: "/d/containers/c",
   runtimeDir: "/r/c",
   trashDir: "/d/trash",
+  atRestDir: "/d/at-rest",
   events: "/d/events.jsonl",
   seccompCache: "/cache/seccomp",
   layers: ["/d/layers/top/diff", "/d/layers/base/diff"],

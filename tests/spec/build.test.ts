@@ -110,6 +110,7 @@ describe("helper.json", () => {
   test("carries what OCI has no word for", () => {
     expect(build({ user: "app:staff", stopSignal: 2 }).helper).toMatchInlineSnapshot(`
       {
+        "atRestDir": "/d/at-rest",
         "autoRemove": false,
         "cgroup": {
           "manager": "systemd",

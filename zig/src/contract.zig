@@ -113,6 +113,8 @@ pub const Helper = struct {
     runtimeDir: Text,
     containerDir: Text,
     trashDir: Text,
+    /// Where lists find how it is while it does not run: see monitor/at_rest.zig.
+    atRestDir: ?Text = null,
     rootfs: Rootfs,
     idMapTools: ?userns.Tools = null,
     user: ?Text = null,

@@ -127,6 +127,7 @@ test {
     _ = @import("monitor/clock.zig");
     _ = @import("monitor/control.zig");
     _ = @import("monitor/record.zig");
+    _ = @import("monitor/at_rest.zig");
     _ = @import("monitor/remove.zig");
     _ = @import("monitor/stragglers.zig");
     _ = @import("monitor/timers.zig");

@@ -9,6 +9,8 @@ export interface AlignOptions {
   paddingCells?: number;
   /** The least width of a column, padding included. */
   columnCellsMin?: number;
+  /** Known to be so: see arePlain(). */
+  isPlain?: true;
 }
 
 /** Docker's: three spaces, and no column narrower than ten. */
@@ -18,7 +20,7 @@ export const dockerAlign = { paddingCells: 3, columnCellsMin: 10 } satisfies Ali
 export function alignCells(lines: string[][], options: AlignOptions = {}): string[] {
   const { paddingCells, columnCellsMin } = { ...dockerAlign, ...options };
   const count = lines.length;
-  const isPlain = arePlain(lines);
+  const isPlain = options.isPlain ?? arePlain(lines);
   const cells = isPlain ? (text: string) => text.length : cellsOf;
   const columns = lines[0]?.length ?? 0;
   if (isPlain && lines.every(({ length }) => length === columns)) {

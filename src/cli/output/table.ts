@@ -31,12 +31,20 @@ export function formatTable<Row>(
 ): string {
   let lines: string[][] = [];
   for (const row of rows) lines.push(cellsOfRow(columns, row));
-  if (!arePlain(lines)) lines = lines.map((cells) => cells.map(safe));
+  const isPlain = arePlain(lines);
+  if (!isPlain) lines = lines.map((cells) => cells.map(safe));
   if (options.isHeaderless !== true) lines.unshift(columns.map((column) => column.header));
-  if (options.fitCells !== undefined) shrink(lines, columns, options);
-  return alignCells(lines, options)
-    .map((line) => line.trimEnd() + "\n")
-    .join("");
+  const fits = options.fitCells === undefined;
+  if (!fits) shrink(lines, columns, options);
+  const aligned = alignCells(lines, isPlain && fits ? { ...options, isPlain } : options);
+  return withoutSpacesAtEnds(aligned.map(ended).join(""));
+}
+
+const ended = (line: string): string => `${line}\n`;
+
+/** All lines at once: most tables have none. */
+function withoutSpacesAtEnds(text: string): string {
+  return text.includes(" \n") ? text.replace(/ +\n/g, "\n") : text;
 }
 
 /** A loop, of which a thousand rows take half the time of map(). */

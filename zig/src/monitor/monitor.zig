@@ -33,6 +33,7 @@ const oom = @import("oom.zig");
 const notify = @import("notify.zig");
 const networks = @import("network.zig");
 const memberships = @import("memberships.zig");
+const at_rest = @import("at_rest.zig");
 const cgroups = @import("../cgroup/cgroup.zig");
 const Repeats = @import("../client/repeats.zig").Repeats;
 const linux = sys.linux;
@@ -46,6 +47,8 @@ pub const Config = struct {
     runtime_dir: record.Path = .{},
     container_dir: record.Path = .{},
     trash_dir: record.Path = .{},
+    /// Empty: nobody lists it.
+    at_rest_dir: record.Path = .{},
     auto_remove: bool = false,
     /// Exec has no files, no sockets and no record.
     has_files: bool = false,
@@ -64,6 +67,7 @@ pub const Config = struct {
         try config.runtime_dir.set(helper.runtimeDir);
         try config.container_dir.set(helper.containerDir);
         try config.trash_dir.set(helper.trashDir);
+        try config.at_rest_dir.set(helper.atRestDir orelse "");
         config.auto_remove = helper.autoRemove;
         config.has_files = true;
         config.stop_signal = helper.stopSignal;
@@ -244,6 +248,7 @@ pub const Monitor = struct {
         m.watchNetwork();
         m.health.begin(m.config.container_dir.get());
         m.oom.begin(m.epoll, m.config.group());
+        at_rest.end(m.config.at_rest_dir.get(), m.config.id());
         try m.publishState();
         try m.refuseRemoved();
         if (!m.config.auto_remove) record.writeRun(m.config.container_dir.get(), &m.started_at) catch {}; // a full disk
@@ -938,7 +943,7 @@ pub const Monitor = struct {
     /// The sockets stay; those who wait for an end are answered.
     fn rest(m: *Monitor, delay_ms: u64) void {
         m.phase = .resting;
-        m.writeExit();
+        _ = m.writeExit();
         m.publishState() catch {}; // a full disk: it looks as if it ran, for that long
         control.answerWaiting(m.epoll, m.ending.?.code);
         m.arm(.restart, delay_ms);
@@ -979,8 +984,9 @@ pub const Monitor = struct {
         m.events.write(m.config.id(), "restart", &.{});
     }
 
-    fn writeExit(m: *const Monitor) void {
-        record.writeExit(m.config.container_dir.get(), .{
+    /// What has been written; null on a full disk: whoever looks finds a container that runs no more.
+    fn writeExit(m: *const Monitor) ?record.Exit {
+        const exit: record.Exit = .{
             .exitCode = m.ending.?.code,
             .signal = m.ending.?.signal,
             .oomKilled = m.ending.?.oom_killed,
@@ -989,14 +995,16 @@ pub const Monitor = struct {
             .stoppedByUser = if (m.restarts.is_stopped) true else null,
             .restartCount = if (m.restarts.count > 0) m.restarts.count else null,
             .failure = if (m.failure) |*line| .{ .text = std.mem.trimEnd(u8, line.bytes(), "\n") } else null,
-        }) catch {}; // a full disk: whoever looks finds a container that runs no more
+        };
+        record.writeExit(m.config.container_dir.get(), exit) catch return null;
+        return exit;
     }
 
     fn recordEnd(m: *Monitor) void {
         if (m.config.auto_remove) {
             m.discardContainer();
             m.events.write(m.config.id(), "remove", &.{});
-        } else m.writeExit();
+        } else if (m.writeExit()) |exit| at_rest.begin(m.config.at_rest_dir.get(), m.config.id(), exit);
         if (m.attach_fd) |fd| m.epoll.close(fd);
         m.attach_fd = null;
         record.removeRuntimeDir(m.runtime_fd.?, m.config.runtime_dir.get());
