@@ -61,6 +61,7 @@ const doors: Record<string, string[]> = {
     "wait.ts",
     "update.ts",
     "update-restart.ts",
+    "update-environment.ts",
     "top.ts",
     "stats.ts",
     "sizes.ts",

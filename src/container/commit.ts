@@ -105,6 +105,12 @@ function sourceOf(context: ContainerContext, container: Container, isWhole: bool
   return { ...what, place: upper, hasMarks: rootfs.kind === "fuse-overlayfs" };
 }
 
+/** Less what --unsetenv took away. */
+function keptOfImage(env: readonly string[], { details }: CreateOptions): readonly string[] {
+  if (details?.unsetsAll === true) return [];
+  return env.filter((entry) => details?.unset.includes(entry.split("=", 1)[0] ?? "") !== true);
+}
+
 /** What it was created with, over what its image says. */
 function configOf(
   base: ImageRecord | undefined,
@@ -118,7 +124,7 @@ function configOf(
   const imageCommand = entrypoint === null ? (image?.cmd ?? []) : [];
   return {
     ...before,
-    Env: mergeEnvironment(image?.env ?? [], asked.environment),
+    Env: mergeEnvironment(keptOfImage(image?.env ?? [], asked), asked.environment),
     ...(entrypoint === null ? {} : { Entrypoint: entrypoint }),
     Cmd: command.length > 0 ? command : imageCommand,
     ...(user === null ? {} : { User: user }),

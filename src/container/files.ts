@@ -1,5 +1,5 @@
 /** The files of one container that this program wrote itself. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { TspodError } from "../errors.ts";
 import { writeFileAtomic } from "../lib/atomic-file.ts";
 import { containerDirectory } from "../store/containers.ts";
@@ -30,11 +30,19 @@ export function readContainerFile<T>(
   }
 }
 
+export function hasContainerFile(
+  context: Pick<Store, "paths">,
+  id: string,
+  name: "health-exec.json",
+): boolean {
+  return existsSync(`${containerDirectory(context.paths, id)}/${name}`);
+}
+
 /** By rename. Errors: container.not_found when it was removed meanwhile. */
 export function writeContainerFile(
   context: Pick<Store, "paths">,
   id: string,
-  name: "config.json" | "helper.json",
+  name: "config.json" | "helper.json" | "health-exec.json",
   text: string,
 ): void {
   try {

@@ -95,3 +95,44 @@ test("without a cgroup there is nothing to limit", async () => {
   const { exitCode, stderr } = await world.tspod(["update", "--pids-limit", "9", box.id]);
   expect([exitCode, stderr]).toEqual([125, expect.stringMatching(/cgroup/)]);
 });
+
+test("variables hold for the next start and for exec at once, and commit has them", async () => {
+  const { world } = shared;
+  await using box = await runBox(
+    world,
+    'echo "$KEPT $MODE ${GONE-none}"; exec sleep 1000',
+    ...["-e", "KEPT=1", "-e", "MODE=one", "-e", "GONE=1"],
+  );
+  await world.ok("update", "-e", "MODE=a b", "--env", "NEW=", "--unsetenv", "GONE", box.id);
+  const inside = await world.ok(
+    "exec",
+    box.id,
+    "sh",
+    "-c",
+    'echo "$KEPT $MODE ${NEW-none} ${GONE-none}"',
+  );
+  expect(inside).toBe("1 a b  none");
+  const { State } = await inspectOne(world, box.id);
+  expect(readFileSync(`/proc/${State.Pid}/environ`, "utf8")).toContain("MODE=one");
+  await world.ok("restart", "-t", "0", box.id);
+  await until("it has started again", async () => {
+    const lines = (await world.ok("logs", box.id)).split("\n");
+    return lines.length === 2
+      ? (expect(lines).toEqual(["1 one 1", "1 a b none"]) ?? true)
+      : undefined;
+  });
+  const image = await world.ok("commit", "-q", box.id);
+  const { Config } = JSON.parse(await world.ok("image", "inspect", image))[0];
+  expect(Config.Env).toEqual(expect.arrayContaining(["MODE=a b", "NEW=", "KEPT=1"]));
+  expect(Config.Env.join(" ")).not.toContain("GONE");
+  await world.ok("rmi", image);
+});
+
+test("a variable without a name, or one that is nowhere, changes nothing", async () => {
+  const { world } = shared;
+  await using box = await createBox(world, "tiny", "true");
+  for (const words of [["-e", "=x"], ["-e", "TSPOD_NOWHERE"], []]) {
+    const { exitCode, stderr } = await world.tspod(["update", ...words, box.id]);
+    expect([exitCode, stderr]).toEqual([125, expect.stringMatching(/^Error: .*\n {2}/)]);
+  }
+});
