@@ -58,7 +58,7 @@ async function runCommand(
     const few = parsed.args.length < min;
     const extra = few ? "" : `: "${parsed.args[max]}" is one too many`;
     throw new TspodError("usage", `"${title}" needs ${countWords(min, max)}${extra}`, {
-      next: `usage: ${title} [FLAGS] ${command.usage}; see ${title} --help`,
+      next: `usage: ${`${title} [FLAGS] ${command.usage}`.trimEnd()}; see ${title} --help`,
     });
   }
   command.check?.(parsed.flags);

@@ -22,6 +22,7 @@ export default defineCommand({
     until: value("--until", "TIME", "Only what came before"),
     names: boolean("--names", "Begin each line with the container's name"),
     color: boolean("--color", "Each container's lines begin in a colour of its own"),
+    details: boolean("--details", "Accepted: of a line nothing is kept but when it was written"),
     latest: boolean("-l,--latest", "The container that was created last"),
   },
   args: { min: 0, max: Infinity, completes: "container" },
@@ -105,7 +106,14 @@ async function parseInstant(flag: string, text: string | null): Promise<string |
     return instant(parsed).replace(/\.\d+/, `.${fraction.padEnd(9, "0")}`);
   }
   const { parseDuration } = await import("../lib/duration.ts");
-  return instant(Date.now() - parseDuration(text, flag));
+  try {
+    return instant(Date.now() - parseDuration(text, flag));
+  } catch (error) {
+    if (!(error instanceof TspodError)) throw error;
+    throw new TspodError("usage", error.message, {
+      next: "give a date such as 2026-01-31T12:00:00Z, seconds since 1970, or a time ago such as 10m",
+    });
+  }
 }
 
 const instant = (ms: number): string => new Date(ms).toISOString().replace("Z", "000000Z");

@@ -1,6 +1,7 @@
 /** `tspod restart`. */
 import { getContainer, isUp } from "../container/index.ts";
 import { restartContainer } from "../container/restart.ts";
+import { parseSignal } from "../spec/index.ts";
 import { defineCommand } from "./command.ts";
 import { forEachArgument } from "./each.ts";
 import { boolean, value } from "./flags.ts";
@@ -13,6 +14,7 @@ export default defineCommand({
   summary: "Stop containers and start them again; what does not run is started",
   flags: {
     time: value("-t,--time,--timeout", "SECONDS", "Patience before the kill; 0 kills at once"),
+    signal: value("-s,--signal", "SIGNAL", "Ask with this signal instead of its own", "signal"),
     all: boolean("-a,--all", "Every container"),
     running: boolean("--running", "Every running container"),
     cidfile: cidfileFlag,
@@ -21,7 +23,10 @@ export default defineCommand({
   },
   args: { min: 0, max: Infinity, completes: "container" },
   async run(context, flags, args) {
-    const options = flags.time === null ? {} : { timeoutMs: parseSeconds("--time", flags.time, 0) };
+    const options = {
+      ...(flags.time === null ? {} : { timeoutMs: parseSeconds("--time", flags.time, 0) }),
+      ...(flags.signal === null ? {} : { signal: parseSignal(flags.signal) }),
+    };
     const names = await selectContainers(context, {
       ...flags,
       args,

@@ -34,6 +34,7 @@ export default defineCommand({
     latest: latestFlag,
   },
   args: { min: 0, max: Infinity, completes: "container" },
+  refused: { "--link": "containers find each other by name on a network: there are no links" },
   async run(context, flags, args) {
     if (flags.time !== null && !flags.force) {
       throw new TspodError("usage", "--time says how long to wait before the kill of --force", {

@@ -37,6 +37,10 @@ export default defineCommand({
   summary: "Start containers that have been created or have ended",
   flags,
   args: { min: 0, max: Infinity, completes: "container" },
+  refused: {
+    "--checkpoint": "there are no checkpoints",
+    "--checkpoint-dir": "there are no checkpoints",
+  },
   async run(context, flags, args) {
     const names = await chosen(context, flags, args);
     if (flags.attach || flags.interactive) return stayWith(context, flags, names);

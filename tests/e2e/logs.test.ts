@@ -67,6 +67,7 @@ describe("what is chosen", () => {
       stdout: "one\n",
       stderr: "two\n",
     });
+    expect(await tspod("logs", "--details", it.id)).toMatchObject({ exitCode: 0, stdout: "one\n" });
     expect((await tspod("logs", "--since", "soon", it.id)).exitCode).toBe(125);
   });
 

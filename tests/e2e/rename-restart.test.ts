@@ -73,6 +73,17 @@ test("restart runs it again, starts what is stopped, and --running leaves that a
   expect((await inspectOne(world, box.id)).State.Status).toBe("running");
 });
 
+test("restart --signal asks with that one", async () => {
+  const { world } = shared;
+  await using box = await runBox(
+    world,
+    "trap 'echo asked; exit 0' USR1; echo up; sleep 1000 & wait",
+  );
+  await until("it listens", async () => (await world.ok("logs", box.id)) === "up");
+  await world.ok("restart", "--signal", "USR1", "-t", "100", box.id);
+  await until("it is up", async () => (await world.ok("logs", box.id)) === "up\nasked\nup");
+});
+
 test("restart of what its end removes: it runs again, and its next end removes it", async () => {
   const { world } = shared;
   const script = "echo up; touch /once; exec sleep 1000";
