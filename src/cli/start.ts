@@ -1,5 +1,6 @@
 /** `tspod start`. */
 import {
+  attachContainer,
   type Container,
   getContainer,
   isRestartable,
@@ -103,11 +104,26 @@ async function stayWith(context: CliContext, flags: Flags, names: string[]): Pro
   }
   const container = getContainer(context, name);
   const options = container.options as CreateOptions; // create recorded it
-  const helper = await startContainer(context, container, {
+  const helper = await startOrJoin(context, container, {
     stdin: flags.interactive && options.interactive,
     detachKeys: parseDetachKeys(flags.detachKeys ?? defaultDetachKeys),
     sigProxy: flags.sigProxy,
     passthrough: false,
   });
   return stayUntilItEnds(context, container, helper, flags);
+}
+
+/** Docker's and podman's: what runs already is attached to. */
+async function startOrJoin(
+  context: CliContext,
+  container: Container,
+  attach: Parameters<typeof attachContainer>[2],
+): ReturnType<typeof startContainer> {
+  try {
+    return await startContainer(context, container, attach);
+  } catch (error) {
+    const isRunning = error instanceof TspodError && error.code === "container.running";
+    if (!isRunning) throw error;
+    return attachContainer(context, getContainer(context, container.id), attach);
+  }
 }

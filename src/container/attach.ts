@@ -1,7 +1,8 @@
 /** Stays with a container that runs already. */
+import { TspodError } from "../errors.ts";
 import { type Attach, type RunningHelper, startHelper } from "../helper/index.ts";
 import type { CreateOptions } from "../spec/index.ts";
-import { runtimeDirectory } from "../store/containers.ts";
+import { isFrozen, runtimeDirectory } from "../store/containers.ts";
 import type { ContainerContext } from "./context.ts";
 import { type Container, notRunning } from "./find.ts";
 
@@ -13,6 +14,11 @@ export function attachContainer(
 ): RunningHelper {
   if (container.state.status !== "running") {
     throw notRunning(container.name, `start it: tspod start -ai ${container.name}`);
+  }
+  if (isFrozen(container.state.cgroup)) {
+    throw new TspodError("container.paused", `Container "${container.name}" is paused`, {
+      next: `let it go on first: tspod unpause ${container.name}`,
+    });
   }
   const { tty, interactive } = container.options as CreateOptions; // create recorded it
   return startHelper({

@@ -271,6 +271,12 @@ describe("the end", () => {
     expect(await ok("logs", id)).toBe("run\nrun");
     await ok("rm", id);
   });
+
+  test("start -ai of what runs attaches to it", async () => {
+    await using box = await running('read line; echo "got $line"; exit 5', "-i");
+    const attached = await shared.world.tspod(["start", "-ai", box.id], { stdin: "hello\n" });
+    expect(attached).toEqual({ exitCode: 5, stdout: "got hello\n", stderr: "" });
+  });
 });
 
 describe("inspect", () => {

@@ -35,12 +35,18 @@ test("pause stops every process, unpause lets them go on; ps, inspect and filter
   expect([twice.exitCode, twice.stderr]).toEqual([125, expect.stringContaining("not paused")]);
 });
 
-test("exec in a paused container is refused; kill, stop, restart and rm -f of one work", async () => {
+test("exec in and attach to a paused container is refused; kill, stop, restart and rm -f of one work", async () => {
   const { world } = shared;
   await using first = await runBox(world);
   await world.ok("pause", first.id);
-  const refused = await world.tspod(["exec", first.id, "true"]);
-  expect([refused.exitCode, refused.stderr]).toEqual([125, expect.stringContaining("unpause")]);
+  for (const words of [
+    ["exec", first.id, "true"],
+    ["attach", first.id],
+    ["start", "-a", first.id],
+  ]) {
+    const refused = await world.tspod(words);
+    expect([refused.exitCode, refused.stderr]).toEqual([125, expect.stringContaining("unpause")]);
+  }
   await world.ok("kill", first.id);
   expect(await world.ok("wait", first.id)).toBe("137");
 
