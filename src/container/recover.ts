@@ -47,7 +47,9 @@ export async function recoverContainers(context: ContainerContext): Promise<void
   }
   const doomed = [...unfinished(context, names), ...listTrash(context.paths)];
   if (doomed.length === 0) return;
-  unmarkUnknown(context.paths, known);
+  // under the lock: whoever makes one marks it there as well
+  const sweep = (): void => unmarkUnknown(context.paths, new Set(listIds(context.database)));
+  transact(context.database, sweep, { durable: false });
   // what cannot be deleted now (its owner may be at it) lies there for the next command
   await emptyTrash(context, doomed.slice(0, leftoversMax)).catch(() => undefined);
 }
