@@ -1,5 +1,6 @@
 //! Datagrams that a container's kernel has cut because they do not fit into its MTU (RFC 791, RFC 8200 section 4.5), put
-//! together again. A fixed number at a time; one too many takes the place of the one that has waited longest.
+//! together again. A fixed number at a time; one too many takes the place of the one that has waited longest, of those of
+//! the container that has most: nobody takes all from the others.
 //!
 //! What overlaps, lies about its length or is cut at no multiple of eight is nothing that a kernel sends: the whole of it
 //! is thrown away (RFC 5722). Nobody is told of what never became whole.
@@ -54,26 +55,42 @@ pub fn take(tap: u8, ip: *const packet.Ip) ?packet.Ip {
 }
 
 fn find(tap: u8, ip: *const packet.Ip) *Whole {
-    var oldest = &wholes[0];
     for (&wholes) |*whole| {
         if (whole.is_used and whole.due_ms <= loop.now_ms) whole.is_used = false;
         if (whole.isOf(tap, ip)) return whole;
-        if (!whole.is_used) {
-            oldest = whole;
-        } else if (oldest.is_used and whole.due_ms < oldest.due_ms) oldest = whole;
     }
-    oldest.is_used = true;
-    oldest.tap = tap;
-    oldest.protocol = ip.protocol;
-    oldest.hops = ip.hops;
-    oldest.id = ip.fragment.?.id;
-    oldest.source = ip.source;
-    oldest.destination = ip.destination;
-    oldest.due_ms = loop.now_ms + patience_ms;
-    oldest.got = 0;
-    oldest.total = null;
-    oldest.there = .empty;
-    return oldest;
+    const whole = place();
+    whole.is_used = true;
+    whole.tap = tap;
+    whole.protocol = ip.protocol;
+    whole.hops = ip.hops;
+    whole.id = ip.fragment.?.id;
+    whole.source = ip.source;
+    whole.destination = ip.destination;
+    whole.due_ms = loop.now_ms + patience_ms;
+    whole.got = 0;
+    whole.total = null;
+    whole.there = .empty;
+    return whole;
+}
+
+fn place() *Whole {
+    var chosen = &wholes[0];
+    var most: usize = 0;
+    for (&wholes) |*whole| {
+        if (!whole.is_used) return whole;
+        const count = countOf(whole.tap);
+        if (count < most or (count == most and whole.due_ms >= chosen.due_ms)) continue;
+        chosen = whole;
+        most = count;
+    }
+    return chosen;
+}
+
+fn countOf(tap: u8) usize {
+    var count: usize = 0;
+    for (&wholes) |*whole| count += @intFromBool(whole.is_used and whole.tap == tap);
+    return count;
 }
 
 fn put(whole: *Whole, fragment: packet.Fragment, part: []const u8) packet.Error!void {
@@ -188,6 +205,15 @@ test "what is cut for a container is whole again for who puts it together" {
 test "however many are begun, the last one becomes whole" {
     for (0..50) |id| _ = take(0, &partOf("192.0.2.1", @intCast(100 + id), 0, true, "01234567"));
     try testing.expect(take(0, &partOf("192.0.2.1", 149, 8, false, "end")) != null);
+    for (&wholes) |*whole| whole.is_used = false;
+}
+
+test "whoever begins many takes none from a container that has fewer" {
+    for ([_]u8{ 1, 2 }) |tap| _ = take(tap, &partOf("192.0.2.1", 1, 0, true, "01234567"));
+    for (0..50) |id| _ = take(0, &partOf("192.0.2.1", @intCast(100 + id), 0, true, "01234567"));
+    for ([_]u8{ 1, 2 }) |tap| try testing.expect(take(tap, &partOf("192.0.2.1", 1, 8, false, "end")) != null);
+    for (0..3) |id| _ = take(1, &partOf("192.0.2.1", @intCast(id), 0, true, "01234567"));
+    for (0..3) |id| try testing.expect(take(1, &partOf("192.0.2.1", @intCast(id), 8, false, "end")) != null);
     for (&wholes) |*whole| whole.is_used = false;
 }
 

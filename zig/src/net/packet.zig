@@ -100,6 +100,14 @@ fn parseV4(bytes: []const u8) Error!Ip {
 const v6_header = 40;
 const extensions_max = 8;
 
+/// A header of version 6 that others follow (RFC 8200, section 4), as far as they are understood here.
+pub fn isExtension(protocol_number: u8) bool {
+    return switch (protocol_number) {
+        0, 43, 44, 60 => true,
+        else => false,
+    };
+}
+
 fn parseV6(bytes: []const u8) Error!Ip {
     if (bytes.len < v6_header) return error.Malformed;
     const total = v6_header + @as(usize, read16(bytes, 4));

@@ -71,7 +71,9 @@ pub fn decide(tap: *const Tap, bytes: []const u8) packet.Error!Way {
     }
     const ip = try packet.parseIp(ethernet.payload);
     if (ip.isV4() != (ethernet.type == packet.Ethernet.ipv4)) return error.Malformed;
-    if (!ip.is_fragment) {
+    if (ip.fragment) |fragment| {
+        if (mayBecomeAnything(&ip, fragment)) return .nowhere;
+    } else {
         if (ip.protocol == packet.protocol.icmp6 and !ip.isV4() and ip.payload.len > 0) {
             if (decideNdp(tap, &ethernet, &ip)) |way| return way;
         }
@@ -79,6 +81,17 @@ pub fn decide(tap: *const Tap, bytes: []const u8) packet.Error!Way {
     }
     if (!isOwn(tap, ip.source)) return .nowhere;
     return wayTo(tap, ethernet.destination);
+}
+
+/// Put together by the other's kernel, a part may be of what nobody may send: headers could go on in it, and hide what is
+/// behind them; and the answer of a DHCP server, whose first part tells. Neighbour discovery in parts is nothing (RFC 6980).
+fn mayBecomeAnything(ip: *const packet.Ip, fragment: packet.Fragment) bool {
+    if (!ip.isV4() and packet.isExtension(ip.protocol)) return true;
+    if (ip.protocol == packet.protocol.icmp6 and !ip.isV4()) {
+        return fragment.offset == 0 and (ip.payload.len == 0 or (ip.payload[0] >= 133 and ip.payload[0] <= 137));
+    }
+    if (ip.protocol != packet.protocol.udp or fragment.offset != 0) return false;
+    return ip.payload.len < 2 or isDhcpServer(std.mem.readInt(u16, ip.payload[0..2], .big));
 }
 
 /// What a container may call itself in a packet.
@@ -137,9 +150,13 @@ const dhcp6_server = 547;
 /// Only the gateway serves addresses. Null: it is something else.
 fn decideDhcp(ip: *const packet.Ip) ?Way {
     const datagram = packet.Datagram.parse(ip.payload) catch return null;
-    if (datagram.source == dhcp_server or datagram.source == dhcp6_server) return .nowhere;
+    if (isDhcpServer(datagram.source)) return .nowhere;
     if (datagram.destination == dhcp_server and ip.isV4()) return .gateway;
     return if (datagram.destination == dhcp6_server and !ip.isV4()) .nowhere else null;
+}
+
+fn isDhcpServer(port: u16) bool {
+    return port == dhcp_server or port == dhcp6_server;
 }
 
 test {

@@ -146,6 +146,33 @@ test "neighbour discovery: the same, and no routers" {
     for ([_]u8{ 133, 134, 137 }) |kind| try testing.expectEqual(.nowhere, ndp(0, group, own, kind, v6(2)));
 }
 
+/// In the middle of a packet of version 6 that was cut: `next` and what begins there.
+fn part6(tap: usize, next: u8, offset: u16, start: [8]u8) switching.Way {
+    const part = [_]u8{ 0x60, 0, 0, 0, 0, 16, 44, 64 } ++ v6(2 + @as(u8, @intCast(tap))).bytes ++ v6(3).bytes ++
+        [_]u8{ next, 0, @intCast(offset >> 8), @intCast(offset & 0xff | 1), 0, 0, 0, 7 } ++ start;
+    var frame = ethernet(taps.all[tap].mac, taps.all[1].mac, packet.Ethernet.ipv6, "." ** 56);
+    frame[14..].* = part;
+    return switching.decide(&taps.all[tap], &frame) catch .nowhere;
+}
+
+test "what may not be sent may not be sent in parts" {
+    const world: World = .make();
+    defer world.close();
+    var part = ip4(2, .{ 10, 89, 0, 3 }, 17);
+    part[6] = 0x20; // more follows
+    try testing.expectEqual(&taps.all[1], way4(0, taps.all[0].mac, taps.all[1].mac, part).to);
+    part[20..22].* = .{ 0, 67 };
+    try testing.expectEqual(.nowhere, way4(0, taps.all[0].mac, taps.all[1].mac, part));
+    part[7] = 1; // not the first: these are no ports
+    try testing.expectEqual(&taps.all[1], way4(0, taps.all[0].mac, taps.all[1].mac, part).to);
+    const server = [_]u8{ 547 >> 8, 547 & 0xff, 0, 0, 0, 0, 0, 0 };
+    try testing.expectEqual(.nowhere, part6(0, 17, 0, server));
+    try testing.expectEqual(&taps.all[1], part6(0, 17, 8, server).to);
+    for ([_]u8{ 0, 43, 44, 60 }) |hiding| try testing.expectEqual(.nowhere, part6(0, hiding, 0, .{17} ++ .{0} ** 7));
+    try testing.expectEqual(.nowhere, part6(0, 58, 0, .{134} ++ .{0} ** 7));
+    try testing.expectEqual(&taps.all[1], part6(0, 58, 0, .{128} ++ .{0} ** 7).to);
+}
+
 test "what is for everybody comes to all others, up to a limit" {
     const world: World = .make();
     defer world.close();
