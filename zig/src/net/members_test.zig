@@ -9,6 +9,7 @@ const ports = @import("ports.zig");
 const publish = @import("publish.zig");
 const resolver = @import("resolver.zig");
 const rights = @import("rights.zig");
+const states = @import("states.zig");
 const taps = @import("taps.zig");
 const dns = @import("dns/dns.zig");
 const addresses = @import("address.zig");
@@ -21,6 +22,7 @@ const World = struct {
 
     fn make() !World {
         if (loop.epoll < 0 and !loop.open()) return error.SkipZigTest;
+        states.reserve() catch return error.SkipZigTest;
         const kind = linux.SOCK.SEQPACKET | linux.SOCK.CLOEXEC | linux.SOCK.NONBLOCK;
         var world: World = .{
             .listener = @intCast(linux.socket(linux.AF.UNIX, kind, 0)),
