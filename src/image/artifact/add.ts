@@ -15,9 +15,10 @@ import {
   titleAnnotation,
   unknownArtifactType,
 } from "../../oci/index.ts";
-import { findArtifactRecord, putArtifactRecord } from "../../store/artifacts.ts";
+import { findArtifactRecord } from "../../store/artifacts.ts";
 import { explainWrite, NewBlob } from "../../store/content.ts";
 import { transact } from "../../store/database.ts";
+import type { Orphans } from "../../store/image-writes.ts";
 import { recordEvent } from "../../store/events.ts";
 import { keepLease } from "../../store/leases.ts";
 import { keepBytes } from "../blob.ts";
@@ -25,7 +26,8 @@ import type { ImageContext } from "../context.ts";
 import { localName } from "../make-image.ts";
 import { publishBlob } from "../make-layer.ts";
 import { prepareStore } from "../prepare.ts";
-import { removeUnneeded } from "./unneeded.ts";
+import { removeFiles } from "../remove.ts";
+import { replaceArtifact } from "./replace.ts";
 
 export interface AddOptions {
   /** "": unknown; of an artifact that is added to, what it has. */
@@ -63,15 +65,15 @@ export async function addArtifact(
     kept.use(await keepBytes(context, manifest));
     const digest = digestOf(manifest);
     const blobs = [digestOf(emptyConfigText), ...files.map((file) => file.digest)];
-    const work = (): readonly string[] => {
+    const work = (): Orphans => {
       const now = look(context, name, options.how);
       if (options.how === "append" && now?.digest !== before?.digest) throw changed(name);
       const addedAt = new Date().toISOString();
-      return putArtifactRecord(database, { name, digest, manifest, addedAt }, blobs);
+      return replaceArtifact(database, { name, digest, manifest, addedAt }, blobs);
     };
     const unneeded = transact(database, work, { durable: true });
     recordEvent(context, { type: "artifact", status: "create", id: digest, name });
-    await removeUnneeded(context, unneeded);
+    removeFiles(context, unneeded);
     return digest;
   } catch (error) {
     throw explainWrite(error, context.paths);

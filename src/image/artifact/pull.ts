@@ -12,9 +12,9 @@ import {
   type Reference,
 } from "../../oci/index.ts";
 import { endpoints, pushBlob } from "../../registry/index.ts";
-import { putArtifactRecord } from "../../store/artifacts.ts";
 import { blobPath, explainWrite } from "../../store/content.ts";
 import { transact } from "../../store/database.ts";
+import type { Orphans } from "../../store/image-writes.ts";
 import { recordEvent } from "../../store/events.ts";
 import { keepLease } from "../../store/leases.ts";
 import { asAsked, openRegistry, type RegistryAccess } from "../access.ts";
@@ -25,7 +25,8 @@ import { readerOf } from "../push.ts";
 import { readRegistryRules, requireAllowed } from "../settings.ts";
 import { findSource } from "../source.ts";
 import { getArtifact } from "./find.ts";
-import { removeUnneeded } from "./unneeded.ts";
+import { removeFiles } from "../remove.ts";
+import { replaceArtifact } from "./replace.ts";
 
 /** Files on their way at once. */
 const parallelMax = 4;
@@ -59,10 +60,10 @@ export async function pullArtifact(
       addedAt: new Date().toISOString(),
     };
     const needed = blobs.map((blob) => blob.digest);
-    const work = (): string[] => putArtifactRecord(context.database, record, needed);
+    const work = (): Orphans => replaceArtifact(context.database, record, needed);
     const unneeded = transact(context.database, work, { durable: true });
     recordEvent(context, { type: "artifact", status: "pull", id: digest, name: record.name });
-    await removeUnneeded(context, unneeded);
+    removeFiles(context, unneeded);
     return digest;
   } catch (error) {
     throw explainWrite(error, context.paths);
