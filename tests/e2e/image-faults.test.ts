@@ -1,7 +1,7 @@
 /**
- * kill -9 at chosen system calls of the commands that pull, push, name, save, load, import, remap, list and remove images and artifacts:
- * afterwards each is there as a whole or not at all, the layout that others read names nothing that is missing, and the
- * next command clears the rest.
+ * kill -9 at chosen system calls of the commands that pull, push, name, save, load, import, remap, list and remove images
+ * and artifacts: afterwards each is there as a whole or not at all, the layout that others read names nothing that is
+ * missing, and the next command clears the rest.
  */
 import { describe, expect } from "bun:test";
 import { Database } from "bun:sqlite";
