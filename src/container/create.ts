@@ -3,24 +3,18 @@
  * A half-made directory is named after its creator, so recovery knows whom to ask.
  */
 import { SQLiteError } from "bun:sqlite";
-import { chmodSync, existsSync, mkdirSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, statSync } from "node:fs";
 import { TspodError } from "../errors.ts";
 import { ownDirectories } from "../helper/index.ts";
 import type { RootfsChoice } from "../host/index.ts";
 import { builtinName, type EnsureOptions, ensureImage, type StoredImage } from "../image/index.ts";
-import { syncTogether } from "../lib/atomic-file.ts";
-import { formatRuntimeSpec } from "../oci/config-json.ts";
 import { ownIdentity } from "../lib/process-identity.ts";
 import {
   buildSpec,
-  type BuiltSpec,
   type CreateOptions,
   joinedContainer,
-  needsOverlay,
   networkUses,
-  overlayName,
   type SpecPlace,
-  type VolumeMount,
 } from "../spec/index.ts";
 import {
   containerDirectory,
@@ -31,13 +25,20 @@ import {
   runtimeDirectory,
 } from "../store/containers.ts";
 import { markNew } from "../store/at-rest.ts";
-import { logPath, transact } from "../store/database.ts";
+import { transact } from "../store/database.ts";
 import { layerTree } from "../store/layers.ts";
 import type { Paths } from "../store/paths.ts";
 import { volumeDirectory } from "../store/volumes.ts";
 import type { ContainerContext } from "./context.ts";
 import { recordContainerEvent } from "./events.ts";
 import { readImageFile } from "./image-file.ts";
+import {
+  makeOverlays,
+  rewriteFiles,
+  rootDirectories,
+  syncContainer,
+  writeFiles,
+} from "./made-files.ts";
 import { networkTool, settleNetwork } from "./network.ts";
 import { generateId, generateName, nameInUse } from "./names.ts";
 import type { SettledMounts } from "./mounts.ts";
@@ -288,25 +289,6 @@ async function place(
 }
 
 /**
- * The files first: the disk is never asked to keep a row without them. Somebody may have removed the container already:
- * then there is nothing to keep.
- */
-async function syncContainer(
-  { paths, database }: ContainerContext,
-  directory: string,
-  built: BuiltSpec,
-): Promise<void> {
-  const names = Object.keys(documents(built)).map((name) => `${directory}/${name}`);
-  try {
-    await syncTogether([...names, directory]);
-  } catch (error) {
-    if (!existsSync(directory)) return;
-    throw error;
-  }
-  await syncTogether([paths.containers, logPath(database) ?? []].flat());
-}
-
-/**
  * What will be "/" in the container belongs to its root, who is one of the caller's subordinate ids here; a new volume
  * only where the caller is nobody inside.
  */
@@ -321,8 +303,6 @@ async function giveAway(
   await ownDirectories({ command, mapping, signal }, root, directories);
 }
 
-const rootDirectories = ["rootfs", "upper", "work"];
-
 async function finishMounts(
   context: ContainerContext,
   mounts: SettledMounts,
@@ -333,25 +313,6 @@ async function finishMounts(
   await fillVolumes(context, mounts, setting);
   if (!mounts.mounts.some((mount) => "givesAway" in mount)) return;
   await (await import("./given-mounts.ts")).giveMounts(context, mounts.mounts, setting, image);
-}
-
-/** Directories that overlays of the user's need, made in the container's. */
-function makeOverlays(directory: string, mounts: readonly VolumeMount[]): string[] {
-  return mounts.flatMap((mount, index) => {
-    if (!needsOverlay(mount)) return [];
-    const source =
-      mount.kind === "overlay"
-        ? mount.source
-        : mount.kind === "image"
-          ? mount.layers?.[0]
-          : undefined;
-    const mode = source === undefined ? 0o755 : statSync(source).mode & 0o7777;
-    const own = `${directory}/${overlayName(index)}`;
-    const made = ["upper", "work", "empty"].map((name) => `${own}/${name}`);
-    for (const path of made) mkdirSync(path, { recursive: true, mode: 0o755 });
-    chmodSync(`${own}/upper`, mode);
-    return [own, ...made];
-  });
 }
 
 /** The built-in image's program tells how long all of it took: this process began then (ms since 1970). */
@@ -373,31 +334,4 @@ function topMode({ rootfs }: CreateOptions, image: StoredImage, paths: Paths): n
   if (rootfs !== undefined) return statSync(rootfs.directory).mode & 0o7777;
   const [top] = image.layers;
   return top === undefined ? 0o755 : statSync(layerTree(paths, top)).mode & 0o7777;
-}
-
-/** What says who it is on its networks. */
-function rewriteFiles(directory: string, { files, helper }: BuiltSpec): void {
-  if (files.hosts !== undefined) writeFileSync(`${directory}/hosts`, files.hosts);
-  writeFileSync(`${directory}/helper.json`, JSON.stringify(helper));
-}
-
-function writeFiles(directory: string, built: BuiltSpec, rootMode: number): void {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  for (const name of rootDirectories) mkdirSync(`${directory}/${name}`, 0o700);
-  chmodSync(`${directory}/upper`, rootMode);
-  for (const [name, text] of Object.entries(built.files)) {
-    writeFileSync(`${directory}/${name}`, text, { mode: 0o644 });
-  }
-  for (const [name, value] of Object.entries(documents(built))) {
-    const text = name === "config.json" ? formatRuntimeSpec(built.config) : JSON.stringify(value);
-    writeFileSync(`${directory}/${name}`, text, { mode: 0o600 });
-  }
-}
-
-function documents({ config, helper, health }: BuiltSpec) {
-  return {
-    "config.json": config,
-    "helper.json": helper,
-    ...(health === undefined ? {} : { "health-exec.json": health }),
-  };
 }

@@ -89,7 +89,7 @@ traced("who is about to join it when it is paused keeps nobody from removing it"
   await until("it is on its way in", () => (members() ?? []).length === 3);
   await world.ok("pause", box.id);
   expect(await world.ok("rm", "-f", box.id)).toBe(box.id);
-  expect(await exec.exited).toBe(137);
+  expect([125, 137]).toContain(await exec.exited); // killed before it executed, or just afterwards
 });
 
 test("a signal that does not end it waits for a paused container", async () => {
