@@ -21,6 +21,8 @@ import {
 } from "../spec/index.ts";
 import { isFrozen } from "../store/containers.ts";
 import { explainWrite } from "../store/content.ts";
+import { transact } from "../store/database.ts";
+import { keepLease, type Lease } from "../store/leases.ts";
 import { ownMountPoints, upperOf } from "./changes.ts";
 import type { ContainerContext } from "./context.ts";
 import { placeOf, tellingWhy, verbOf } from "./copy.ts";
@@ -145,11 +147,16 @@ function withVolumes(config: JsonObject, { mounts }: CreateOptions): JsonObject 
 /** Until it is disposed of. Null: it does not run, is paused already, or has no cgroup to be paused by. */
 async function pause(
   context: ContainerContext,
-  { state }: Container,
+  { id, state }: Container,
 ): Promise<AsyncDisposable | null> {
   if (state.status !== "running" || state.cgroup === "" || isFrozen(state.cgroup)) return null;
+  await using kept = new AsyncDisposableStack();
+  // should both we and the process that pauses it be killed, the next command lets it go on
+  const note = (): Lease => keepLease(context.database, `keep:pause:${id}`);
+  kept.use(transact(context.database, note, { durable: false }));
   try {
-    return await pauseGroup(verbOf(context), state.cgroup);
+    kept.use(await pauseGroup(verbOf(context), state.cgroup));
+    return kept.move();
   } catch (cause) {
     throw new TspodError(
       "container.start_failed",

@@ -3,10 +3,11 @@
  * at what runs, and work only for what is wrong. There is no other clean-up path.
  */
 import { existsSync, readdirSync } from "node:fs";
-import { listGroups, removeGroup } from "../host/index.ts";
+import { listGroups, removeGroup, setFrozen } from "../host/index.ts";
 import { isAlive } from "../lib/process-identity.ts";
 import {
   containerDirectory,
+  isFrozen,
   listAutoRemove,
   listIds,
   listUnattended,
@@ -16,6 +17,7 @@ import { requirePrivateRuntime } from "../store/runtime-directory.ts";
 import { unmarkUnknown } from "../store/at-rest.ts";
 import { transact } from "../store/database.ts";
 import { rotateEvents } from "../store/events.ts";
+import { dropLeases, listDeadLeases, listLivingLeases } from "../store/leases.ts";
 import { listTrash } from "../store/trash.ts";
 import type { ContainerContext } from "./context.ts";
 import { recoverSecrets } from "./secrets.ts";
@@ -29,6 +31,7 @@ const temporaryPrefix = ".tmp.";
 export async function recoverContainers(context: ContainerContext): Promise<void> {
   requirePrivateRuntime(context.paths);
   rotateEvents(context.database, context.paths);
+  await letGoOn(context);
   const abandoned = listAutoRemove(context.database).filter(
     (row) => !isAlive(row.creator) && isAbandoned(context, row),
   );
@@ -53,6 +56,21 @@ export async function recoverContainers(context: ContainerContext): Promise<void
   // what cannot be deleted now (its owner may be at it) lies there for the next command
   await emptyTrash(context, doomed.slice(0, leftoversMax)).catch(() => undefined);
 }
+
+/** What a killed commit has paused: its own process does that, unless it was killed as well. */
+async function letGoOn({ paths, database }: ContainerContext): Promise<void> {
+  const dead = listDeadLeases(database).filter(({ resource }) => resource.startsWith(pausePrefix));
+  for (const { resource } of dead) {
+    const state = readState(paths, resource.slice(pausePrefix.length));
+    const isHeld = listLivingLeases(database, resource).length > 0;
+    if (!isHeld && state.status === "running" && isFrozen(state.cgroup)) {
+      await setFrozen(state.cgroup, "thawed");
+    }
+  }
+  if (dead.length > 0) dropLeases(database, dead);
+}
+
+const pausePrefix = "keep:pause:";
 
 /** A container with --rm that has ended; or whoever meant to run it was killed before it could. */
 function isAbandoned({ paths }: ContainerContext, { id, creator }: Abandoned): boolean {

@@ -6,6 +6,7 @@
 import { readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { removeTrees } from "../helper/index.ts";
+import { moveAway } from "../lib/move-away.ts";
 import { processStart } from "../lib/process-identity.ts";
 import { transact } from "../store/database.ts";
 import {
@@ -19,7 +20,7 @@ import {
 import { hasLayer, layerPath, stagePrefix, trashName } from "../store/layers.ts";
 import { claimStrayBlobs, claimStrayLayers, type Orphans } from "../store/image-writes.ts";
 import { writeIndexFile } from "../store/index-file.ts";
-import { listTrash, moveAway } from "../store/trash.ts";
+import { listTrash } from "../store/trash.ts";
 import { discardUnborn } from "../store/volumes.ts";
 import type { ImageContext } from "./context.ts";
 
@@ -31,7 +32,7 @@ const ingestAgeMsMax = 7 * 24 * 3600 * 1000;
 /** Cheap when nothing is wrong: two directory listings and a query. */
 export async function recoverContent(context: ImageContext): Promise<void> {
   const { paths, database, helper: command, mapping, signal } = context;
-  const dead = listDeadLeases(database);
+  const dead = listDeadLeases(database).filter(({ resource }) => !isOfContainers(resource));
   let moved = 0;
   const found = [paths.layers, paths.mapped].flatMap((directory) =>
     list(directory).map((name) => ({ directory, name })),
@@ -65,6 +66,9 @@ export async function recoverContent(context: ImageContext): Promise<void> {
   );
   if (isEmptied && doomed.length <= leftoversMax) dropLeases(database, dead);
 }
+
+/** Those are container/recover.ts's to see to. */
+const isOfContainers = (resource: string): boolean => resource.startsWith("keep:pause:");
 
 /** ".tmp-<chain id>-<pid>-<time>" and "<chain id>" -> the chain id. */
 function chainOf(name: string): string {

@@ -17,10 +17,10 @@ import {
   deleteName,
   type Orphans,
 } from "../store/image-writes.ts";
+import { moveAway } from "../lib/move-away.ts";
 import { changeNames } from "../store/index-file.ts";
 import { type ImageRecord, listImageRecords } from "../store/images.ts";
 import { layerPath, lightTrees, trashName } from "../store/layers.ts";
-import { moveAway } from "../store/trash.ts";
 import type { ImageContext } from "./context.ts";
 import { candidates, getImage, listsImages } from "./find.ts";
 

@@ -13,11 +13,12 @@ import { transact } from "./database.ts";
  * have. "make:container:<id>": whoever starts or removes it. "keep:index:names": who changes names of images.
  * "keep:ingest:<name>": who has files there that no lease of a blob is about. "keep:mount:<image>:<chain>": a session in
  * which the image is mounted, beside "keep:layer". "keep:root:<container>": a session in which its root is mounted.
+ * "keep:pause:<container>": who has paused it for a moment.
  * "stray:blob:<hex>", "stray:layer:<chain>": nobody's, see leaveStray().
  */
 export type Resource =
   | `${"make" | "keep"}:${"blob" | "layer"}:${string}`
-  | `keep:${"ids" | "volume" | "index" | "ingest" | "mount" | "root"}:${string}`
+  | `keep:${"ids" | "volume" | "index" | "ingest" | "mount" | "root" | "pause"}:${string}`
   | `make:container:${string}`
   | `stray:${"blob" | "layer"}:${string}`;
 

@@ -2,7 +2,7 @@
  * What is renamed first and deleted at leisure lies in `trash/`. Of what lies on another disk, where no rename leads
  * there, a link does: `trash/NAME` -> `volumes/.trash-NAME`.
  */
-import { existsSync, readdirSync, renameSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Paths } from "./paths.ts";
 
@@ -21,15 +21,4 @@ export function listTrash(paths: Pick<Paths, "trash" | "volumes">): string[] {
     const beside = besideName(paths, name);
     return existsSync(beside) ? beside : join(paths.trash, name);
   });
-}
-
-/** False: it is not there, or no longer: somebody else was faster. */
-export function moveAway(path: string, trash: string): boolean {
-  try {
-    renameSync(path, trash);
-    return true;
-  } catch (error) {
-    if ((error as { code?: string }).code === "ENOENT") return false;
-    throw error;
-  }
 }

@@ -121,6 +121,23 @@ test("--all, --filter and --latest choose", async () => {
   expect(await paused()).toBe("");
 });
 
+test("what a commit has paused goes on when all of it has been killed", async () => {
+  const { world } = shared;
+  await using box = await runBox(world, "exec sleep 1000");
+  await world.ok("exec", box.id, "sh", "-c", "head -c 64000000 /dev/urandom > /large");
+  const { State } = await inspectOne(world, box.id);
+  const commit = world.start(["commit", "-q", box.id, "large"]);
+  await until("it is paused", () =>
+    /^1/.test(readFileSync(`${State.CgroupPath}/cgroup.freeze`, "utf8")),
+  );
+  // which knows nothing of the store
+  const pausing = await Bun.$`pgrep -f ${`files pause --path ${State.CgroupPath}`}`.text();
+  process.kill(Number(pausing), "SIGKILL");
+  commit.kill("SIGKILL");
+  await commit.exited;
+  expect(await world.ok("ps", "-q", "--no-trunc", "-f", "status=running")).toBe(box.id);
+});
+
 anywhere("what cannot be paused: a sentence", async () => {
   const { world } = shared;
   await using ended = await runBox(world, "exit 0", "--name", "ended");
