@@ -96,6 +96,7 @@ export function execInContainer(
     command: context.helper,
     args: ["exec", path],
     foreground: attach !== null,
+    doing: `execute in "${container.name}"`,
     passed: options.passed,
     onWarning: (_, detail) => context.warn(detail),
   });

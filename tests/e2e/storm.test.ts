@@ -23,7 +23,7 @@ type Pick = Random["pick"];
 
 /** Somebody was faster: each of these is a sentence about the container that was named. */
 const faster =
-  /Cannot find (container|a container, image, volume or network) "|is in use|is not running|is running|is paused|is not paused|has that name already|begins more than one|removed when it ends|has been removed|Cannot (start|limit|kill|stop)|has no cgroup|needs a container|does not run/;
+  /Cannot find (container|a container, image, volume or network) "|is in use|is not running|is running|is paused|is not paused|has that name already|begins more than one|removed when it ends|has been removed|Cannot (start|execute|limit|kill|stop)|has no cgroup|needs a container|does not run/;
 
 const name = (pick: Pick): string => pick(names);
 const kinds: Kind[] = [
