@@ -18,7 +18,13 @@ import {
   tryLeaseInside,
 } from "../store/leases.ts";
 import { hasLayer, layerPath, stagePrefix, trashName } from "../store/layers.ts";
-import { claimStrayBlobs, claimStrayLayers, type Orphans } from "../store/image-writes.ts";
+import {
+  claimStrayBlobs,
+  claimStrayLayers,
+  isBlobUsed,
+  isLayerUsed,
+  type Orphans,
+} from "../store/image-writes.ts";
 import { writeIndexFile } from "../store/index-file.ts";
 import { listTrash } from "../store/trash.ts";
 import { discardUnborn } from "../store/volumes.ts";
@@ -51,8 +57,10 @@ export async function recoverContent(context: ImageContext): Promise<void> {
     if (moveAway(join(directory, name), trashName(paths, chainId))) moved++;
   }
   removeOldDownloads(paths.ingest);
-  removeStrayBlobs(context, dead);
-  removeStrayLayers(context, dead);
+  const waiting = new Set([
+    ...removeStrayBlobs(context, dead),
+    ...removeStrayLayers(context, dead),
+  ]);
   if (deadResources(dead, "keep:index:").length > 0) writeIndexFile(database);
   discardUnborn(database, paths, deadResources(dead, "keep:volume:"));
   const doomed = listTrash(paths);
@@ -64,7 +72,9 @@ export async function recoverContent(context: ImageContext): Promise<void> {
     () => true,
     () => false,
   );
-  if (isEmptied && doomed.length <= leftoversMax) dropLeases(database, dead);
+  const isAllGone = isEmptied && doomed.length <= leftoversMax;
+  const done = dead.filter(({ resource }) => !waiting.has(resource));
+  if (isAllGone) dropLeases(database, done);
 }
 
 /** Those are container/recover.ts's to see to. */
@@ -77,33 +87,47 @@ function chainOf(name: string): string {
 
 /**
  * Of a removal that was killed in the middle, or was beside somebody who used them. What a pull has finished stays for the
- * next attempt.
+ * next attempt. Notes of those that somebody has come to use meanwhile.
  */
-function removeStrayBlobs({ paths, database }: ImageContext, dead: readonly DeadLease[]): void {
+function removeStrayBlobs({ paths, database }: ImageContext, dead: readonly DeadLease[]): string[] {
   const hexes = new Set(deadResources(dead, "make:blob:"));
   for (const hex of deadResources(dead, "keep:blob:")) hexes.delete(hex);
-  for (const hex of deadResources(dead, "stray:blob:")) hexes.add(hex);
+  const noted = deadResources(dead, "stray:blob:");
+  for (const hex of noted) hexes.add(hex);
   const work = (): Orphans => claimStrayBlobs(database, hexes);
   using claimed = transact(database, work, { durable: false });
   for (const hex of claimed.blobs) rmSync(join(paths.blobs, hex), { force: true });
+  return noted
+    .filter((hex) => !claimed.blobs.includes(hex) && !isBlobUsed(database, `sha256:${hex}`))
+    .map((hex) => `stray:blob:${hex}`);
 }
 
-/** Of images that were removed while somebody used them, or a session had them mounted, which has ended. */
-function removeStrayLayers({ paths, database }: ImageContext, dead: readonly DeadLease[]): void {
+/** The same of images that were removed while somebody used them, or a session had them mounted, which has ended. */
+function removeStrayLayers(
+  { paths, database }: ImageContext,
+  dead: readonly DeadLease[],
+): string[] {
   const mounted = deadResources(dead, "keep:mount:").map((name) => name.slice(65));
-  const chains = new Set([...mounted, ...deadResources(dead, "stray:layer:")]);
-  if (chains.size === 0) return;
+  const noted = deadResources(dead, "stray:layer:");
+  const chains = new Set([...mounted, ...noted]);
+  if (chains.size === 0) return [];
   const work = (): Orphans => claimStrayLayers(database, chains);
   using claimed = transact(database, work, { durable: false });
   for (const chain of claimed.layers) moveAway(layerPath(paths, chain), trashName(paths, chain));
+  return noted
+    .filter((chain) => !claimed.layers.includes(chain) && !isLayerUsed(database, chain))
+    .map((chain) => `stray:layer:${chain}`);
 }
 
-/** "<hex>" is a download, good to be resumed; "<hex>.<pid>" was being written in one go. */
+/**
+ * "<hex>" is a download, good to be resumed, with "<hex>.ranges"; "<hex>.<pid>" was being written in one go, and so was
+ * "<hex>.ranges.<pid>.<count>.tmp" (lib/atomic-file.ts).
+ */
 function removeOldDownloads(ingest: string): void {
   for (const name of list(ingest)) {
     const path = join(ingest, name);
     const modifiedMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Infinity;
-    const writer = /\.(\d+)$/.exec(name)?.[1];
+    const writer = /\.(\d+)(?:\.\d+\.tmp)?$/.exec(name)?.[1];
     const isAbandoned = writer !== undefined && processStart(Number(writer)) === null;
     if (isAbandoned || Date.now() - modifiedMs > ingestAgeMsMax) rmSync(path, { force: true });
   }

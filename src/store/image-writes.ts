@@ -191,7 +191,7 @@ export function deleteImageRows(database: Database, id: Digest): Orphans {
   return { layers: chains, blobs, [Symbol.dispose]: () => release(leases) };
 }
 
-function isLayerUsed(database: Database, chainId: string): boolean {
+export function isLayerUsed(database: Database, chainId: string): boolean {
   return database.query("SELECT 1 FROM image_layer WHERE chain_id = ?").get(chainId) !== null;
 }
 

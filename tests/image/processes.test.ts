@@ -1,7 +1,7 @@
 /** Several processes on one store, and processes that die: one transfer, nothing lost, nothing left. */
 import { describe, expect } from "bun:test";
 import { randomBytes } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { constants, zstdCompressSync } from "node:zlib";
 import { listImages, pullImage, recoverContent, removeImage } from "../../src/image/index.ts";
@@ -129,6 +129,7 @@ describe("pullImage()", () => {
     const range = registry.requests.at(-1)?.headers.range ?? "";
     expect(Number(/^bytes=(\d+)-$/.exec(range)?.[1])).toBeGreaterThan(5_000_000);
     await first.exited;
+    writeFileSync(`${ingest}.ranges.${first.pid}.0.tmp`, "half"); // what it was just about to rename
     await recoverContent(store.context);
     expect(leftovers(store)).toEqual([]);
   });
