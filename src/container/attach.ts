@@ -1,10 +1,9 @@
 /** Stays with a container that runs already. */
-import { TspodError } from "../errors.ts";
 import { type Attach, type RunningHelper, startHelper } from "../helper/index.ts";
 import type { CreateOptions } from "../spec/index.ts";
 import { isFrozen, runtimeDirectory } from "../store/containers.ts";
 import type { ContainerContext } from "./context.ts";
-import { type Container, notRunning } from "./find.ts";
+import { type Container, notRunning, paused } from "./find.ts";
 
 /** Errors: container.not_running; the helper's come with the promises it returns. */
 export function attachContainer(
@@ -15,11 +14,7 @@ export function attachContainer(
   if (container.state.status !== "running") {
     throw notRunning(container.name, `start it: tspod start -ai ${container.name}`);
   }
-  if (isFrozen(container.state.cgroup)) {
-    throw new TspodError("container.paused", `Container "${container.name}" is paused`, {
-      next: `let it go on first: tspod unpause ${container.name}`,
-    });
-  }
+  if (isFrozen(container.state.cgroup)) throw paused(container.name);
   const { tty, interactive } = container.options as CreateOptions; // create recorded it
   return startHelper({
     command: context.helper,

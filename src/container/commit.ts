@@ -15,14 +15,16 @@ import type { Digest } from "../oci/index.ts";
 import type { JsonObject } from "../oci/narrow.ts";
 import {
   type CreateOptions,
+  defaultDetails,
   formatSignal,
   type HelperSettings,
   mergeEnvironment,
+  withoutVariables,
 } from "../spec/index.ts";
 import { isFrozen } from "../store/containers.ts";
 import { explainWrite } from "../store/content.ts";
 import { transact } from "../store/database.ts";
-import { keepLease, type Lease } from "../store/leases.ts";
+import { keepLease, type Lease, pausePrefix } from "../store/leases.ts";
 import { ownMountPoints, upperOf } from "./changes.ts";
 import type { ContainerContext } from "./context.ts";
 import { placeOf, tellingWhy, verbOf } from "./copy.ts";
@@ -108,9 +110,8 @@ function sourceOf(context: ContainerContext, container: Container, isWhole: bool
 }
 
 /** Less what --unsetenv took away. */
-function keptOfImage(env: readonly string[], { details }: CreateOptions): readonly string[] {
-  if (details?.unsetsAll === true) return [];
-  return env.filter((entry) => details?.unset.includes(entry.split("=", 1)[0] ?? "") !== true);
+function keptOfImage(env: readonly string[], { details = defaultDetails }: CreateOptions) {
+  return details.unsetsAll ? [] : withoutVariables(env, details.unset);
 }
 
 /** What it was created with, over what its image says. */
@@ -152,7 +153,7 @@ async function pause(
   if (state.status !== "running" || state.cgroup === "" || isFrozen(state.cgroup)) return null;
   await using kept = new AsyncDisposableStack();
   // should both we and the process that pauses it be killed, the next command lets it go on
-  const note = (): Lease => keepLease(context.database, `keep:pause:${id}`);
+  const note = (): Lease => keepLease(context.database, `${pausePrefix}${id}`);
   kept.use(transact(context.database, note, { durable: false }));
   try {
     kept.use(await pauseGroup(verbOf(context), state.cgroup));

@@ -1,5 +1,4 @@
 /** Starts another process in a running container. */
-import { TspodError } from "../errors.ts";
 import {
   type Attach,
   contractVersion,
@@ -22,7 +21,7 @@ import {
 import { containerDirectory, isFrozen, runtimeDirectory } from "../store/containers.ts";
 import type { ContainerContext } from "./context.ts";
 import { readContainerFile } from "./files.ts";
-import { type Container, notRunning } from "./find.ts";
+import { type Container, notRunning, paused } from "./find.ts";
 import { generateId } from "./names.ts";
 import { secretEnvironment } from "./secrets.ts";
 
@@ -51,11 +50,7 @@ export function execInContainer(
   if (container.state.status !== "running") {
     throw notRunning(container.name);
   }
-  if (isFrozen(container.state.cgroup)) {
-    throw new TspodError("container.paused", `Container "${container.name}" is paused`, {
-      next: `let it go on first: tspod unpause ${container.name}`,
-    });
-  }
+  if (isFrozen(container.state.cgroup)) throw paused(container.name);
   const runtimeDir = runtimeDirectory(context.paths, container.id);
   const { process } = readContainerFile<RuntimeSpec>(context, container.id, "config.json");
   const helper = readContainerFile<HelperSettings>(context, container.id, "helper.json");

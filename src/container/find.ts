@@ -56,6 +56,13 @@ export function getLatest(context: Store): Container {
   });
 }
 
+/** A refusal of what nobody in a paused container would answer. */
+export function paused(name: string): TspodError {
+  return new TspodError("container.paused", `Container "${name}" is paused`, {
+    next: `let it go on first: tspod unpause ${name}`,
+  });
+}
+
 /** A refusal of what only a running container can do. */
 export function notRunning(name: string, next = `start it: tspod start ${name}`): TspodError {
   return new TspodError("container.not_running", `Container "${name}" is not running`, { next });

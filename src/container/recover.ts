@@ -17,7 +17,14 @@ import { requirePrivateRuntime } from "../store/runtime-directory.ts";
 import { unmarkUnknown } from "../store/at-rest.ts";
 import { transact } from "../store/database.ts";
 import { rotateEvents } from "../store/events.ts";
-import { dropLeases, listDeadLeases, listLivingLeases } from "../store/leases.ts";
+import {
+  deadResources,
+  dropLeases,
+  hasLeases,
+  hasLivingOwner,
+  listDeadLeases,
+  pausePrefix,
+} from "../store/leases.ts";
 import { listTrash } from "../store/trash.ts";
 import type { ContainerContext } from "./context.ts";
 import { recoverSecrets } from "./secrets.ts";
@@ -31,7 +38,7 @@ const temporaryPrefix = ".tmp.";
 export async function recoverContainers(context: ContainerContext): Promise<void> {
   requirePrivateRuntime(context.paths);
   rotateEvents(context.database, context.paths);
-  await letGoOn(context);
+  if (hasLeases(context.database)) await letGoOn(context);
   const abandoned = listAutoRemove(context.database).filter(
     (row) => !isAlive(row.creator) && isAbandoned(context, row),
   );
@@ -60,17 +67,15 @@ export async function recoverContainers(context: ContainerContext): Promise<void
 /** What a killed commit has paused: its own process does that, unless it was killed as well. */
 async function letGoOn({ paths, database }: ContainerContext): Promise<void> {
   const dead = listDeadLeases(database).filter(({ resource }) => resource.startsWith(pausePrefix));
-  for (const { resource } of dead) {
-    const state = readState(paths, resource.slice(pausePrefix.length));
-    const isHeld = listLivingLeases(database, resource).length > 0;
+  for (const id of deadResources(dead, pausePrefix)) {
+    const state = readState(paths, id);
+    const isHeld = hasLivingOwner(database, `${pausePrefix}${id}`);
     if (!isHeld && state.status === "running" && isFrozen(state.cgroup)) {
       await setFrozen(state.cgroup, "thawed");
     }
   }
   if (dead.length > 0) dropLeases(database, dead);
 }
-
-const pausePrefix = "keep:pause:";
 
 /** A container with --rm that has ended; or whoever meant to run it was killed before it could. */
 function isAbandoned({ paths }: ContainerContext, { id, creator }: Abandoned): boolean {

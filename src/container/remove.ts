@@ -1,17 +1,10 @@
 /** Removes containers: the row first, then the files; what cannot be deleted now lies in trash/ until it can. */
-import {
-  type Dirent,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  rmdirSync,
-} from "node:fs";
+import { type Dirent, mkdirSync, readdirSync, rmSync, rmdirSync } from "node:fs";
 import { basename } from "node:path";
 import { TspodError } from "../errors.ts";
 import { endGroup } from "../host/index.ts";
 import { control, removeTrees } from "../helper/index.ts";
+import { moveAway } from "../lib/atomic-file.ts";
 import {
   containerDirectory,
   deleteContainer,
@@ -160,7 +153,9 @@ export async function discardFiles(
   rmSync(runtime, { recursive: true, force: true });
   discardSecrets(context.paths, id);
   unmark(context.paths, id);
-  const trees = existsSync(directory) ? [...moveAway(context, id, directory), ...more] : more; // or its monitor has done it
+  const trash = `${context.paths.trash}/${id}`;
+  mkdirSync(context.paths.trash, { recursive: true, mode: 0o700 });
+  const trees = moveAway(directory, trash) ? [trash, ...more] : more; // or its monitor has done it
   if (trees.length > 0) await emptyTrash(context, [...trees]);
 }
 
@@ -172,19 +167,6 @@ async function preventStart({ paths }: ContainerContext, id: string): Promise<vo
   rmSync(`${containerDirectory(paths, id)}/helper.json`, { force: true });
   if (!isUp(readState(paths, id))) return;
   await control(runtimeDirectory(paths, id), { op: "stop", signal: sigkill, timeoutMs: 0 });
-}
-
-function moveAway(context: ContainerContext, id: string, directory: string): string[] {
-  const trash = `${context.paths.trash}/${id}`;
-  mkdirSync(context.paths.trash, { recursive: true, mode: 0o700 });
-  try {
-    renameSync(directory, trash);
-  } catch (error) {
-    // somebody else has done it meanwhile
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw error;
-  }
-  return [trash];
 }
 
 /** The cgroup of a container whose monitor was killed, with whom it left in there. */

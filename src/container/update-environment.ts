@@ -1,7 +1,12 @@
 /** Other variables for a container that is there: its next start has them, and whatever is run in it from now on. */
 import { formatRuntimeSpec } from "../oci/config-json.ts";
 import type { RuntimeSpec } from "../oci/runtime-spec.ts";
-import { type CreateOptions, defaultDetails, mergeEnvironment } from "../spec/index.ts";
+import {
+  type CreateOptions,
+  defaultDetails,
+  mergeEnvironment,
+  withoutVariables,
+} from "../spec/index.ts";
 import { updateOptions } from "../store/containers.ts";
 import { transact } from "../store/database.ts";
 import type { ContainerContext } from "./context.ts";
@@ -55,6 +60,5 @@ function withVariables(options: CreateOptions, asked: OtherVariables): CreateOpt
 }
 
 function changed(before: readonly string[], { set, unset }: OtherVariables): string[] {
-  const isKept = (entry: string): boolean => !unset.includes(entry.split("=", 1)[0] ?? "");
-  return mergeEnvironment(before.filter(isKept), set);
+  return mergeEnvironment(withoutVariables(before, unset), set);
 }

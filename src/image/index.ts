@@ -1,6 +1,7 @@
 /** The door of image: find, ensure, pull, list, remove. What is heavy is loaded when it is first called. */
 import type { Credentials } from "../registry/index.ts";
 import type { StoredImage } from "../store/images.ts";
+import { hasLeases } from "../store/leases.ts";
 import type { MappedLayers, MappedOptions } from "./mapped.ts";
 import type { ImageContext } from "./context.ts";
 import type { PullOptions } from "./pull.ts";
@@ -51,7 +52,7 @@ export async function ensureMappedLayers(
 
 /** Whoever changes content holds leases while at it: without any there is nothing to recover. */
 export async function recoverContent(context: ImageContext): Promise<void> {
-  if (context.database.query("SELECT 1 FROM lease LIMIT 1").get() === null) return;
+  if (!hasLeases(context.database)) return;
   return (await import("./recover.ts")).recoverContent(context);
 }
 

@@ -6,7 +6,7 @@
 import { readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { removeTrees } from "../helper/index.ts";
-import { moveAway } from "../lib/move-away.ts";
+import { moveAway } from "../lib/atomic-file.ts";
 import { processStart } from "../lib/process-identity.ts";
 import { transact } from "../store/database.ts";
 import {
@@ -15,6 +15,7 @@ import {
   dropLeases,
   hasLivingOwner,
   listDeadLeases,
+  pausePrefix,
   tryLeaseInside,
 } from "../store/leases.ts";
 import { hasLayer, layerPath, stagePrefix, trashName } from "../store/layers.ts";
@@ -38,7 +39,7 @@ const ingestAgeMsMax = 7 * 24 * 3600 * 1000;
 /** Cheap when nothing is wrong: two directory listings and a query. */
 export async function recoverContent(context: ImageContext): Promise<void> {
   const { paths, database, helper: command, mapping, signal } = context;
-  const dead = listDeadLeases(database).filter(({ resource }) => !isOfContainers(resource));
+  const dead = listDeadLeases(database).filter(({ resource }) => !resource.startsWith(pausePrefix));
   let moved = 0;
   const found = [paths.layers, paths.mapped].flatMap((directory) =>
     list(directory).map((name) => ({ directory, name })),
@@ -76,9 +77,6 @@ export async function recoverContent(context: ImageContext): Promise<void> {
   const done = dead.filter(({ resource }) => !waiting.has(resource));
   if (isAllGone) dropLeases(database, done);
 }
-
-/** Those are container/recover.ts's to see to. */
-const isOfContainers = (resource: string): boolean => resource.startsWith("keep:pause:");
 
 /** ".tmp-<chain id>-<pid>-<time>" and "<chain id>" -> the chain id. */
 function chainOf(name: string): string {

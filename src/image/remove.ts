@@ -17,7 +17,7 @@ import {
   deleteName,
   type Orphans,
 } from "../store/image-writes.ts";
-import { moveAway } from "../lib/move-away.ts";
+import { moveAway } from "../lib/atomic-file.ts";
 import { changeNames } from "../store/index-file.ts";
 import { type ImageRecord, listImageRecords } from "../store/images.ts";
 import { layerPath, lightTrees, trashName } from "../store/layers.ts";

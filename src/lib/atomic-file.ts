@@ -1,4 +1,4 @@
-/** Publish a file so that a reader sees the old one or the new one, never half (rename(2)). */
+/** By rename(2): a file that is published so that a reader sees the old one or the new one, never half; what is moved away. */
 import {
   closeSync,
   fsync,
@@ -61,6 +61,17 @@ async function syncPath(path: string): Promise<void> {
     await promise;
   } finally {
     closeSync(descriptor);
+  }
+}
+
+/** A rename that somebody else may have done already. False: it is not there, or no longer. */
+export function moveAway(path: string, trash: string): boolean {
+  try {
+    renameSync(path, trash);
+    return true;
+  } catch (error) {
+    if ((error as { code?: string }).code === "ENOENT") return false;
+    throw error;
   }
 }
 

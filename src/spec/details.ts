@@ -1,7 +1,7 @@
 /** What the smaller flags of run and create make of config.json: variables, names, accounts, systemd. Pure. */
 import { posix } from "node:path";
 import type { Mount } from "../oci/runtime-spec.ts";
-import { mergeEnvironment } from "./environment.ts";
+import { mergeEnvironment, withoutVariables } from "./environment.ts";
 
 export interface DetailOptions {
   /** "KEY=value" of the caller's, which go before the image's and after those that were asked for. */
@@ -55,7 +55,7 @@ export function detailedEnvironment(
     );
     return `${name}=${expanded}`;
   });
-  const kept = unsetsAll ? [] : usual.filter((entry) => !unset.includes(pair(entry)[0]));
+  const kept = unsetsAll ? [] : withoutVariables(usual, unset);
   return mergeEnvironment(kept, hostEnvironment, asked, merged);
 }
 

@@ -11,6 +11,14 @@ export function mergeEnvironment(...lists: readonly (readonly string[])[]): stri
   return [...byName.values()];
 }
 
+/** Those whose names are not in `names`. */
+export function withoutVariables(
+  environment: readonly string[],
+  names: readonly string[],
+): string[] {
+  return environment.filter((entry) => !names.includes(entry.split("=", 1)[0] ?? ""));
+}
+
 export function containerEnvironment(options: {
   image: readonly string[];
   asked: readonly string[];

@@ -15,7 +15,7 @@ export {
   noNetworkOptions,
 } from "./defaults.ts";
 export type { AccountOptions, DetailOptions } from "./details.ts";
-export { mergeEnvironment } from "./environment.ts";
+export { mergeEnvironment, withoutVariables } from "./environment.ts";
 export type {
   CreateOptions,
   DirectoryRoot,

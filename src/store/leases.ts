@@ -102,6 +102,14 @@ export function isNotedStray(database: Database, kind: "blob" | "layer", name: s
   return database.query("SELECT 1 FROM lease WHERE resource = ?").get(resource) !== null;
 }
 
+/** Whether there is anything that a killed process may have left half-done. */
+export function hasLeases(database: Database): boolean {
+  return database.query("SELECT 1 FROM lease LIMIT 1").get() !== null;
+}
+
+/** Of those that containers' recovery sees to, not that of images. */
+export const pausePrefix = "keep:pause:";
+
 /** A row of a dead process. */
 export interface DeadLease {
   readonly id: number;

@@ -38,6 +38,16 @@ function leftovers({ context, litter }: TestStore): unknown[] {
   return [...litter(), ...context.database.query("SELECT * FROM lease").all()];
 }
 
+async function expectSmallPull(store: TestStore, name: string): Promise<void> {
+  const child = startPull(store, name);
+  const [said, complaint] = [await child.stdout.text(), await child.stderr.text()];
+  expect({ said, complaint }).toEqual({ said: expect.stringMatching(/^sha256:/), complaint: "" });
+  const peakKib = Number(said.split("\n")[1]);
+  expect(peakKib).toBeGreaterThan(0);
+  expect(peakKib).toBeLessThan(250 * 1024);
+  expect(leftovers(store)).toEqual([]);
+}
+
 describe("pullImage()", () => {
   test("ten processes pulling one image transfer it once, in pieces where it comes slowly", async () => {
     const layers = [await randomLayer(8_000_000, 1), await randomLayer(300_000, 2)];
@@ -78,13 +88,7 @@ describe("pullImage()", () => {
     });
     await using registry = await startScriptedRegistry(image);
     await using store = makeStore();
-    const child = startPull(store, `${registry.address}/team/app:1`);
-    const [said, complaint] = [await child.stdout.text(), await child.stderr.text()];
-    expect({ said, complaint }).toEqual({ said: expect.stringMatching(/^sha256:/), complaint: "" });
-    const peakKib = Number(said.split("\n")[1]);
-    expect(peakKib).toBeGreaterThan(0);
-    expect(peakKib).toBeLessThan(250 * 1024);
-    expect(leftovers(store)).toEqual([]);
+    await expectSmallPull(store, `${registry.address}/team/app:1`);
   });
 
   testZstd("nor does the largest window of zstd", async () => {
@@ -92,13 +96,7 @@ describe("pullImage()", () => {
     const image = await scriptedImage({ layers: [layer], compress: withLargeWindow });
     await using registry = await startScriptedRegistry(image);
     await using store = makeStore();
-    const child = startPull(store, `${registry.address}/team/app:1`);
-    const [said, complaint] = [await child.stdout.text(), await child.stderr.text()];
-    expect({ said, complaint }).toEqual({ said: expect.stringMatching(/^sha256:/), complaint: "" });
-    const peakKib = Number(said.split("\n")[1]);
-    expect(peakKib).toBeGreaterThan(0);
-    expect(peakKib).toBeLessThan(250 * 1024);
-    expect(leftovers(store)).toEqual([]);
+    await expectSmallPull(store, `${registry.address}/team/app:1`);
   });
 
   test("who waits takes over when the one who fetches dies, and resumes", async () => {
