@@ -10,13 +10,14 @@ pub fn build(b: *std.Build) void {
     const options = b.addOptions(); // becomes @import("config")
     options.addOption([]const u8, "version", b.option([]const u8, "version", "Version string") orelse "0.0.0-dev");
 
+    const zstd = single_file.zstdModule(b, target, .ReleaseFast); // small does not pay here
     const root = b.createModule(.{
         .root_source_file = b.path("src/main.zig"),
         .target = target,
         .optimize = optimize,
         .single_threaded = true,
         .strip = optimize != .Debug,
-        .imports = &.{.{ .name = "config", .module = options.createModule() }},
+        .imports = &.{ .{ .name = "config", .module = options.createModule() }, .{ .name = "zstd", .module = zstd } },
     });
 
     const exe = b.addExecutable(.{ .name = "tspod-helper", .root_module = root });
@@ -39,12 +40,12 @@ pub fn build(b: *std.Build) void {
     check.dependOn(&b.addExecutable(.{ .name = "check", .root_module = root }).step);
 
     const test_step = b.step("test", "Run unit tests");
-    for ([_]*std.Build.Module{ root, hello_root }) |module| {
+    for ([_]*std.Build.Module{ root, hello_root, single_file.zstdModule(b, target, .Debug) }) |module| {
         const tests = b.addTest(.{ .root_module = module, .filters = filters });
         test_step.dependOn(&b.addRunArtifact(tests).step);
     }
 
-    single_file.add(b, .{ .helper = root, .target = target, .optimize = optimize, .test_step = test_step });
+    single_file.add(b, .{ .helper = root, .zstd = zstd, .target = target, .optimize = optimize, .test_step = test_step });
 
     const fmt = b.addFmt(.{ .paths = &.{ "build.zig", "src", "single-file" }, .check = true });
     b.step("fmt", "Check formatting").dependOn(&fmt.step);

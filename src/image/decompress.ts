@@ -1,19 +1,18 @@
 /**
  * A layer blob's bytes, or an archive's -> the tar inside. What compresses it is read from its first bytes, not from its
- * media type or name. xz and bzip2, which layers do not come in but files do, are read by the host's programs; so is zstd
- * with a large window, where the host has one: together with that, this process would have more memory than it may.
+ * media type or name. xz and bzip2, which layers do not come in but files do, are read by the host's programs; zstd with a
+ * large window by our helper: together with that, this process would have more memory than it may.
  */
 import { pipeline, type Transform } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { TspodError } from "../errors.ts";
+import { unzstdCommand, unzstdStatus } from "../helper/index.ts";
 import { zstdHeaderBytesMax, zstdWindowBytes } from "./zstd-window.ts";
 
 const chunkSize = 256 * 1024;
 const magicLength = 4;
-/** What is not larger is nothing beside the rest of this process; `zstd --ultra -22` has 128 MiB, all other levels less. */
+/** What is not larger is nothing beside the rest of this process; `zstd --ultra -22` has 128 MiB, most levels 8 or less. */
 const ownWindowBytesMax = 32 * 1024 * 1024;
-/** ZSTD_WINDOWLOG_LIMIT_DEFAULT, of the program as of the library: what is beyond is refused below. */
-const windowBytesMax = 128 * 1024 * 1024;
 
 type Chunks = AsyncIterable<Uint8Array>;
 
@@ -31,13 +30,14 @@ export async function* decompress(
   const [head, chunks] = await peek(source);
   const format = foreignFormat(head);
   if (format !== undefined && foreign === "programs") {
-    yield* runProgram(chunks, format, what);
+    yield* runProgram(chunks, findProgram(format, what), () => damaged(what));
     return;
   }
   const windowBytes = zstdWindowBytes(head) ?? 0;
-  const isLarge = windowBytes > ownWindowBytesMax && windowBytes <= windowBytesMax;
-  if (isLarge && Bun.which("zstd") !== null) {
-    yield* runProgram(chunks, "zstd", what);
+  if (windowBytes > ownWindowBytesMax) {
+    yield* runProgram(chunks, unzstdCommand(), (status) =>
+      status === unzstdStatus.windowTooLarge ? windowTooLarge(what) : damaged(what),
+    );
     return;
   }
   const transform = decompressor(head, what);
@@ -87,20 +87,22 @@ function foreignFormat(head: Uint8Array): "xz" | "bzip2" | undefined {
 const programs = {
   xz: { words: ["xz", "-dc", "--memlimit-decompress=256MiB"], debianPackage: "xz-utils" },
   bzip2: { words: ["bzip2", "-dc"], debianPackage: "bzip2" },
-  zstd: { words: ["zstd", "-dcq"], debianPackage: "zstd" },
 } as const;
 
+function findProgram(format: keyof typeof programs, what: string): readonly string[] {
+  const { words, debianPackage } = programs[format];
+  if (Bun.which(words[0]) !== null) return words;
+  throw new TspodError("layer.invalid", `Cannot read ${what}: it is compressed with ${format}`, {
+    next: `install ${words[0]} (apt-get install ${debianPackage}), or compress it with gzip or zstd`,
+  });
+}
+
+/** A program that decompresses its standard input: the host's, or a verb of the helper. */
 async function* runProgram(
   source: Chunks,
-  format: keyof typeof programs,
-  what: string,
+  words: readonly string[],
+  explain: (status: number) => TspodError,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const { words, debianPackage } = programs[format];
-  if (Bun.which(words[0]) === null) {
-    throw new TspodError("layer.invalid", `Cannot read ${what}: it is compressed with ${format}`, {
-      next: `install ${words[0]} (apt-get install ${debianPackage}), or compress it with gzip or zstd`,
-    });
-  }
   const child = Bun.spawn([...words], { stdin: "pipe", stdout: "pipe", stderr: "ignore" });
   let sourceError: unknown;
   const feeding = feedProgram(child.stdin, source).catch((error: unknown) => {
@@ -111,7 +113,8 @@ async function* runProgram(
     yield* child.stdout;
     await feeding;
     if (sourceError !== undefined) throw sourceError;
-    if ((await child.exited) !== 0) throw damaged(what, undefined);
+    const status = await child.exited;
+    if (status !== 0) throw explain(status);
   } finally {
     child.kill("SIGKILL");
     await child.exited;
@@ -155,17 +158,19 @@ function isZlibError(error: unknown): boolean {
   return code.startsWith("Z_") || code.startsWith("ZSTD_") || code === "ERR_BUFFER_TOO_LARGE";
 }
 
-/** ZSTD_WINDOWLOG_LIMIT_DEFAULT of libzstd: a file of some bytes could ask for gigabytes otherwise. */
-const windowTooLarge = "ZSTD_error_frameParameter_windowTooLarge";
+function windowTooLarge(what: string): TspodError {
+  const why = "it was compressed so that unpacking takes more than 128 MiB of memory";
+  return new TspodError("layer.invalid", `Cannot unpack ${what}: ${why}`, {
+    next: "compress it with zstd --long=27 or less",
+  });
+}
 
-function damaged(what: string, cause: unknown): TspodError {
-  if ((cause as { code?: string } | undefined)?.code === windowTooLarge) {
-    const why = "it was compressed so that unpacking takes more than 128 MiB of memory";
-    return new TspodError("layer.invalid", `Cannot unpack ${what}: ${why}`, {
-      next: "compress it with zstd --long=27 or less",
-      cause,
-    });
-  }
+/** A frame behind the first may ask for more than this process takes, as libzstd says with its limit; that is rare. */
+const libraryRefused = "ZSTD_error_frameParameter_windowTooLarge";
+
+function damaged(what: string, cause?: unknown): TspodError {
+  if ((cause as { code?: string } | undefined)?.code === libraryRefused)
+    return windowTooLarge(what);
   return new TspodError("layer.invalid", `Cannot unpack ${what}: its compression is damaged`, {
     next: "ask its publisher to push it again",
     cause,

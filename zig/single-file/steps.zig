@@ -8,6 +8,7 @@ const stub_address = 0x1000_0000;
 pub const Options = struct {
     test_step: *std.Build.Step,
     helper: *std.Build.Module,
+    zstd: *std.Build.Module,
     target: std.Build.ResolvedTarget,
     optimize: std.builtin.OptimizeMode,
 };
@@ -43,7 +44,7 @@ fn addLauncher(b: *std.Build, options: Options) *std.Build.Step.Compile {
         .strip = true,
         .imports = &.{
             .{ .name = "helper", .module = options.helper },
-            .{ .name = "zstd", .module = zstdModule(b, options, .ReleaseFast) },
+            .{ .name = "zstd", .module = options.zstd },
         },
     }) });
     launcher.stack_size = 65536; // as for the helper
@@ -57,14 +58,14 @@ fn addUnzstd(b: *std.Build, options: Options) *std.Build.Step.Compile {
         .target = options.target,
         .optimize = .ReleaseSafe,
         .single_threaded = true,
-        .imports = &.{.{ .name = "zstd", .module = zstdModule(b, options, .ReleaseSafe) }},
+        .imports = &.{.{ .name = "zstd", .module = zstdModule(b, options.target, .ReleaseSafe) }},
     }) });
 }
 
-fn zstdModule(b: *std.Build, options: Options, optimize: std.builtin.OptimizeMode) *std.Build.Module {
+pub fn zstdModule(b: *std.Build, target: std.Build.ResolvedTarget, optimize: std.builtin.OptimizeMode) *std.Build.Module {
     return b.createModule(.{
-        .root_source_file = b.path("single-file/zstd.zig"),
-        .target = options.target,
+        .root_source_file = b.path("src/zstd/zstd.zig"),
+        .target = target,
         .optimize = optimize,
         .single_threaded = true,
     });

@@ -27,5 +27,4 @@ test {
     _ = @import("cxx/tree.zig");
     _ = @import("environment.zig");
     _ = @import("memory.zig");
-    _ = @import("zstd/bits.zig");
 }

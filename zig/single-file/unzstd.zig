@@ -1,27 +1,45 @@
 //! A test's way to the decoder: `unzstd SIZE` reads one frame from standard input and writes its content, which has
-//! exactly that size, to standard output. Status 1: the frame is damaged.
+//! exactly that size, to standard output. `unzstd` takes any frames as they come. Status 1: they are damaged, or ask for too
+//! much memory.
 const std = @import("std");
 const zstd = @import("zstd");
 const linux = std.os.linux;
 
 var in: [8 << 20]u8 = undefined;
+var out: [zstd.stream.buffer_size]u8 = undefined;
+var input: zstd.stream.Input(Standard) = .{ .source = .{} };
+
+const Standard = struct {
+    pub fn read(_: Standard, buffer: []u8) error{Refused}!usize {
+        const rc = linux.read(0, buffer.ptr, buffer.len);
+        return if (linux.errno(rc) == .SUCCESS) rc else error.Refused;
+    }
+
+    pub fn write(_: Standard, bytes: []const u8) error{Refused}!void {
+        var done: usize = 0;
+        while (done < bytes.len) {
+            const rc = linux.write(1, bytes.ptr + done, bytes.len - done);
+            if (linux.errno(rc) != .SUCCESS) return error.Refused;
+            done += rc;
+        }
+    }
+};
 
 pub fn main(init: std.process.Init.Minimal) !u8 {
-    const size = try std.fmt.parseInt(usize, std.mem.span(init.args.vector[1]), 10);
-    const out = try std.heap.page_allocator.alloc(u8, size);
+    decode(init.args.vector) catch |err| return if (err == error.Refused) 2 else 1;
+    return 0;
+}
+
+fn decode(argv: []const [*:0]const u8) !void {
+    const standard: Standard = .{};
+    if (argv.len < 2) return zstd.stream.decode(&input, standard, &out);
+    const size = try std.fmt.parseInt(usize, std.mem.span(argv[1]), 10);
     var length: usize = 0;
     while (true) {
-        const rc = linux.read(0, in[length..].ptr, in.len - length);
-        if (linux.errno(rc) != .SUCCESS) return 2;
-        if (rc == 0) break;
-        length += rc;
+        const count = try standard.read(in[length..]);
+        if (count == 0) break;
+        length += count;
     }
-    zstd.decode(out, in[0..length]) catch return 1;
-    var done: usize = 0;
-    while (done < out.len) {
-        const rc = linux.write(1, out.ptr + done, out.len - done);
-        if (linux.errno(rc) != .SUCCESS) return 2;
-        done += rc;
-    }
-    return 0;
+    try zstd.decode(out[0..size], in[0..length]);
+    try standard.write(out[0..size]);
 }

@@ -27,6 +27,7 @@ const verbs = [_]Verb{
     .{ .name = "give", .run = @import("layer/layer.zig").give.run },
     .{ .name = "seed", .run = @import("layer/layer.zig").seed.run },
     .{ .name = "copy", .run = @import("layer/layer.zig").copy.run },
+    .{ .name = "unzstd", .run = @import("unzstd.zig").run },
     .{ .name = "files", .run = @import("tree/tree.zig").run },
     .{ .name = "run", .run = @import("run.zig").run },
     .{ .name = "exec", .run = @import("exec.zig").run },

@@ -1,19 +1,23 @@
 //! A Zstandard decoder (RFC 8878) from memory to memory, for what we packed ourselves: one frame, no dictionary, the
-//! size known beforehand. It does not stream, and does not verify the optional checksum: the caller has its own.
-//! Damaged input gives error.Corrupt or wrong bytes, never an access outside of `out` and `in`.
+//! size known beforehand. It does not verify the optional checksum: the caller has its own. stream.zig has what takes
+//! anything, of any size, with the same blocks. Damaged input gives error.Corrupt or wrong bytes, never an access
+//! outside of `out` and `in`.
 //!
 //! It exists because the one in std takes twelve times as long, which would be two seconds of the first start.
 const std = @import("std");
-const bits = @import("zstd/bits.zig");
-const fse = @import("zstd/fse.zig");
-const huffman = @import("zstd/huffman.zig");
+const bits = @import("bits.zig");
+const fse = @import("fse.zig");
+const huffman = @import("huffman.zig");
+
+pub const stream = @import("stream.zig");
 
 pub const Error = bits.Error;
 
 /// So many bytes behind `in` must be readable.
 pub const slack = bits.slack;
 
-const block_size_max = 128 * 1024;
+/// Of what is stored, and of what comes out.
+pub const block_size_max = 128 * 1024;
 
 /// What lives on from block to block. Too large for a stack.
 const Decoder = struct {
@@ -29,30 +33,56 @@ var decoder: Decoder = .{};
 /// Decode one frame whose content is exactly `out.len` bytes. Not reentrant.
 pub fn decode(out: []u8, in: []const u8) Error!void {
     var rest = in[try frameHeaderSize(in)..];
-    decoder.recent = .{ 1, 4, 8 };
-    decoder.huffman.log = 0;
+    begin();
     var produced: usize = 0;
     while (true) {
-        if (rest.len < 3) return error.Corrupt;
-        const header = std.mem.readInt(u24, rest[0..3], .little);
-        const size: usize = header >> 3;
-        const stored = if (header >> 1 & 3 == 1) 1 else size;
-        if (rest.len < 3 + stored or size > block_size_max) return error.Corrupt;
-        const content = rest[3..][0..stored];
-        rest = rest[3 + stored ..];
-        switch (header >> 1 & 3) {
-            0, 1 => { // as it is, or one byte again and again
-                if (size > out.len - produced) return error.Corrupt;
-                const target = out[produced..][0..size];
-                if (stored == size) @memcpy(target, content) else @memset(target, content[0]);
-                produced += size;
-            },
-            2 => produced = try decodeBlock(out, produced, content),
-            else => return error.Corrupt,
-        }
-        if (header & 1 != 0) break;
+        if (rest.len < BlockHeader.size) return error.Corrupt;
+        const header = try BlockHeader.read(rest[0..BlockHeader.size]);
+        rest = rest[BlockHeader.size..];
+        if (rest.len < header.stored) return error.Corrupt;
+        produced = try decodeBlock(out, produced, header, rest[0..header.stored]);
+        rest = rest[header.stored..];
+        if (header.is_last) break;
     }
     if (produced != out.len) return error.Corrupt;
+}
+
+/// Forget what a frame before has left.
+pub fn begin() void {
+    decoder.recent = .{ 1, 4, 8 };
+    decoder.huffman.log = 0;
+}
+
+/// Section 3.1.1.2.
+pub const BlockHeader = struct {
+    pub const size = 3;
+
+    kind: enum(u2) { raw, repeated, compressed, reserved },
+    is_last: bool,
+    /// What comes out, where it is not compressed.
+    length: usize,
+    /// Bytes that follow.
+    stored: usize,
+
+    pub fn read(bytes: *const [size]u8) Error!BlockHeader {
+        const word = std.mem.readInt(u24, bytes, .little);
+        const header: BlockHeader = .{
+            .kind = @enumFromInt(word >> 1 & 3),
+            .is_last = word & 1 != 0,
+            .length = word >> 3,
+            .stored = if (word >> 1 & 3 == 1) 1 else word >> 3,
+        };
+        return if (header.length > block_size_max or header.kind == .reserved) error.Corrupt else header;
+    }
+};
+
+/// Decode what follows a header behind the `produced` bytes there are. Returns how many there are then.
+pub fn decodeBlock(out: []u8, produced: usize, header: BlockHeader, content: []const u8) Error!usize {
+    if (header.kind == .compressed) return decodeCompressed(out, produced, content);
+    if (header.length > out.len - produced) return error.Corrupt;
+    const target = out[produced..][0..header.length];
+    if (header.kind == .raw) @memcpy(target, content) else @memset(target, content[0]);
+    return produced + header.length;
 }
 
 /// Section 3.1.1.1. Only the size of the header matters: the window is the whole output.
@@ -71,7 +101,7 @@ fn frameHeaderSize(in: []const u8) Error!usize {
 }
 
 /// Section 3.1.1.3. Returns how much there is in `out` now.
-fn decodeBlock(out: []u8, start: usize, block: []const u8) Error!usize {
+fn decodeCompressed(out: []u8, start: usize, block: []const u8) Error!usize {
     const literals = try readLiterals(block);
     const rest = block[literals.size_used..];
     if (rest.len == 0) return error.Corrupt;
@@ -147,8 +177,8 @@ fn readTable(table: anytype, mode: u8, bytes: []const u8, default_log: u4, defau
     return 0;
 }
 
-fn executeSequences(out: []u8, start: usize, literals: []const u8, stream: []const u8, count: usize) Error!usize {
-    var input = try bits.Backward.init(stream);
+fn executeSequences(out: []u8, start: usize, literals: []const u8, coded: []const u8, count: usize) Error!usize {
+    var input = try bits.Backward.init(coded);
     const lengths = &decoder.literal_lengths;
     const offsets = &decoder.offsets;
     const matches = &decoder.match_lengths;
@@ -256,3 +286,7 @@ const literal_length_default = [_]i16{ 4, 3, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1,
 const match_length_default = [_]i16{ 1, 4, 3, 2, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 } ++
     [_]i16{ 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1, -1, -1 };
 const offset_default = [_]i16{ 1, 1, 1, 1, 1, 1, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1, -1 };
+
+test {
+    _ = bits;
+}
