@@ -1,8 +1,12 @@
 /**
- * The soak: `main.ts SECONDS SEED BASE` is the host, in a namespace of its own, and starts a container in which the same
- * file is `inside`. Everybody serves and visits everybody: out of the container over its TAP, into it over the TAP and
- * over the spliced path, by both versions of IP, TCP and UDP. The report of both is one line of JSON.
+ * The soak: `main.ts host SECONDS SEED BASE [EVERY]` is the host, in a namespace of its own, and starts a container in
+ * which the same file is `inside`. Everybody serves and visits everybody: out of the container over its TAP, into it over
+ * the TAP and over the spliced path, by both versions of IP, TCP and UDP. The report of both is one line of JSON. With
+ * EVERY the kernel has no memory for two in so many of the calls by which our process moves bytes.
  */
+import { readdirSync, readFileSync } from "node:fs";
+import { constants } from "node:os";
+import { join } from "node:path";
 import { random } from "../../support/random.ts";
 import { treeRoot } from "../../support/tree.ts";
 import { bareContainer, outside, outside6 } from "../bare-container.ts";
@@ -13,9 +17,11 @@ const innerPort = 7008;
 /** Of the container's interface: the frames that wait for our process. Fewer than it sends at once: some are lost. */
 const queue_frames = 128;
 
-const [role = "", seconds = "3", seed = "1", base = ""] = process.argv.slice(2);
+const [role = "", seconds = "3", seed = "1", base = "", every] = process.argv.slice(2);
 const end = Date.now() + Number(seconds) * 1000;
 const clients = 12;
+/** What our process moves bytes by, out of the container and into it. */
+const moving = ["sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg", "recvmmsg", "splice"];
 
 if (role === "inside") await inside();
 else await host();
@@ -57,6 +63,7 @@ async function host(): Promise<void> {
   const lines = linesOf(child.stdout);
   const ready = await lines.next();
   if (ready.value !== "ready") throw new Error(`the container says ${ready.value}`);
+  const refuser = every === undefined ? undefined : await refuse(every);
   const routes: Route[] = [
     { name: "in", host: outside, port: innerPort },
     { name: "in, IPv6", host: outside6, port: innerPort },
@@ -65,10 +72,41 @@ async function host(): Promise<void> {
   ];
   await visit(report, routes, random(Number(seed) + 3), { until: end, clients });
   const theirs = JSON.parse((await lines.next()).value ?? "") as Report & { lost: number };
+  const refused = await refuser?.();
   child.kill("SIGKILL");
   await child.exited;
-  await Bun.write(Bun.stdout, `${JSON.stringify({ outer: report, inner: theirs })}\n`);
+  await Bun.write(Bun.stdout, `${JSON.stringify({ outer: report, inner: theirs, refused })}\n`);
   process.exit();
+}
+
+/** From now on; what is returned ends it and says of each call how many there were, and how many of them were refused. */
+async function refuse(nth: string): Promise<() => Promise<Record<string, [number, number]>>> {
+  const pid = readdirSync("/proc").find((name) => /^\d+$/.test(name) && isNetwork(name));
+  if (pid === undefined) throw new Error("there is no process of the network");
+  const file = join(base, "refused");
+  const program = join(treeRoot, "tests/support/refuser.pl");
+  const words = ["perl", program, file, String(constants.errno.ENOBUFS), nth, pid, ...moving];
+  const refuser = Bun.spawn(words, { stdio: ["ignore", "pipe", "inherit"] });
+  const { done } = await refuser.stdout.getReader().read();
+  if (done) throw new Error("nobody follows the process of the network");
+  return async () => {
+    refuser.kill("SIGTERM");
+    await refuser.exited;
+    const lines = readFileSync(file, "utf8").trim().split("\n");
+    const fields = lines.map((line) => line.split("\t"));
+    return Object.fromEntries(
+      fields.map(([call, all, some]) => [call, [Number(all), Number(some)]]),
+    );
+  };
+}
+
+function isNetwork(pid: string): boolean {
+  try {
+    const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+    return words.includes("native") && words.includes("net");
+  } catch {
+    return false; // it has just ended
+  }
 }
 
 /** Lines of the program, out of the helper's events and without them. */

@@ -199,8 +199,9 @@ fn receive(own: *Own, wait_ms: i32) void {
         .flags = 0,
     };
     const n = linux.recvmsg(own.channel, &message, linux.MSG.CMSG_CLOEXEC | linux.MSG.DONTWAIT);
-    if (linux.errno(n) == .AGAIN or linux.errno(n) == .INTR) return;
-    if (linux.errno(n) != .SUCCESS or n == 0) { // it has ended: from now on through the TAP
+    const e = linux.errno(n);
+    if (e == .AGAIN or e == .INTR or e == .NOBUFS or e == .NOMEM) return; // it stays there for the next one
+    if (e != .SUCCESS or n == 0) { // it has ended: from now on through the TAP
         _ = linux.close(own.channel);
         own.is_there = false;
         return;

@@ -201,6 +201,8 @@ fn pump(way: *Way, from: linux.fd_t, to: linux.fd_t) Outcome {
                     is_stuck = false;
                 },
                 .AGAIN, .INTR => {},
+                // what was copied is gone
+                .NOBUFS, .NOMEM => return if (way.is_copied) .failed else .has_more,
                 else => return .failed,
             }
         }
@@ -212,6 +214,7 @@ fn pump(way: *Way, from: linux.fd_t, to: linux.fd_t) Outcome {
                     is_stuck = false;
                 },
                 .AGAIN, .INTR => return .waits,
+                .NOBUFS, .NOMEM => return .has_more,
                 else => return .failed,
             }
         }

@@ -140,22 +140,27 @@ fn takeAcknowledgement(flow: *Flow, segment: *const Segment) bool {
 }
 
 fn discard(flow: *Flow, taken: u32) bool {
-    var bytes = taken;
-    if (flow.is.fin_sent and segmentEnds(flow, taken)) {
-        flow.is.fin_acknowledged = true;
-        flow.is.fin_to = true;
-        flow.is.eof = true;
-        bytes -= 1;
-    }
+    const is_last = flow.is.fin_sent and segmentEnds(flow, taken);
+    const bytes = if (is_last) taken - 1 else taken;
     var left = bytes;
     while (left > 0) {
         const n = linux.recvfrom(flow.fd, &nothing, left, linux.MSG.TRUNC | linux.MSG.DONTWAIT, null, null);
-        if (linux.errno(n) == .INTR) continue;
-        if (linux.errno(n) != .SUCCESS or n == 0) { // its end has failed meanwhile, and the queue with it
-            flows.reset(flow);
-            return false;
+        switch (linux.errno(n)) {
+            .SUCCESS => if (n > 0) {
+                left -= @intCast(n);
+                continue;
+            },
+            .INTR => continue,
+            .NOBUFS, .NOMEM => if (left == bytes) return true, // as if it had been lost: it comes again when we ask
+            else => {},
         }
-        left -= @intCast(n);
+        flows.reset(flow); // its end has failed meanwhile, and the queue with it
+        return false;
+    }
+    if (is_last) {
+        flow.is.fin_acknowledged = true;
+        flow.is.fin_to = true;
+        flow.is.eof = true;
     }
     flow.seq_taken +%= taken;
     if (isBefore(flow.seq_to, flow.seq_taken)) { // we had gone back, and it had more than we thought
@@ -215,15 +220,23 @@ fn writeAll(flow: *Flow, data: []const u8, urgent_end: usize) bool {
 fn write(flow: *Flow, data: []const u8, more_flags: u32) bool {
     const flags = linux.MSG.NOSIGNAL | linux.MSG.DONTWAIT | more_flags;
     var done: usize = 0;
+    var is_patient = true;
     while (done < data.len) {
         const n = linux.sendto(flow.fd, data.ptr + done, data.len - done, flags, null, 0);
-        switch (linux.errno(n)) {
+        const e = linux.errno(n);
+        switch (e) {
             .SUCCESS => done += n,
             .INTR => continue,
             .AGAIN, .NOBUFS, .NOMEM => {
+                // left to the container it takes a time that doubles with each of them (RFC 6298, section 5.5)
+                if (e != .AGAIN and is_patient) {
+                    is_patient = false;
+                    continue;
+                }
                 flow.is.full = true;
                 flow.is.dropped = true;
-                if (!flow.is.hears_room) flows.hearRoom(flow);
+                // of a socket that is not full, and so will not become writable, asking again tells it at once
+                if (!flow.is.hears_room or e != .AGAIN) flows.hearRoom(flow);
                 flow.room = 0;
                 break;
             },

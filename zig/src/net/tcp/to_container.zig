@@ -14,6 +14,10 @@ const turn_frames = 16;
 pub fn send(flow: *Flow) void {
     if (flow.state != .open) return;
     for (0..turn_frames) |_| if (!sendOne(flow)) return;
+    sendLater(flow);
+}
+
+fn sendLater(flow: *Flow) void {
     if (flow.is.queued) return;
     flow.is.queued = flows.ready.push(flows.pool.indexOf(flow));
     if (!flow.is.queued) timers.expectAnswer(flow);
@@ -36,6 +40,10 @@ fn sendOne(flow: *Flow) bool {
         .INTR => return true,
         .AGAIN => {
             flow.is.drained = true;
+            return false;
+        },
+        .NOBUFS, .NOMEM => {
+            sendLater(flow);
             return false;
         },
         else => {
