@@ -62,6 +62,7 @@ const doors: Record<string, string[]> = {
     "update.ts",
     "update-restart.ts",
     "update-environment.ts",
+    "update-health.ts",
     "top.ts",
     "stats.ts",
     "sizes.ts",

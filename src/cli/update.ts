@@ -3,12 +3,14 @@ import { getContainer } from "../container/index.ts";
 import { updateLimits } from "../container/update.ts";
 import type { RestartRule } from "../helper/index.ts";
 import { TspodError } from "../errors.ts";
+import type { HealthChange } from "../spec/index.ts";
 import { defineCommand } from "./command.ts";
 import { forEachArgument } from "./each.ts";
 import { list, value } from "./flags.ts";
 import { resolveEnvironment } from "./options/environment.ts";
-import { restartPolicies } from "./options/life.ts";
+import { type HealthFlags, healthFlags, restartPolicies } from "./options/life.ts";
 import { limitFlags, limitOptions } from "./options/limits.ts";
+import { refusedStartup } from "./options/refused.ts";
 import { latestFlag, selectContainers } from "./options/selection.ts";
 
 const {
@@ -26,17 +28,12 @@ const settled = {
   ...{ oomKillDisable: false, oomScoreAdj: null },
 };
 
-const fromItsBeginning = "it has that from its beginning: create it again with the other value";
-
 /** Of podman's and docker's update. */
-const refused = Object.fromEntries(
-  `--health-cmd --health-interval --health-log-destination --health-max-log-count --health-max-log-size
-   --health-on-failure --health-retries --health-start-interval --health-start-period --health-startup-cmd
-   --health-startup-interval --health-startup-retries --health-startup-success --health-startup-timeout
-   --health-timeout --no-healthcheck --ulimit`
-    .split(/\s+/)
-    .map((name) => [name, fromItsBeginning] as const),
-);
+const refused = {
+  ...refusedStartup,
+  "--kernel-memory": "the kernel no longer has such a limit (cgroup v2)",
+  "--ulimit": "it has that from its beginning: create it again with the other value",
+};
 
 export default defineCommand({
   path: ["update"],
@@ -44,6 +41,7 @@ export default defineCommand({
   summary: "Give containers other limits, at once and for every start from now on",
   examples: [
     ["Half a gigabyte and one processor", "tspod update -m 512m --cpus 1 web"],
+    ["Asked more often how it is", "tspod update --health-interval 10s --health-retries 5 web"],
     ["Another variable for its next start", "tspod update -e MODE=debug web"],
   ],
   flags: {
@@ -60,17 +58,19 @@ export default defineCommand({
       "Set a variable for its next start, and for exec from now on",
     ),
     unsetenv: list("--unsetenv", "NAME", "Without this variable from its next start on"),
+    ...healthFlags,
     latest: latestFlag,
   },
   args: { min: 0, max: Infinity, completes: "container" },
-  refused: { ...refused, "--kernel-memory": "the kernel no longer has such a limit (cgroup v2)" },
+  refused,
   async run(context, flags, args) {
     const asked = (await limitOptions({ ...flags, ...settled }, { isPartial: true })).limits;
     const rule = flags.restart === null ? null : await restartRule(flags.restart);
+    const check = await healthChange(flags);
     const set = resolveEnvironment([], flags.env, context.environment);
     const changesEnvironment = set.length > 0 || flags.unsetenv.length > 0;
-    if (asked === undefined && rule === null && !changesEnvironment) {
-      const what = "a limit, a restart policy or a variable";
+    if (asked === undefined && rule === null && check === null && !changesEnvironment) {
+      const what = "a limit, a restart policy, a health check or a variable";
       throw new TspodError("usage", `"tspod update" needs ${what} to set`, {
         next: "such as -m 512m, --cpus 1.5 or --pids-limit 100; see tspod update --help",
       });
@@ -86,6 +86,10 @@ export default defineCommand({
         const { updateRestart } = await import("../container/update-restart.ts");
         await updateRestart(context, container, rule);
       }
+      if (check !== null) {
+        const { updateHealth } = await import("../container/update-health.ts");
+        await updateHealth(context, container, check);
+      }
       if (changesEnvironment) {
         const { updateEnvironment } = await import("../container/update-environment.ts");
         updateEnvironment(context, container, { set, unset: flags.unsetenv });
@@ -98,4 +102,9 @@ export default defineCommand({
 /** Throws usage. */
 async function restartRule(text: string): Promise<RestartRule> {
   return (await import("./options/life-values.ts")).parseRestart(text);
+}
+
+/** Null: no flag was given. Throws usage. */
+async function healthChange(flags: HealthFlags): Promise<HealthChange | null> {
+  return (await import("./options/life-values.ts")).parseHealthChange(flags);
 }

@@ -318,6 +318,8 @@ export type ControlRequest =
   /** The name servers of `networks` are those that helper.json has now. */
   | { op: "refresh" }
   | { op: "policy"; policy: RestartPolicy; retriesMax: number }
+  /** Another check, as the files have it now, or none. `isNew`: of another command. EOPNOTSUPP, of both: as of `restart`. */
+  | { op: "check"; check: HealthConfig | null; isNew: boolean }
   /** One health check now: exitCode 0 well, 1 not, 125 it could not be asked. ENOENT: it has no check. */
   | { op: "health" }
   | { op: "resize"; rows: number; columns: number };

@@ -22,6 +22,7 @@ export type {
   AskedIdLine,
   BindMount,
   DeviceOption,
+  HealthChange,
   HealthOptions,
   ImageMount,
   Joined,
@@ -76,7 +77,7 @@ export {
 } from "./network.ts";
 export { networkEntries, networkHosts, type PlacedNetwork } from "./networks.ts";
 export { logDrivers } from "./options.ts";
-export { defaultLife, noHealthOptions } from "./life.ts";
+export { changeHealth, defaultLife, healthCommand, healthExec, noHealthOptions } from "./life.ts";
 export { sharedMemoryOf } from "./mounts.ts";
 export { processCapabilities } from "./security.ts";
 export {

@@ -1,9 +1,14 @@
 /** What --restart, --timeout, --health-* and --sdnotify make of helper.json, and how a container is asked how it is. Pure. */
-import { contractVersion, type ExecConfig, type HelperConfig } from "../helper/contract.ts";
+import {
+  contractVersion,
+  type ExecConfig,
+  type HealthConfig,
+  type HelperConfig,
+} from "../helper/contract.ts";
 import { wireProcess } from "../oci/config-json.ts";
 import type { Healthcheck } from "../oci/image-config.ts";
 import type { Mount, RuntimeSpec } from "../oci/runtime-spec.ts";
-import type { CreateOptions, HealthOptions, LifeOptions } from "./options.ts";
+import type { CreateOptions, HealthChange, HealthOptions, LifeOptions } from "./options.ts";
 
 export const defaultLife: LifeOptions = {
   ...{ restart: { policy: "no", retriesMax: 0 }, lifetimeMs: 0, health: null },
@@ -110,6 +115,23 @@ function healthConfig(asked: HealthOptions, image: Healthcheck | undefined) {
     onFailure: asked.onFailure,
     logCountMax: asked.logCountMax ?? logUsual.logCountMax,
     logBytesMax: asked.logBytesMax ?? logUsual.logBytesMax,
+  };
+}
+
+/** What was asked for, with `change` in its place, and what helper.json says then; null: it is not asked any more. */
+export function changeHealth(
+  asked: HealthOptions | null,
+  current: HealthConfig | undefined,
+  change: HealthChange,
+): { asked: HealthOptions; health: HealthConfig | null } {
+  const { test: _, ...others } = change;
+  const given = Object.fromEntries(Object.entries(others).filter(([, value]) => value !== null));
+  const next = { ...(asked ?? noHealthOptions), ...given } as HealthOptions; // of the same keys
+  const before = current ?? healthConfig(noHealthOptions, undefined);
+  const isOff = change.test?.[0] === "NONE";
+  return {
+    asked: change.test === null ? next : { ...next, test: change.test },
+    health: isOff ? null : ({ ...before, ...given } as HealthConfig), // likewise
   };
 }
 

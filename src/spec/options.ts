@@ -260,6 +260,9 @@ export interface HealthOptions {
   logBytesMax: number | null;
 }
 
+/** What of it is to be another way; null: as it is. */
+export type HealthChange = Omit<HealthOptions, "onFailure"> & { onFailure: HealthAction | null };
+
 export const logDrivers = ["k8s-file", "json-file", "journald", "none", "passthrough"] as const;
 
 /** Null: the default. */

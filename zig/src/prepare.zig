@@ -123,8 +123,8 @@ pub fn planOf(arena: std.mem.Allocator, spec: *const contract.Spec, helper: *con
         }),
     };
     if (spec.process.consoleSize) |size| plan.console_size = .{ .rows = size.height, .columns = size.width };
-    // What is started again finds what it has written; overlayfs refuses a second mount of a volatile one.
-    plan.root.is_volatile = helper.autoRemove and !helper.isRestarted();
+    // What is started again, by its policy or by "restart", finds what it has written (rootfs/overlay.zig, allowAgain).
+    plan.root.is_volatile = helper.autoRemove;
     const subpaths = &helper.mountSubpaths.map;
     mounts.addSubpaths(plan.root.operations, subpaths.keys(), subpaths.values());
     if (spaces.joins(.user) or (plan.maps != null and isStranger(config))) try rootfs.prepareEarly(arena, &plan.root);

@@ -2,9 +2,15 @@
 import { TspodError } from "../../errors.ts";
 import type { RestartRule } from "../../helper/index.ts";
 import { parseDuration } from "../../lib/duration.ts";
-import { type HealthOptions, type LifeOptions, noHealthOptions } from "../../spec/index.ts";
+import type { HealthChange, HealthOptions, LifeOptions } from "../../spec/index.ts";
 import { parseLog } from "./log-values.ts";
-import { healthActions, type LifeFlags, notifyModes, restartPolicies } from "./life.ts";
+import {
+  healthActions,
+  type HealthFlags,
+  type LifeFlags,
+  notifyModes,
+  restartPolicies,
+} from "./life.ts";
 
 /** Throws usage: a value that is none, or flags that contradict one another. */
 export function parseLife(flags: LifeFlags & { rm: boolean; tty: boolean }): LifeOptions {
@@ -37,30 +43,39 @@ export function parseRestart(text: string): RestartRule {
   });
 }
 
-function parseHealth(flags: LifeFlags): HealthOptions | null {
-  const { healthCmd, noHealthcheck } = flags;
-  const given = Object.entries(flags).filter(
+function parseHealth(flags: HealthFlags): HealthOptions | null {
+  const asked = parseHealthChange(flags);
+  return asked === null ? null : { ...asked, onFailure: asked.onFailure ?? "none" };
+}
+
+/** Null: no flag was given. Throws usage. */
+export function parseHealthChange(flags: HealthFlags): HealthChange | null {
+  const { healthCmd, noHealthcheck, healthLogDestination, healthOnFailure } = flags;
+  const isAsked = Object.entries(flags).some(
     ([key, value]) => key.startsWith("health") && value !== null,
   );
-  if (noHealthcheck) {
-    if (given.length === 0) return { ...noHealthOptions, test: ["NONE"] };
+  if (noHealthcheck && isAsked) {
     throw new TspodError("usage", "Cannot combine --no-healthcheck with --health-* flags", {
       next: "leave one of them away",
     });
   }
-  if (given.length === 0) return null;
-  oneOf("--health-log-destination", flags.healthLogDestination ?? "local", ["local"]);
+  if (!isAsked && !noHealthcheck) return null;
+  oneOf("--health-log-destination", healthLogDestination ?? "local", ["local"]);
   const number = (flag: string, text: string | null): number | null =>
     text === null ? null : parseWholeNumber(flag, text);
+  const test = healthCmd === null ? null : parseHealthCommand(healthCmd);
   return {
-    test: healthCmd === null ? null : parseHealthCommand(healthCmd),
+    test: noHealthcheck ? ["NONE"] : test,
     intervalMs:
       flags.healthInterval === "disable" ? 0 : parseSpan("--health-interval", flags.healthInterval),
     timeoutMs: parseSpan("--health-timeout", flags.healthTimeout),
     startPeriodMs: parseSpan("--health-start-period", flags.healthStartPeriod),
     startIntervalMs: parseSpan("--health-start-interval", flags.healthStartInterval),
     retries: parseRetries(flags.healthRetries),
-    onFailure: oneOf("--health-on-failure", flags.healthOnFailure ?? "none", healthActions),
+    onFailure:
+      healthOnFailure === null
+        ? null
+        : oneOf("--health-on-failure", healthOnFailure, healthActions),
     logCountMax: number("--health-max-log-count", flags.healthMaxLogCount),
     logBytesMax: number("--health-max-log-size", flags.healthMaxLogSize),
   };

@@ -6,21 +6,8 @@ export const restartPolicies = ["no", "on-failure", "always", "unless-stopped"] 
 export const healthActions = ["none", "kill", "restart", "stop"] as const;
 export const notifyModes = ["container", "conmon", "healthy", "ignore"] as const;
 
-export const lifeFlags = {
-  logDriver: value(
-    "--log-driver",
-    "DRIVER",
-    "Where its output is kept: k8s-file, json-file, journald, none, passthrough",
-    logDrivers,
-  ),
-  logOpt: list("--log-opt", "KEY=VALUE", "path, max-size, max-file or tag of the log"),
-  restart: value(
-    "--restart",
-    "POLICY[:RETRIES]",
-    "When it is started again: no, on-failure[:3], always, unless-stopped",
-    restartPolicies,
-  ),
-  timeout: value("--timeout", "SECONDS", "Kill it when it still runs after that"),
+/** Of `tspod update`, too. */
+export const healthFlags = {
   healthCmd: value("--health-cmd", "COMMAND", 'Asks it how it is; "none" turns the image\'s off'),
   healthInterval: value("--health-interval", "DURATION", "Pause between two checks (30s)"),
   healthRetries: value("--health-retries", "NUMBER", "Failures in a row that mean unhealthy (3)"),
@@ -50,6 +37,24 @@ export const lifeFlags = {
   healthMaxLogCount: value("--health-max-log-count", "NUMBER", "Results that are kept (5); 0: all"),
   healthMaxLogSize: value("--health-max-log-size", "BYTES", "Of what a check says (500); 0: 4096"),
   noHealthcheck: boolean("--no-healthcheck", "Turn the image's health check off"),
+} as const;
+
+export const lifeFlags = {
+  logDriver: value(
+    "--log-driver",
+    "DRIVER",
+    "Where its output is kept: k8s-file, json-file, journald, none, passthrough",
+    logDrivers,
+  ),
+  logOpt: list("--log-opt", "KEY=VALUE", "path, max-size, max-file or tag of the log"),
+  restart: value(
+    "--restart",
+    "POLICY[:RETRIES]",
+    "When it is started again: no, on-failure[:3], always, unless-stopped",
+    restartPolicies,
+  ),
+  timeout: value("--timeout", "SECONDS", "Kill it when it still runs after that"),
+  ...healthFlags,
   sdnotify: value(
     "--sdnotify",
     "MODE",
@@ -59,6 +64,7 @@ export const lifeFlags = {
 } as const;
 
 export type LifeFlags = FlagValues<typeof lifeFlags>;
+export type HealthFlags = FlagValues<typeof healthFlags>;
 
 /** Empty when nothing was asked for. Throws usage. */
 export async function lifeOptions(

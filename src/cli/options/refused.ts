@@ -16,12 +16,22 @@ const reasons: Readonly<Record<string, string>> = {
   "the monitor is part of tspod": "--conmon",
 };
 
+const startupReasons: Readonly<Record<string, string>> = {
+  "one check is asked from the start on: see --health-start-period and --health-start-interval": `
+    --health-startup-cmd --health-startup-interval --health-startup-retries --health-startup-success
+    --health-startup-timeout`,
+};
+
 /** Flag -> why. */
-export const refusedFlags: Readonly<Record<string, string>> = Object.fromEntries(
-  Object.entries(reasons).flatMap(([why, names]) =>
+export const refusedStartup = byFlag(startupReasons);
+export const refusedFlags = byFlag({ ...reasons, ...startupReasons });
+
+function byFlag(table: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  const entries = Object.entries(table).flatMap(([why, names]) =>
     names
       .trim()
       .split(/\s+/)
       .map((name) => [name, why] as const),
-  ),
-);
+  );
+  return Object.fromEntries(entries);
+}

@@ -5,6 +5,7 @@ const std = @import("std");
 const sys = @import("../sys.zig");
 const event = @import("../event.zig");
 const epolls = @import("epoll.zig");
+const contract = @import("../contract.zig");
 const restart = @import("restart.zig");
 const clock = @import("clock.zig");
 const linux = sys.linux;
@@ -17,7 +18,7 @@ const last_ms = 100;
 /// Of a request's text: a name, unescaped.
 const text_bytes_max = 2048;
 
-pub const Op = enum { ping, signal, stop, wait, resize, rename, policy, health, restart, connect, disconnect, refresh };
+pub const Op = enum { ping, signal, stop, wait, resize, rename, policy, health, check, restart, connect, disconnect, refresh };
 
 /// What `wait` waits for.
 pub const Condition = enum { ended, healthy, unhealthy };
@@ -35,6 +36,9 @@ pub const Request = struct {
     retriesMax: u32 = 0,
     /// Its id.
     network: []const u8 = "",
+    /// Null: it is not asked any more.
+    check: ?contract.Health = null,
+    isNew: bool = false,
 };
 
 /// What is answered later.
@@ -217,6 +221,8 @@ test "parse() takes the contract's requests and nothing else" {
     try std.testing.expectEqual(Op.ping, parse("{\"op\":\"ping\"}").?.op);
     const stop = parse("{\"op\":\"stop\",\"signal\":15,\"timeoutMs\":10000,\"new\":{}}").?;
     try std.testing.expectEqual(@as(u32, 10000), stop.timeoutMs);
+    const check = parse("{\"op\":\"check\",\"check\":{\"intervalMs\":5,\"onFailure\":\"stop\",\"new\":1},\"isNew\":true}").?;
+    try std.testing.expectEqual(contract.Health{ .intervalMs = 5, .onFailure = .stop }, check.check.?);
     for ([_][]const u8{ "", "{}", "{\"op\":\"fly\"}", "{\"op\":\"signal\",\"signal\":-1}", "[]" }) |bad| {
         if (parse(bad)) |_| return error.TestUnexpectedResult;
     }

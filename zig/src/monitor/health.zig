@@ -60,6 +60,20 @@ pub const Health = struct {
         if (!health.is_on) return;
         health.state = .{ .status = .starting };
         health.started_ms = clock.monotonicMs();
+        forget(container_dir);
+    }
+
+    /// Another check, or none, for a container that was started at `started_ms`. When it `is_new`, what was found before is
+    /// forgotten; otherwise only when and how often it is asked has changed.
+    pub fn change(health: *Health, asked: ?contract.Health, is_new: bool, started_ms: u64, container_dir: [:0]const u8) void {
+        const before: ?State = if (health.is_on and !is_new) health.state else null;
+        health.set(asked);
+        health.started_ms = started_ms;
+        if (health.is_on) health.state = before orelse .{ .status = .starting };
+        if (!health.is_on or before == null) forget(container_dir);
+    }
+
+    fn forget(container_dir: [:0]const u8) void {
         var buffer: [linux.PATH_MAX]u8 = undefined;
         const path = std.fmt.bufPrintZ(&buffer, "{s}/health.json", .{container_dir}) catch return;
         _ = linux.unlink(path);
@@ -104,6 +118,12 @@ pub const Health = struct {
         return true;
     }
 
+    pub fn hasEnded(health: *const Health) bool {
+        const fd = health.pidfd orelse return false;
+        var poll = [1]linux.pollfd{.{ .fd = fd, .events = linux.POLL.IN, .revents = 0 }};
+        return linux.poll(&poll, 1, 0) == 1;
+    }
+
     /// The check has ended: what it found. Null: nothing, it could not ask.
     pub fn answer(health: *Health) ?bool {
         const fd = health.pidfd orelse return null;
@@ -137,4 +157,20 @@ test "after() counts failures, but not while it starts" {
     try std.testing.expectEqual(State{ .status = .healthy }, state);
     state = state.after(false, true, 1);
     try std.testing.expectEqual(Status.unhealthy, state.status);
+}
+
+test "change() keeps what was found unless the check is another" {
+    const nowhere = "/nonexistent";
+    var health: Health = .{};
+    health.change(.{ .intervalMs = 7 }, true, 1, nowhere);
+    try std.testing.expectEqual(State{ .status = .starting }, health.state);
+    health.state = .{ .status = .unhealthy, .streak = 4 };
+    health.change(.{ .intervalMs = 9, .retries = 5 }, false, 1, nowhere);
+    try std.testing.expectEqual(State{ .status = .unhealthy, .streak = 4 }, health.state);
+    try std.testing.expectEqual(9, health.pause());
+    health.change(.{}, true, 1, nowhere);
+    try std.testing.expectEqual(State{ .status = .starting }, health.state);
+    health.change(null, false, 1, nowhere);
+    try std.testing.expectEqual(null, health.pause());
+    try std.testing.expectEqual(Status.none, health.state.status);
 }

@@ -653,11 +653,9 @@ pub const Monitor = struct {
                 memberships.refresh(m.config.container_dir.get());
                 control.answerOk(m.epoll, index, m.pid);
             },
-            .policy => {
-                m.restarts.rule = .{ .policy = request.policy, .retriesMax = request.retriesMax };
-                control.answerOk(m.epoll, index, m.pid);
-            },
+            .policy => m.changePolicy(index, &request),
             .health => m.answerHealth(index),
+            .check => m.changeHealth(index, &request),
             .connect, .disconnect => m.changeNetworks(index, &request),
         }
         m.answerMet();
@@ -682,6 +680,13 @@ pub const Monitor = struct {
         m.restarts.is_asked = true;
         m.signal(request.signal);
         if (!m.timers.setAtMost(m.epoll, .kill, request.timeoutMs)) m.signal(sigkill);
+    }
+
+    /// Not where a second run would have no streams.
+    fn changePolicy(m: *Monitor, index: usize, request: *const control.Request) void {
+        if (m.config.forwards_signals and request.policy != .no) return control.refuse(m.epoll, index, .OPNOTSUPP);
+        m.restarts.rule = .{ .policy = request.policy, .retriesMax = request.retriesMax };
+        control.answerOk(m.epoll, index, m.pid);
     }
 
     fn isResting(m: *const Monitor) bool {
@@ -755,8 +760,25 @@ pub const Monitor = struct {
         if (m.health.pidfd == null) control.refuse(m.epoll, index, .AGAIN);
     }
 
+    /// Whoever waits for an answer of the check that runs now gets that of the new one.
+    fn changeHealth(m: *Monitor, index: usize, request: *const control.Request) void {
+        if (m.phase == .over) return control.refuse(m.epoll, index, .SRCH);
+        const demands = if (request.check) |check| check.onFailure == .restart else false;
+        if (m.config.forwards_signals and demands) return control.refuse(m.epoll, index, .OPNOTSUPP);
+        const pidfd = m.health.abandon();
+        if (pidfd) |fd| m.epoll.close(fd);
+        m.timers.cancel(.health);
+        m.health.change(request.check, request.isNew, m.started_ms, m.config.container_dir.get());
+        if (m.ending == null or m.isResting()) m.publishState() catch {}; // a full disk: the old status stays
+        if (m.phase == .running) m.armHealth();
+        if (pidfd != null and m.health.is_on) m.askHealth();
+        if (m.health.pidfd == null) control.answerHealth(m.epoll, healths.exit_unasked);
+        control.answerOk(m.epoll, index, m.pid);
+    }
+
     fn takeHealth(m: *Monitor) void {
         const fd = m.health.pidfd orelse return;
+        if (!m.health.hasEnded()) return; // what was heard is of one that has been abandoned
         const before = m.health.state;
         const answer = m.health.answer();
         m.epoll.close(fd);
