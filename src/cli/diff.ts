@@ -1,5 +1,11 @@
 /** `tspod diff`: what a container has changed of its image, or an image's topmost layer of those below. */
-import { getContainer, getLatest, loadChanges } from "../container/index.ts";
+import {
+  type Compared,
+  getContainer,
+  getLatest,
+  loadChanges,
+  loadCompare,
+} from "../container/index.ts";
 import { TspodError } from "../errors.ts";
 import type { FileChange } from "../helper/index.ts";
 import { loadDiff } from "../image/index.ts";
@@ -21,30 +27,47 @@ export const diffFlags = {
 
 export default defineCommand({
   path: ["diff"],
-  usage: "CONTAINER|IMAGE",
+  usage: "CONTAINER|IMAGE [CONTAINER|IMAGE]",
   summary: "Show what a container, or an image, has changed: A added, C changed, D deleted",
+  examples: [
+    ["What a container has changed of its image", "tspod diff web"],
+    ["What an image has otherwise than another one", "tspod diff web:2 web:1"],
+  ],
   flags: diffFlags,
-  args: { min: 0, max: 1, completes: "container" },
+  args: { min: 0, max: 2, completes: "container" },
   run: (context, flags, args) =>
-    printDiff(context, { ...flags, command: "tspod diff" }, args, changesOf),
+    printDiff(
+      context,
+      { ...flags, command: "tspod diff", kind: "either", usage: "CONTAINER|IMAGE" },
+      args,
+      changesOf,
+    ),
 });
 
-/** `changes`: of what has that name or id. */
+interface DiffOptions {
+  format: string | null;
+  quiet: boolean;
+  latest: boolean;
+  command: string;
+  usage: string;
+  kind: Compared;
+}
+
+/** `changes`: of what has that name or id; of two, what makes the second into the first. */
 export async function printDiff(
   context: CliContext,
-  {
-    format,
-    quiet,
-    latest,
-    command,
-  }: { format: string | null; quiet: boolean; latest: boolean; command: string },
+  { format, quiet, latest, command, usage, kind }: DiffOptions,
   args: readonly string[],
   changes: (context: CliContext, name: string) => Promise<FileChange[]>,
 ): Promise<number> {
   checkChangesFormat(format);
-  const { name, rest } = takeContainer(args, { latest, command, usage: "CONTAINER" });
-  refuseRest(command, rest);
-  const seen = await changes(context, name ?? getLatest(context).id);
+  const { name, rest } = takeContainer(args, { latest, command, usage });
+  const [other] = latest ? [] : rest;
+  refuseRest(command, latest ? rest : rest.slice(1));
+  const seen =
+    other === undefined
+      ? await changes(context, name ?? getLatest(context).id)
+      : await (await loadCompare()).compareFiles(context, { name: name ?? "", other, kind });
   if (quiet) return seen.length > 0 ? 0 : 1;
   await print(formatChanges(seen, format));
   return 0;

@@ -13,6 +13,20 @@ export async function containerChanges(
   context: ContainerContext,
   container: Container,
 ): Promise<FileChange[]> {
+  const { upper, lower, hasMarks } = layersOf(context, container);
+  return tellingWhy({ from: container.name, to: "its image" }, () =>
+    treeChanges(verbOf(context), upper, {
+      ...{ lower, hasMarks },
+      except: ownMountPoints(context, container),
+    }),
+  );
+}
+
+/** What it has changed, and of what. Errors: files.refused. */
+export function layersOf(
+  context: ContainerContext,
+  container: Container,
+): { upper: TreePlace; lower: string[]; hasMarks: boolean } {
   const { rootfs } = readContainerFile<HelperSettings>(context, container.id, "helper.json");
   const upper = upperOf(context, container);
   if (rootfs.kind === "copy" || rootfs.kind === "directory" || upper === null) {
@@ -30,20 +44,13 @@ export async function containerChanges(
       },
     );
   }
-  return tellingWhy({ from: container.name, to: "its image" }, () =>
-    treeChanges(verbOf(context), upper, {
-      lower: rootfs.lower,
-      hasMarks: rootfs.kind === "fuse-overlayfs",
-      except: ownMountPoints(context, container),
-    }),
-  );
+  return { upper, lower: rootfs.lower, hasMarks: rootfs.kind === "fuse-overlayfs" };
 }
 
+type TreePlace = Extract<Place, { kind: "tree" }>;
+
 /** Where its changes lie, seen with its own ids. Null: nothing keeps them apart. */
-export function upperOf(
-  context: ContainerContext,
-  container: Container,
-): Extract<Place, { kind: "tree" }> | null {
+export function upperOf(context: ContainerContext, container: Container): TreePlace | null {
   const { rootfs, idMapTools } = readContainerFile<HelperSettings>(
     context,
     container.id,

@@ -26,6 +26,8 @@ export { type ContainerStatus, restartCountOf, statusOf } from "./status.ts";
 export { killContainer, stopContainer, waitContainer } from "./stop.ts";
 
 export const loadChanges = () => import("./changes.ts");
+export type { Compared } from "./compare.ts";
+export const loadCompare = () => import("./compare.ts");
 export const loadCommit = () => import("./commit.ts");
 export const loadCopy = () => import("./copy.ts");
 export const loadExport = () => import("./export.ts");

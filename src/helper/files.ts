@@ -181,6 +181,31 @@ export async function treeChanges(
   return ask<FileChange>(verb, ["changes", ...words]);
 }
 
+/** What the files of `layers` have otherwise than those of `lower`, both topmost first and seen with one map. */
+export async function compareTrees(
+  verb: FilesVerb,
+  layers: readonly string[],
+  {
+    mapping,
+    lower,
+    except,
+    hasMarks,
+  }: {
+    mapping: LayerMapping;
+    lower: readonly string[];
+    except: readonly string[];
+    hasMarks: boolean;
+  },
+): Promise<FileChange[]> {
+  const words = [
+    ...placeWords({ kind: "tree", directory: "/", mapping }),
+    ...(hasMarks ? ["--marks"] : []),
+    ...exceptWords(except),
+    ...lower.flatMap((path) => ["--lower", path]),
+  ];
+  return ask<FileChange>(verb, ["compare", ...words, "--", ...layers]);
+}
+
 function placeWords(place: Place): string[] {
   switch (place.kind) {
     case "host":

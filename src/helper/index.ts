@@ -50,6 +50,7 @@ export {
   spreadDirectories,
 } from "./layer.ts";
 export {
+  compareTrees,
   copyFiles,
   type FileChange,
   type FileKind,

@@ -9,15 +9,9 @@ import { getImage } from "./find.ts";
 
 /** In order of path; nothing for an image without layers. Errors: image.not_found, files.refused, host.*. */
 export async function imageChanges(context: ImageContext, text: string): Promise<FileChange[]> {
-  const { database, paths, helper: command, mapping, signal } = context;
-  using kept = new DisposableStack();
-  const keep = (): readonly string[] => {
-    const { layers } = getImage(context, text);
-    for (const chainId of layers) kept.use(keepLease(database, `keep:layer:${chainId}`));
-    return layers;
-  };
-  const trees = transact(database, keep, { durable: false }).map((id) => layerTree(paths, id));
-  const [directory, ...lower] = trees;
+  const { helper: command, mapping, signal } = context;
+  using trees = keepTrees(context, text);
+  const [directory, ...lower] = trees.directories;
   if (directory === undefined) return [];
   try {
     const upper = { kind: "tree", directory, mapping } as const;
@@ -32,4 +26,22 @@ export async function imageChanges(context: ImageContext, text: string): Promise
     });
     throw hostFailure(error) ?? refused;
   }
+}
+
+/** The layers of an image, topmost first; nobody removes them until it is disposed of. Errors: image.not_found. */
+export function keepTrees(
+  context: ImageContext,
+  text: string,
+): { directories: string[] } & Disposable {
+  const { database, paths } = context;
+  const kept = new DisposableStack();
+  const keep = (): readonly string[] => {
+    const { layers } = getImage(context, text);
+    for (const chainId of layers) kept.use(keepLease(database, `keep:layer:${chainId}`));
+    return layers;
+  };
+  const directories = transact(database, keep, { durable: false }).map((id) =>
+    layerTree(paths, id),
+  );
+  return { directories, [Symbol.dispose]: () => kept.dispose() };
 }

@@ -19,9 +19,9 @@ const below = kernel.Resolve.beneath | kernel.Resolve.no_symlinks;
 const output_bytes = 64 << 10;
 const whiteout_prefix = ".wh.";
 
-const Error = sys.Error || error{ OutOfMemory, PathTooLong };
+pub const Error = sys.Error || error{ OutOfMemory, PathTooLong };
 
-const Change = struct { kind: u8, path: []const u8 };
+pub const Change = struct { kind: u8, path: []const u8 };
 const Found = struct { name: [:0]const u8, stat: linux.Statx };
 
 const Differ = struct {
@@ -196,7 +196,7 @@ pub fn run(arena: std.mem.Allocator, options: *const words.Options) u8 {
 }
 
 /// A deep tree has as many directories open as it has levels, in every layer.
-fn raiseLimit() void {
+pub fn raiseLimit() void {
     var limit: linux.rlimit = undefined;
     if (linux.errno(linux.getrlimit(.NOFILE, &limit)) != .SUCCESS) return;
     limit.cur = limit.max;
@@ -206,14 +206,14 @@ fn raiseLimit() void {
 fn diff(differ: *Differ, root: linux.fd_t) u8 {
     differ.top = root;
     _ = differ.directory("", differ.lower.len) catch |err| return layer.reply.refused(differ.current, err);
-    write(differ) catch return 125;
+    write(differ.arena, differ.changes.items) catch return 125;
     return 0;
 }
 
-fn write(differ: *const Differ) !void {
-    const buffer = try differ.arena.alloc(u8, output_bytes);
+pub fn write(arena: std.mem.Allocator, all: []const Change) !void {
+    const buffer = try arena.alloc(u8, output_bytes);
     var used: usize = 0;
-    for (differ.changes.items) |change| {
+    for (all) |change| {
         if (buffer.len - used < 16 + 6 * (change.path.len + 1)) {
             try sys.writeAll(layer.reply.descriptor, buffer[0..used]);
             used = 0;
@@ -265,7 +265,7 @@ fn lookBelow(lower: []const linux.fd_t, name: [:0]const u8) sys.Error!?linux.Sta
     return null;
 }
 
-fn isOpaque(fd: linux.fd_t) bool {
+pub fn isOpaque(fd: linux.fd_t) bool {
     var value: [2]u8 = undefined;
     for ([_][*:0]const u8{ "user.overlay.opaque", "user.fuseoverlayfs.opaque" }) |name| {
         const rc = linux.fgetxattr(fd, name, &value, value.len);
@@ -274,7 +274,7 @@ fn isOpaque(fd: linux.fd_t) bool {
     return false;
 }
 
-fn joined(arena: std.mem.Allocator, path: []const u8, name: []const u8) Error![:0]const u8 {
+pub fn joined(arena: std.mem.Allocator, path: []const u8, name: []const u8) Error![:0]const u8 {
     if (path.len + 1 + name.len >= layer.path.path_bytes_max) return error.PathTooLong;
     const slash = if (path.len == 0) "" else "/";
     return std.fmt.allocPrintSentinel(arena, "{s}{s}{s}", .{ path, slash, name }, 0);

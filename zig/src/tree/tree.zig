@@ -8,6 +8,7 @@ const sys = @import("../sys.zig");
 const layer = @import("../layer/layer.zig");
 const words = @import("words.zig");
 const changes = @import("changes.zig");
+const compare = @import("compare.zig");
 const look = @import("look.zig");
 const receive = @import("receive.zig");
 const send = @import("send.zig");
@@ -33,6 +34,7 @@ const verbs = [_]Verb{
     .{ .name = "stat", .run = look.run },
     .{ .name = "size", .run = size.run },
     .{ .name = "changes", .run = changes.run },
+    .{ .name = "compare", .run = compare.run },
     .{ .name = "pause", .run = @import("pause.zig").run },
 };
 
@@ -85,6 +87,7 @@ test {
     _ = @import("writer.zig");
     _ = words;
     _ = changes;
+    _ = compare;
     _ = look;
     _ = receive;
     _ = send;
