@@ -14,7 +14,7 @@ export default defineCommand({
   summary: "Create a container without starting it",
   flags: containerFlags,
   args: { min: 1, max: Infinity, completes: "image", stopsAtFirst: true },
-  refused: refusedFlags,
+  refused: { ...refusedFlags, "--attach": "tspod start -a attaches to what it starts" },
   async run(context, flags, args) {
     const options = await createOptions(flags, args, context.environment);
     if (!flags.quiet) showPullProgress(context);

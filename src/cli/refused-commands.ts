@@ -7,7 +7,42 @@ interface Refusal {
 
 const lasting = "there is nothing here that a new version or another host would have to change";
 
+const noPods = "there are no pods";
+const noCheckpoints = "there are no checkpoints";
+
 const refusals: Readonly<Record<string, Refusal>> = {
+  init: { why: "a container is made ready by its start", next: "tspod start CONTAINER" },
+  "container init": {
+    why: "a container is made ready by its start",
+    next: "tspod start CONTAINER",
+  },
+  "container checkpoint": {
+    why: noCheckpoints,
+    next: "tspod commit keeps the files of a container",
+  },
+  "container restore": { why: noCheckpoints, next: "tspod commit keeps the files of a container" },
+  "container cleanup": {
+    why: "the monitor of each container does that itself",
+    next: "tspod system check looks for what is left",
+  },
+  "container clone": {
+    why: "what a container was made with is told by inspect",
+    next: "tspod commit CONTAINER IMAGE, then tspod create with the flags it should have",
+  },
+  "container runlabel": {
+    why: "a label of an image runs no command here",
+    next: "tspod image inspect -f '{{json .Config.Labels}}' IMAGE shows them",
+  },
+  generate: {
+    why: "units of systemd are written by hand",
+    next: 'the README has one, below "As a service of systemd"; tspod system autostart does without',
+  },
+  machine: { why: "containers run on this machine", next: "leave it away" },
+  pod: {
+    why: noPods,
+    next: "containers share a network with --network container:NAME, or find each other on one",
+  },
+  "volume reload": { why: "there are no other volume drivers", next: "leave it away" },
   "image scp": {
     why: "a pipe over ssh does the same",
     next: "tspod save IMAGE | ssh HOST tspod load",
@@ -29,6 +64,7 @@ const refusals: Readonly<Record<string, Refusal>> = {
 };
 
 export function findRefusal(path: readonly string[]): Refusal | undefined {
-  const words = path.join(" ");
-  return Object.hasOwn(refusals, words) ? refusals[words] : undefined;
+  const words = [path.join(" "), path[0] ?? ""];
+  const known = words.find((each) => Object.hasOwn(refusals, each));
+  return known === undefined ? undefined : refusals[known];
 }

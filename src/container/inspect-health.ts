@@ -7,14 +7,14 @@ import type { Paths } from "../store/paths.ts";
 
 const nanosecondsPerMs = 1e6;
 
-/** For State; empty where there is no check. */
+/** For State; where there is no check it is nil, as docker has it, so that a template can ask whether there is one. */
 export function inspectHealth(
   paths: Paths,
   id: string,
   state: ContainerState,
   health: HealthConfig | undefined,
-): { Health?: HealthRecord } {
-  if (health === undefined) return {};
+): { Health: HealthRecord | undefined } {
+  if (health === undefined) return { Health: undefined };
   const record = readRecord(`${containerDirectory(paths, id)}/health.json`);
   const status = state.status === "running" ? state.health : undefined;
   const { FailingStreak, Log } = record ?? { FailingStreak: 0, Log: [] };
@@ -29,22 +29,33 @@ function readRecord(path: string): HealthRecord | null {
   }
 }
 
-/** For Config. */
+/** For Config; nil like that, and podman's names where docker has none. */
 export function inspectHealthcheck(
   health: HealthConfig | undefined,
   command: readonly string[] | undefined,
-): { Healthcheck?: object } {
-  if (health === undefined) return {};
+) {
+  if (health === undefined) return { Healthcheck: undefined, HealthcheckOnFailureAction: "none" };
   return {
     Healthcheck: {
-      Test: ["CMD", ...(command ?? [])],
+      Test: inDockersForm(command ?? []),
       Interval: health.intervalMs * nanosecondsPerMs,
       Timeout: health.timeoutMs * nanosecondsPerMs,
       StartPeriod: health.startPeriodMs * nanosecondsPerMs,
       StartInterval: health.startIntervalMs * nanosecondsPerMs,
       Retries: health.retries,
     },
+    HealthcheckOnFailureAction: health.onFailure,
+    HealthLogDestination: "local",
+    HealthcheckMaxLogCount: health.logCountMax,
+    HealthcheckMaxLogSize: health.logBytesMax,
   };
+}
+
+/** Words for the shell are kept as what runs it. */
+function inDockersForm(command: readonly string[]): string[] {
+  const [shell, flag, line, ...more] = command;
+  const isLine = shell === "/bin/sh" && flag === "-c" && line !== undefined && more.length === 0;
+  return isLine ? ["CMD-SHELL", line] : ["CMD", ...command];
 }
 
 /** For HostConfig. */

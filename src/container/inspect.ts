@@ -64,7 +64,7 @@ export function inspectContainer(context: Store, container: Container, size?: Co
     ExecIDs: [],
     Dependencies: [...new Set([...(joined === null ? [] : [joined]), ...(options.requires ?? [])])],
     GraphDriver: { Name: helper.rootfs.kind, Data: graphData(helper) },
-    ...(size === undefined ? {} : sizes(size)),
+    ...sizes(size),
     Mounts: inspectMounts(options, config),
     Config: inspectConfig(context, container, { image, config, helper }),
     HostConfig: inspectHost(container, config, helper),
@@ -109,6 +109,7 @@ function graphData({ rootfs }: HelperSettings): Record<string, string> {
   return { LowerDir, UpperDir: rootfs.upper, WorkDir: rootfs.work };
 }
 
-function sizes({ writableBytes, virtualBytes }: ContainerSize) {
-  return { SizeRw: writableBytes, SizeRootFs: virtualBytes };
+/** Without --size nil, as docker has it. */
+function sizes(size: ContainerSize | undefined) {
+  return { SizeRw: size?.writableBytes, SizeRootFs: size?.virtualBytes };
 }

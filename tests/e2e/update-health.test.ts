@@ -32,11 +32,14 @@ describe("of a container that runs", () => {
     const { Pid, Health } = await becomes(it.id, "healthy");
     expect([Pid, Health.Log[0].Output]).toEqual([State.Pid, "fine\n"]);
     expect((await inspect(it.id)).Config.Healthcheck).toEqual({
-      Test: ["CMD", "/bin/sh", "-c", "echo fine"],
+      Test: ["CMD-SHELL", "echo fine"],
       ...{ Interval: second / 10, Timeout: 30 * second, StartPeriod: 0 },
       ...{ StartInterval: 5 * second, Retries: 3 },
     });
+    const asks = "{{if .State.Health}}{{.State.Health.Status}}{{else}}none{{end}}";
+    expect(await ok("inspect", "-f", asks, it.id)).toBe("healthy");
     await ok("update", "--no-healthcheck", it.id);
+    expect(await ok("inspect", "-f", asks, it.id)).toBe("none");
     const { State: after, Config } = await inspect(it.id);
     expect([after.Pid, after.Health, Config.Healthcheck]).toEqual([
       State.Pid,
@@ -86,6 +89,9 @@ describe("of a container that runs", () => {
     await tspod("healthcheck", "run", it.id);
     expect((await inspect(it.id)).State).toMatchObject({ Running: true });
     await ok("update", "--health-on-failure=kill", "--health-cmd", "sleep 1000", it.id);
+    expect((await inspect(it.id)).Config).toMatchObject({
+      ...{ HealthcheckOnFailureAction: "kill", HealthcheckMaxLogCount: 5 },
+    });
     await ok("update", "--health-timeout=50ms", it.id);
     await tspod("healthcheck", "run", it.id);
     expect(await ok("wait", it.id)).toBe("137");
@@ -125,7 +131,7 @@ describe("of one that does not run", () => {
     );
     await ok("update", "--health-cmd=true", "--health-start-period=1m", it.id);
     expect((await inspect(it.id)).Config.Healthcheck).toMatchObject({
-      ...{ Test: ["CMD", "/bin/sh", "-c", "true"], StartPeriod: 60 * second },
+      ...{ Test: ["CMD-SHELL", "true"], StartPeriod: 60 * second },
     });
     const path = `${shared.world.root}/data/containers/${it.id}/helper.json`;
     await ok("update", "--health-cmd=none", it.id);

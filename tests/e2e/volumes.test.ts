@@ -50,9 +50,16 @@ describe("tspod volume", () => {
       Scope: "local",
     });
     expect(existsSync(String(found.Mountpoint))).toBe(true);
-    expect(await ok("volume", "ls", "-f", "label=a=b", "--format", "{{.Name}} {{.Labels}}")).toBe(
-      "first a=b",
-    );
+    expect(
+      await ok(
+        "volume",
+        "ls",
+        "-f",
+        "label=a=b",
+        "--format",
+        '{{.Name}} {{.Labels}} {{.Label "a"}}{{.Label "z"}}',
+      ),
+    ).toBe("first a=b b");
     expect(await ok("volume", "rm", "fir")).toBe("first");
     expect(await names()).not.toContain("first");
     expect(existsSync(String(found.Mountpoint))).toBe(false);

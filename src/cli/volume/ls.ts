@@ -54,6 +54,9 @@ function volumeRow(context: CliContext, volume: Volume) {
     Scope: "local",
     Mountpoint: mountpoint(context.paths, volume),
     Labels: pairs(volume.labels),
+    /** `{{.Label "com.example.owner"}}`; JSON leaves it away. */
+    Label: (name: string): string =>
+      Object.hasOwn(volume.labels, name) ? (volume.labels[name] ?? "") : "",
     Options: pairs(volume.options),
     CreatedAt: volume.createdAt,
     Anonymous: volume.isAnonymous,
