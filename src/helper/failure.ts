@@ -146,9 +146,17 @@ function otherwise({ call, detail, errno }: Failure): Meaning {
     message: errno === "" ? `${starting}${detail}` : `${starting}${what} failed with ${errno}`,
     next: isFull
       ? "free some space, or set TSPOD_ROOT to a directory with room"
-      : "tspod info shows what this host offers",
+      : (remedies[errno] ?? "tspod info shows what this host offers"),
   };
 }
+
+/** Whatever was called. */
+const remedies: Readonly<Record<string, string>> = {
+  EMFILE: "allow more open files: ulimit -n 1024",
+  ENFILE: "the host has too many files open: end something, or raise fs.file-max",
+  EAGAIN: "allow more processes (ulimit -u), or end some",
+  ENOMEM: "the host has no memory left: end something",
+};
 
 /** Of a foreground: what the program has written is not all where it was to go. */
 function outputMeaning({ detail, errno }: Failure): Meaning {

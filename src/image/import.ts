@@ -4,6 +4,7 @@ import { TspodError } from "../errors.ts";
 import type { Digest, Platform } from "../oci/index.ts";
 import { applyInstruction } from "./instructions.ts";
 import type { JsonObject } from "../oci/narrow.ts";
+import { networkReason } from "../registry/index.ts";
 import { explainWrite } from "../store/content.ts";
 import type { ImageContext } from "./context.ts";
 import { creationTime, localName, makeImage } from "./make-image.ts";
@@ -93,7 +94,7 @@ async function fetchArchive(
     throw new Error(`it answers ${answer.status}`);
   } catch (cause) {
     signal.throwIfAborted();
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = networkReason(cause);
     throw new TspodError("registry.failed", `Cannot fetch "${withoutPassword(address)}": ${why}`, {
       next: "check the address",
       cause,

@@ -179,18 +179,21 @@ export function networkError({ what, registry }: Failing, cause: unknown): Tspod
       },
     );
   }
-  const isTimeout = (cause as Error | undefined)?.name === "TimeoutError";
-  const reason = isTimeout
-    ? "it does not answer"
-    : (networkProblems[code] ??
-      (redact(String((cause as Error).message).replace(advice, "")) || code));
   const next =
     code === "EPROTO"
       ? `if it is plain HTTP, say insecure = true for "${registry}" in registries.conf`
       : "check the network, the proxy variables and the name";
   return new TspodError(
     "registry.unreachable",
-    `Cannot reach ${registry} for "${what}": ${reason}`,
+    `Cannot reach ${registry} for "${what}": ${networkReason(cause)}`,
     { next, cause },
   );
+}
+
+/** Half a sentence: "the connection was refused". */
+export function networkReason(cause: unknown): string {
+  const code = errorCode(cause);
+  if ((cause as Error | undefined)?.name === "TimeoutError") return "it does not answer";
+  const known = certificateProblems[code] ?? nonsense[code] ?? networkProblems[code];
+  return known ?? (redact(String((cause as Error).message).replace(advice, "")) || code);
 }

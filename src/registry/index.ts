@@ -21,7 +21,7 @@ export {
   type RegistryRule,
 } from "./registries-conf.ts";
 export { type BlobSource, pushBlob, type PushedBlob } from "./upload.ts";
-export { type Failing, redact } from "./errors.ts";
+export { type Failing, networkReason, redact } from "./errors.ts";
 export type { Certificates, PlainPorts, TransportLimits } from "./transport.ts";
 export {
   mergeShortNames,

@@ -145,4 +145,10 @@ test("parseTmpfs() keeps what mount(8) knows", () => {
     ...{ kind: "tmpfs", destination: "/x", options: ["size=64m", "mode=700"] },
   });
   expect(sentence(() => parseTmpfs("x"))).toContain("not an absolute path");
+  for (const word of ["nope", "size", "size=", "nosize=1", "rdefaults"]) {
+    expect(sentence(() => parseTmpfs(`/x:ro,${word}`))).toContain(`no option "${word}"`);
+  }
+  const all =
+    "rw,nosuid,rnodev,exec,noatime,nodiratime,strictatime,rprivate,size=50%,nr_inodes=1k,mode=1777,uid=5,huge=never";
+  expect(parseTmpfs(`/x:${all}`)).toMatchObject({ options: all.split(",") });
 });

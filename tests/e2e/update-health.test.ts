@@ -40,6 +40,8 @@ describe("of a container that runs", () => {
     expect(await ok("inspect", "-f", asks, it.id)).toBe("healthy");
     await ok("update", "--no-healthcheck", it.id);
     expect(await ok("inspect", "-f", asks, it.id)).toBe("none");
+    const blunt = await tspod("inspect", "-f", "{{.State.Health.Status}}", it.id);
+    expect([blunt.exitCode, blunt.stderr]).toEqual([125, expect.stringContaining("{{with .X}}")]);
     const { State: after, Config } = await inspect(it.id);
     expect([after.Pid, after.Health, Config.Healthcheck]).toEqual([
       State.Pid,

@@ -101,9 +101,22 @@ export function parseTmpfs(text: string): VolumeMount {
       next: "use --tmpfs /run or --tmpfs /run:size=64m",
     });
   const destination = parseDestination(colon < 0 ? text : text.slice(0, colon), fail);
-  const options = colon < 0 ? [] : text.slice(colon + 1).split(",");
-  return { kind: "tmpfs", destination, options: tmpfsOptions(options.filter(Boolean)) };
+  const words = colon < 0 ? [] : text.slice(colon + 1).split(",");
+  const options = words.filter(Boolean);
+  const strange = options.find((option) => !tmpfsWord.test(option));
+  if (strange !== undefined) throw fail(`there is no option "${strange}"`);
+  return { kind: "tmpfs", destination, options: tmpfsOptions(options) };
 }
+
+/** What the runtime (zig/src/rootfs/options.zig) and the kernel (tmpfs(5)) know. */
+const tmpfsWord = new RegExp(
+  `^(${[
+    "r?(no)?(suid|dev|exec|(dir|rel|strict)?atime|symfollow)|r?(ro|rw|private|shared|slave|unbindable)",
+    "(dir|a)?sync|(no)?(lazytime|mand|iversion|tmpcopyup)|defaults|silent|loud|U|z|Z",
+    "(size|nr_blocks|nr_inodes|mode|uid|gid|huge|mpol)=.+",
+    "inode(32|64)|noswap|casefold(=.+)?|((usr|grp)?quota(_(block|inode)_hardlimit=.+)?)",
+  ].join("|")})$`,
+);
 
 /** It is everybody's unless somebody says otherwise. */
 export function tmpfsOptions(options: readonly string[]): string[] {

@@ -87,6 +87,10 @@ export function mapEntries(value: unknown): [string, unknown][] {
 export function fieldOf(value: unknown, name: string): unknown {
   if (value instanceof Header) return value.field(name);
   const kind = kindOf(value);
+  if (kind === "nil") {
+    const next = `where it may be missing, ask first: {{with .X}}{{.${name}}}{{end}}`;
+    throw new ValueError(`cannot take ".${name}" of nothing`, next);
+  }
   if (kind !== "map") throw new ValueError(`cannot take ".${name}" of ${describe(kind)}`);
   const found = find(value, name);
   if (found !== undefined) return found.value;
