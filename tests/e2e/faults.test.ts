@@ -53,6 +53,14 @@ const commands: Command[] = [
   { words: ["rename", "it", "renamed"], before: [["run", "-d", ...sleeper]] },
   { words: ["update", "--restart", "always", "it"], before: [["run", "-d", ...sleeper]] },
   { words: ["update", "--pids-limit", "100", "it"], before: [["create", ...sleeper]] },
+  {
+    words: ["update", "--health-cmd=true", "--health-interval=1ms", "it"],
+    before: [["run", "-d", ...sleeper]],
+  },
+  {
+    words: ["update", "--no-healthcheck", "it"],
+    before: [["run", "-d", "--health-cmd=true", "--health-interval=1ms", ...sleeper]],
+  },
   { words: ["run", "-d", "--restart", "on-failure:2", "--name", "it", "tiny", "false"] },
   { words: ["create", "-v", "/etc", "--name", "it", "tiny", "true"] },
   { words: ["rm", "-v", "it"], before: [["create", "-v", "/etc", "--name", "it", "tiny", "true"]] },
@@ -81,6 +89,7 @@ const commands: Command[] = [
   { words: ["cp", "/etc/passwd", "it:/"], before: [["run", "-d", ...sleeper]] },
   { words: ["cp", "it:/etc", "copied"], before: [["create", ...sleeper]] },
   { words: ["diff", "it"], before: [["run", "-d", ...sleeper]] },
+  { words: ["diff", "it", "tiny"], before: [["run", "-d", ...sleeper]] },
   {
     words: ["commit", "it", "made"],
     before: [["run", "-d", ...sleeper]],

@@ -37,6 +37,8 @@ test.each<[string, string, string, string, number, string]>([
   ["setns", "/run/netns/x", "EPERM", 'Cannot join the namespace "/run/netns/x"', 125, "as root"],
   ["setns", "/run/netns/x", "ENOENT", '"/run/netns/x": there is none', 125, "/proc/PID/ns/net"],
   ["setns", "/etc/x is no namespace", "", "Cannot join: /etc/x is no", 125, "/proc/PID/ns/net"],
+  ["socket", "control.sock", "EMFILE", 'socket "control.sock"', 125, "ulimit -n"],
+  ["fork", "", "EAGAIN", "fork failed with EAGAIN", 125, "ulimit -u"],
   ["write", "state.json", "ENOSPC", "ENOSPC", 125, "free some space"],
 ])("%s %s %s", (call, detail, errno, message, exitCode, next) => {
   const error = describeFailure({ call, detail, errno });
