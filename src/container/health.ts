@@ -14,7 +14,7 @@ export async function checkHealth(context: Store, container: Container): Promise
   if (reply?.ok === true && reply.exitCode !== unasked) return reply.exitCode === 0;
   if (reply?.ok === false && reply.errno === "ENOENT") {
     throw new TspodError("container.no_healthcheck", `Container "${name}" has no health check`, {
-      next: "create it with --health-cmd",
+      next: `give it one: tspod update --health-cmd COMMAND ${name}`,
     });
   }
   if (reply?.ok === true) {

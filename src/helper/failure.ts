@@ -292,6 +292,13 @@ function mountMeaning(failure: Failure): Meaning {
       next: "create it first",
     };
   }
+  if (call === "mount" && (errno === "EINVAL" || errno === "ENOTDIR")) {
+    return {
+      code: "container.start_failed",
+      message: `${starting}the kernel refuses what is to be mounted at "${detail}" (${errno})`,
+      next: "check its options; only a file goes on a file, and a directory on a directory",
+    };
+  }
   return otherwise(failure);
 }
 

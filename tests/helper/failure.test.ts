@@ -24,6 +24,7 @@ test.each<[string, string, string, string, number, string]>([
     125,
     "TSPOD_ROOTFS",
   ],
+  ["mount", "/x", "EINVAL", 'to be mounted at "/x" (EINVAL)', 125, "a directory on a directory"],
   ["open_tree", "/src", "ENOENT", 'Cannot mount "/src": it does not exist', 125, "create it"],
   ["publish", "0.0.0.0:80/tcp", "EADDRINUSE", "80/tcp: the port is in use", 126, "sport = :80"],
   ["publish", "[::1]:53/udp", "EACCES", "Cannot publish [::1]:53/udp", 126, "port_start=53"],
