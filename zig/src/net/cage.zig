@@ -66,7 +66,7 @@ const allowed = [_][]const u8{
     "epoll_ctl", "setsockopt",  "close",    "accept4",      "connect",       "shutdown",        "recvmsg",
     "sendmsg",   "bind",        "listen",   "getsockname",  "clock_gettime", "getrandom",       "poll",
     "ppoll",     "exit_group",  "exit",     "rt_sigreturn", "munmap",        "restart_syscall", "splice",
-    "pipe2",     "getpeername", "fcntl",    "recvmmsg",     "writev",
+    "pipe2",     "getpeername", "fcntl",    "recvmmsg",     "writev",        "sendmmsg",
 };
 
 const families = [_]u32{ linux.AF.INET, linux.AF.INET6, linux.AF.NETLINK };

@@ -27,6 +27,7 @@ const packet = @import("packet.zig");
 const resolver = @import("resolver.zig");
 const neighbours = @import("neighbours.zig");
 const taps = @import("taps.zig");
+const train = @import("train.zig");
 const flows = @import("tcp/flow.zig");
 const tcp_in = @import("tcp/from_container.zig");
 const tcp_out = @import("tcp/to_container.zig");
@@ -130,7 +131,6 @@ fn drain() void {
 }
 
 var paces: [taps.taps_max]Pace = @splat(.{});
-var input: [@sizeOf(frame.Offload) + 65536 + 64]u8 align(64) = undefined;
 
 /// How many there were.
 pub fn takeFrames(index: u8) usize {
@@ -138,8 +138,10 @@ pub fn takeFrames(index: u8) usize {
     tap.heard_ms = loop.now_ms;
     var count: usize = 0;
     defer paces[index].note(count);
+    defer udp.depart();
     for (0..paces[index].limit(turn_frames)) |_| {
-        const n = linux.read(tap.fd, &input, input.len);
+        const input = train.place();
+        const n = linux.read(tap.fd, input.ptr, input.len);
         switch (linux.errno(n)) {
             .SUCCESS => {},
             .INTR => continue,

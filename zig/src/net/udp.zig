@@ -19,6 +19,7 @@ const guard = @import("guard.zig");
 const questions = @import("questions.zig");
 const Pace = @import("pace.zig").Pace;
 const taps = @import("taps.zig");
+const train = @import("train.zig");
 const addresses = @import("address.zig");
 const Endpoint = addresses.Endpoint;
 const SocketAddress = addresses.SocketAddress;
@@ -33,6 +34,8 @@ const Flow = struct {
     is_dns: bool = false,
     /// Of a published port: its socket is not ours alone, and the client is named with each datagram.
     is_published: bool = false,
+    /// The way its datagrams take has none for several in one message.
+    goes_singly: bool = false,
     fd: linux.fd_t = -1,
     pace: Pace = .{},
     client: Endpoint = .{},
@@ -64,24 +67,83 @@ pub fn take(tap: *const Tap, tap_index: u8, ip: *const packet.Ip) packet.Error!v
     const datagram = try packet.Datagram.parse(ip.payload);
     const peer: Endpoint = .{ .address = ip.destination, .port = datagram.destination };
     const key: pools.Key = .{ .peer = peer, .port = datagram.source, .tap = tap_index, .protocol = packet.protocol.udp };
+    const is_kept = train.isIn(datagram.data);
+    if (boarding) |flow| {
+        if (is_kept and flow.key.eql(&key)) return board(flow, datagram.data, ip.whole);
+        depart();
+    }
     if (tap.isDns(peer.address) and peer.port == resolver.port and resolver.answer(tap, key, datagram.data)) return;
     const flow = pool.find(&key) orelse open(tap, key, ip) orelse return;
+    if (is_kept and !flow.is_dns) return board(flow, datagram.data, ip.whole);
     if (flow.is_dns) noteQuestion(flow, datagram.data);
     touch(flow);
-    const e = sendOut(flow, datagram.data);
+    sendAlone(flow, datagram.data, ip.whole);
+}
+
+/// Whose datagrams wait in the train.
+var boarding: ?*Flow = null;
+
+fn board(flow: *Flow, data: []const u8, whole: []const u8) void {
+    boarding = flow;
+    touch(flow);
+    if (!train.add(data, whole)) depart();
+}
+
+/// All that wait go now.
+pub fn depart() void {
+    const flow = boarding orelse return;
+    boarding = null;
+    defer train.clear();
+    if (train.count == 1) return sendAlone(flow, train.at(0).data, train.at(0).whole);
+    const named: SocketAddress = .of(flow.client);
+    const to = if (flow.is_published) &named else null;
+    var next: usize = 0;
+    while (next < train.count) {
+        const outcome = train.send(flow.fd, to, next, flow.goes_singly);
+        next = outcome.end;
+        if (outcome.e != .SUCCESS) next = dissolve(flow, next, outcome.e);
+    }
+}
+
+/// A message of which nothing has left. With which datagram to go on.
+fn dissolve(flow: *Flow, first: usize, e: linux.E) usize {
+    const end = if (flow.goes_singly) first + 1 else train.messageEnd(first);
+    switch (e) {
+        .INTR => return first,
+        .AGAIN, .NOBUFS, .NOMEM => return end, // lost, as datagrams are
+        else => {},
+    }
+    const data = train.at(first).data;
+    // The kernel takes apart neither what has to be cut besides nor what goes where nobody makes checksums.
+    const is_too_long = e == .MSGSIZE and data.len + frame.udpHeaders(flow.key.peer) > mtuOf(flow);
+    if (end - first > 1 and (is_too_long or e == .INVAL or e == .IO)) {
+        flow.goes_singly = true;
+        return first;
+    }
+    judge(flow, e, data, train.at(first).whole);
+    return first + 1;
+}
+
+fn sendAlone(flow: *Flow, data: []const u8, whole: []const u8) void {
+    judge(flow, sendOut(flow, data), data, whole);
+}
+
+/// What became of the datagram `data` of `whole`.
+fn judge(flow: *Flow, e: linux.E, data: []const u8, whole: []const u8) void {
+    const tap = &taps.all[flow.key.tap];
     switch (e) {
         .SUCCESS, .AGAIN, .NOBUFS, .NOMEM, .INTR => {},
         .CONNREFUSED => if (flow.is_dns) refused(flow) else { // of one before; this one goes on
-            icmp.tell(tap, .no_port, ip.whole);
-            _ = sendOut(flow, datagram.data);
+            icmp.tell(tap, .no_port, whole);
+            _ = sendOut(flow, data);
         },
         .MSGSIZE => { // of one before, as the way has told; this one may be cut
-            icmp.tell(tap, .{ .too_big = mtuOf(flow) }, ip.whole);
-            _ = sendOut(flow, datagram.data);
+            icmp.tell(tap, .{ .too_big = mtuOf(flow) }, whole);
+            _ = sendOut(flow, data);
         },
-        .HOSTUNREACH => icmp.tell(tap, .no_host, ip.whole),
-        .NETUNREACH => icmp.tell(tap, .no_route, ip.whole),
-        .ACCES, .PERM => icmp.tell(tap, .forbidden, ip.whole),
+        .HOSTUNREACH => icmp.tell(tap, .no_host, whole),
+        .NETUNREACH => icmp.tell(tap, .no_route, whole),
+        .ACCES, .PERM => icmp.tell(tap, .forbidden, whole),
         else => {},
     }
 }
@@ -192,6 +254,7 @@ pub fn giveWay() bool {
 }
 
 fn close(flow: *Flow) void {
+    if (boarding == flow) depart();
     if (flow.is_dns) questions.forgetAllOf(pool.indexOf(flow), flow.generation);
     if (!flow.is_published) _ = linux.close(flow.fd);
     pool.remove(flow);
