@@ -158,6 +158,8 @@ test {
     _ = @import("net/packet.zig");
     _ = @import("net/checksum.zig");
     _ = @import("net/burst.zig");
+    _ = @import("net/train.zig");
+    _ = @import("net/udp_test.zig");
     _ = @import("net/frame.zig");
     _ = @import("net/tap.zig");
     _ = @import("net/pool.zig");
