@@ -59,6 +59,10 @@ describe("tspod network", () => {
     );
     expect(await ok(...list, "-q", "-f", `id=${short}`, "-f", "name=^fir")).toBe("first");
     expect(await ok(...list, "-q", "-f", "dangling=false")).toBe("");
+    expect(await ok(...list, "-q", "-f", "type=custom", "-f", "scope=local")).toBe("first");
+    for (const other of ["type=builtin", "scope=swarm"]) {
+      expect(await ok(...list, "-q", "-f", other)).toBe("");
+    }
     expect((await shared.world.tspod(["network", "exists", short])).exitCode).toBe(0);
     expect(await ok("network", "rm", short)).toBe("first");
     expect((await shared.world.tspod(["network", "exists", "first"])).exitCode).toBe(1);
@@ -103,6 +107,7 @@ describe("tspod network", () => {
     [["disconnect", "bridge", "nobody"], "a private network is one container's own"],
     [["ls", "-f", "color=red"], 'Unknown filter "color"'],
     [["ls", "-f", "dangling=perhaps"], 'Invalid filter "dangling=perhaps"'],
+    [["ls", "-f", "type=none"], 'Invalid filter "type=none"'],
     [["prune", "-f", "--filter", "name=x"], 'Unknown filter "name"'],
   ])("network %p is refused", async (words, why) => {
     expect(await refused("network", ...words)).toContain(why);

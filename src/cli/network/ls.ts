@@ -22,7 +22,11 @@ export default defineCommand({
   usage: "",
   summary: "List networks",
   flags: {
-    filter: list("-f,--filter", "KEY=VALUE", "name, id, label, driver, dangling or until"),
+    filter: list(
+      "-f,--filter",
+      "KEY=VALUE",
+      "name, id, label, driver, type, scope, dangling or until",
+    ),
     format: value("--format", "TEMPLATE", "json, table or a Go template", ["json", "table"]),
     noheading: boolean("-n,--noheading", "No line of headers"),
     noTrunc: boolean("--no-trunc", "Whole ids"),
