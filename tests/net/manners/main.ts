@@ -30,7 +30,7 @@ async function host(): Promise<void> {
   await serve(streamPort, (client) => client.end("abcdefgh".repeat(streamed_bytes / 8)));
   await serve(silentPort, () => {});
   const heard = await hearGroup();
-  const urgent = urgentServer();
+  const urgent = await urgentServer();
   const program = join(import.meta.dir, "inside.pl");
   const names = ["urgent", "alive", "multicast", "down", "crowd"];
   const ports = { urgent: urgentPort, alive: silentPort, multicast: groupPort, down: streamPort };
@@ -40,7 +40,7 @@ async function host(): Promise<void> {
   });
   const results = Object.fromEntries([
     ...(await Promise.all(simple)),
-    ["urgentHeard", await urgent],
+    ["urgentHeard", await urgent.heard],
     ["groupHeard", heard.length],
     ["full", await full(program)],
     ["large", await inside("large", ["perl", program, "large", far, String(echoPort)])],
@@ -102,18 +102,21 @@ async function hearGroup(): Promise<Buffer[]> {
   return heard;
 }
 
-/** Tells what of the first client's is urgent, and what is not. Then says something urgent itself. */
-async function urgentServer(): Promise<string> {
+/** Listens, and tells what of the first client's is urgent, and what is not. Then says something urgent itself. */
+async function urgentServer(): Promise<{ heard: Promise<string> }> {
   const script = [
     "use Socket; alarm 60; socket(my $l, AF_INET, SOCK_STREAM, 0); setsockopt($l, SOL_SOCKET, SO_REUSEADDR, 1);",
-    `bind($l, pack_sockaddr_in(${urgentPort}, inet_aton("${outside}"))) or die $!; listen($l, 8); accept(my $s, $l);`,
+    `bind($l, pack_sockaddr_in(${urgentPort}, inet_aton("${outside}"))) or die $!; listen($l, 8);`,
+    'print STDERR "ready"; close STDERR; accept(my $s, $l);',
     'vec(my $set = "", fileno($s), 1) = 1; select(undef, undef, $set, 30); recv($s, my $urgent, 1, MSG_OOB);',
     'my ($text, $part) = (""); $text .= $part while sysread($s, $part, 100);',
     'send($s, "abc", 0); send($s, "!", MSG_OOB); send($s, "def", 0); shutdown($s, 1);',
     'print "$urgent $text"; sysread($s, $part, 1)',
   ].join(" ");
-  const child = Bun.spawn(["perl", "-e", script], { stdio: ["ignore", "pipe", "inherit"] });
-  return await child.stdout.text();
+  const child = Bun.spawn(["perl", "-e", script], { stdio: ["ignore", "pipe", "pipe"] });
+  const said = await child.stderr.text();
+  if (said !== "ready") throw new Error(`the server of urgent data: ${said}`);
+  return { heard: child.stdout.text() };
 }
 
 /** Urgent data through a published port, over its spliced path and over the TAP. */
