@@ -21,6 +21,7 @@ const Way = struct {
     held: usize = 0,
     is_at_end: bool = false,
     is_wide: bool = false,
+    is_widest: bool = false,
     is_copied: bool = false,
     /// That has been told on the other side.
     is_over: bool = false,
@@ -236,13 +237,23 @@ fn judgeEnd(way: *Way, from: linux.fd_t) void {
     way.is_at_end = linux.errno(n) == .SUCCESS and n == 0;
 }
 
-/// The kernel refuses when the user has too many large pipes.
+/// The kernel counts a user's pipes together, and gives whoever has much in them hardly any more (pipe(7),
+/// pipe-user-pages-soft): so only few are of the largest size that anybody may have.
 fn widen(way: *Way) void {
     if (way.is_wide) return;
     way.is_wide = true;
+    way.is_widest = widest_count < widest_max and resize(way, widest_bytes);
+    if (way.is_widest) widest_count += 1 else _ = resize(way, wide_bytes);
+}
+
+const wide_bytes = 256 << 10;
+const widest_bytes = 1 << 20;
+const widest_max = 8;
+var widest_count: usize = 0;
+
+fn resize(way: *const Way, bytes: usize) bool {
     const set_pipe_size = 1031; // F_SETPIPE_SZ
-    const pipe_bytes = 256 << 10;
-    _ = linux.fcntl(way.pipe[0], set_pipe_size, pipe_bytes);
+    return linux.errno(linux.fcntl(way.pipe[0], set_pipe_size, bytes)) == .SUCCESS;
 }
 
 /// The pipe is empty.
@@ -256,6 +267,13 @@ fn openPipe(way: *Way) bool {
     return linux.errno(linux.pipe2(&way.pipe, .{ .CLOEXEC = true, .NONBLOCK = true })) == .SUCCESS;
 }
 
+fn closePipe(way: *const Way) void {
+    for (way.pipe) |fd| if (fd >= 0) {
+        _ = linux.close(fd);
+    };
+    if (way.is_widest) widest_count -= 1;
+}
+
 fn splice(from: linux.fd_t, to: linux.fd_t, bytes: usize) usize {
     const flags = move_pages | nonblock;
     return linux.syscall6(.splice, @intCast(from), 0, @intCast(to), 0, bytes, flags);
@@ -265,9 +283,7 @@ fn close(flow: *Flow) void {
     for (flow.fds) |fd| if (fd >= 0) {
         _ = linux.close(fd);
     };
-    for (flow.ways) |way| for (way.pipe) |fd| if (fd >= 0) {
-        _ = linux.close(fd);
-    };
+    for (&flow.ways) |*way| closePipe(way);
     pool.remove(flow);
 }
 
@@ -335,4 +351,26 @@ test "what a client has said while the first door kept silent goes through the n
     try std.testing.expectEqual(1, linux.poll(&poll, 1, 5_000));
     var got: [8]u8 = undefined;
     try std.testing.expectEqualStrings("hello", got[0..linux.read(inner, &got, got.len)]);
+}
+
+test "the widest pipes are few, and one that ends leaves its place" {
+    var ways: [widest_max + 1]Way = @splat(.{});
+    for (&ways) |*way| {
+        if (!openPipe(way)) return error.SkipZigTest;
+    }
+    defer for (ways[1..]) |*way| closePipe(way);
+    if (!resize(&ways[0], widest_bytes)) return error.SkipZigTest; // the user has too many already
+    for (&ways) |*way| widen(way);
+    const last = &ways[widest_max];
+    try std.testing.expectEqual(widest_max, widest_count);
+    try std.testing.expect(last.is_wide and !last.is_widest);
+    const get_pipe_size = 1032; // F_GETPIPE_SZ
+    for (&ways) |*way| {
+        const bytes: usize = if (way == last) wide_bytes else widest_bytes;
+        try std.testing.expectEqual(bytes, linux.fcntl(way.pipe[0], get_pipe_size, 0));
+    }
+    closePipe(&ways[0]);
+    last.is_wide = false;
+    widen(last);
+    try std.testing.expect(last.is_widest);
 }
