@@ -94,8 +94,9 @@ export async function copyFromArchive(
       next: "name a directory of the container",
     });
   }
+  const verb = verbOf(context);
   const received = await tellingWhy({ from: "the archive", to: shown }, () =>
-    receiveChunks(verbOf(context), decompress(archive, "the archive"), {
+    receiveChunks(verb, decompress(archive, "the archive", verb), {
       place: placeOf(context, to),
       path,
       owners: "archive",

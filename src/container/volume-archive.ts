@@ -32,8 +32,9 @@ export async function importVolume(
   archive: AsyncIterable<Uint8Array>,
 ): Promise<void> {
   const place = placeOf(context, volume);
+  const verb = verbOf(context);
   await tellingWhy({ from: "the archive", to: volume.name }, () =>
-    receiveChunks(verbOf(context), decompress(archive, "the archive"), {
+    receiveChunks(verb, decompress(archive, "the archive", verb), {
       ...{ place, path: "/", owners: "archive", overwrites: true },
     }),
   );

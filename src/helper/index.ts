@@ -69,4 +69,4 @@ export {
 } from "./files.ts";
 export { diskUsage } from "./disk-usage.ts";
 export { type RunningHelper, startHelper, type StreamName } from "./start.ts";
-export { unzstdCommand, unzstdStatus } from "./unzstd.ts";
+export { unzstdStatus } from "./unzstd.ts";

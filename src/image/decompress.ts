@@ -6,7 +6,7 @@
 import { pipeline, type Transform } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { TspodError } from "../errors.ts";
-import { unzstdCommand, unzstdStatus } from "../helper/index.ts";
+import { unzstdStatus } from "../helper/index.ts";
 import { zstdHeaderBytesMax, zstdWindowBytes } from "./zstd-window.ts";
 
 const chunkSize = 256 * 1024;
@@ -17,6 +17,8 @@ const ownWindowBytesMax = 32 * 1024 * 1024;
 type Chunks = AsyncIterable<Uint8Array>;
 
 export interface DecompressOptions {
+  /** Argv prefix of native verbs. */
+  helper: readonly string[];
   /** What to do about xz and bzip2. */
   foreign?: "refuse" | "programs";
 }
@@ -25,7 +27,7 @@ export interface DecompressOptions {
 export async function* decompress(
   source: Chunks,
   what: string,
-  { foreign = "refuse" }: DecompressOptions = {},
+  { helper, foreign = "refuse" }: DecompressOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const [head, chunks] = await peek(source);
   const format = foreignFormat(head);
@@ -35,7 +37,7 @@ export async function* decompress(
   }
   const windowBytes = zstdWindowBytes(head) ?? 0;
   if (windowBytes > ownWindowBytesMax) {
-    yield* runProgram(chunks, unzstdCommand(), (status) =>
+    yield* runProgram(chunks, [...helper, "unzstd"], (status) =>
       status === unzstdStatus.windowTooLarge ? windowTooLarge(what) : damaged(what),
     );
     return;

@@ -60,8 +60,9 @@ export async function recoverContent(context: ImageContext): Promise<void> {
 export async function* decompress(
   source: AsyncIterable<Uint8Array>,
   what: string,
+  { command }: { command: readonly string[] },
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  yield* (await import("./decompress.ts")).decompress(source, what);
+  yield* (await import("./decompress.ts")).decompress(source, what, { helper: command });
 }
 
 export type { RegistryAccess } from "./access.ts";

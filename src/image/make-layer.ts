@@ -107,7 +107,7 @@ async function fill(
     }
   };
   const tar = async function* (): AsyncIterable<Uint8Array> {
-    for await (const chunk of decompress(kept(), what, { foreign: "programs" })) {
+    for await (const chunk of decompress(kept(), what, { helper: command, foreign: "programs" })) {
       hash.update(chunk);
       await gzip?.write(chunk);
       yield chunk;

@@ -27,7 +27,7 @@ const chunkSize = 256 * 1024;
 
 /** Throws layer.invalid when the blob is damaged, store.full. */
 export async function recompress(
-  { paths, signal }: ImageContext,
+  { paths, signal, helper }: ImageContext,
   path: string,
   { format, level }: Compression,
   what: string,
@@ -35,7 +35,7 @@ export async function recompress(
   using rest = new DisposableStack();
   const blob = rest.use(new NewBlob(paths));
   const source = createReadStream(path, { highWaterMark: chunkSize });
-  const tar = decompress(source as AsyncIterable<Uint8Array>, what); // a stream of buffers: no encoding is set
+  const tar = decompress(source as AsyncIterable<Uint8Array>, what, { helper }); // a stream of buffers: no encoding is set
   if (format === "none") {
     for await (const piece of tar) blob.write(piece);
   } else {

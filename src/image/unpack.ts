@@ -68,7 +68,7 @@ async function fill(
   const { helper: command, mapping, signal } = context;
   const hash = new Bun.CryptoHasher("sha256");
   const hashed = async function* (): AsyncIterable<Uint8Array> {
-    for await (const chunk of decompress(feed.chunks(), name)) {
+    for await (const chunk of decompress(feed.chunks(), name, { helper: command })) {
       hash.update(chunk);
       yield chunk;
     }

@@ -7,8 +7,11 @@ const linux = sys.linux;
 
 const Status = enum(u8) { decoded = 0, damaged = 1, window_too_large = 2, failed = 125 };
 
-var window: [zstd.stream.buffer_size]u8 = undefined;
-var input: zstd.stream.Input(Descriptors) = .{ .source = .{} };
+/// What the verb has and no other process is to have in its address space.
+const Memory = struct {
+    window: [zstd.stream.buffer_size]u8,
+    input: zstd.stream.Input(Descriptors),
+};
 
 const Descriptors = struct {
     pub fn read(_: Descriptors, buffer: []u8) sys.Error!usize {
@@ -28,7 +31,9 @@ pub fn run(args: []const [*:0]const u8, _: [*:null]const ?[*:0]const u8) u8 {
 }
 
 fn decode() Status {
-    zstd.stream.decode(&input, Descriptors{}, &window) catch |err| return switch (err) {
+    const memory = std.heap.page_allocator.create(Memory) catch return .failed;
+    memory.input = .{ .source = .{} };
+    zstd.stream.decode(&memory.input, Descriptors{}, &memory.window) catch |err| return switch (err) {
         error.Corrupt => .damaged,
         error.WindowTooLarge => .window_too_large,
         error.Syscall => .failed,

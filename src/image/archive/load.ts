@@ -67,14 +67,15 @@ export async function* loadImages(
   context: ImageContext,
   { bytes, entries, what }: ArchiveSource,
 ): AsyncGenerator<LoadedImage, void, undefined> {
-  const { paths, database } = context;
+  const { paths, database, helper } = context;
   prepareStore(context);
   const touched: Touched = { blobs: new Set(), layers: new Set() };
   try {
     using _lease = keepLease(database, "keep:ingest:load");
     await using spool = new Spool(context, what);
-    const all =
-      entries ?? readTar(decompress(bytes ?? nothing(), what, { foreign: "programs" }), what);
+    const plain = (): AsyncIterable<Uint8Array> =>
+      decompress(bytes ?? nothing(), what, { helper, foreign: "programs" });
+    const all = entries ?? readTar(plain(), what);
     for await (const entry of all) await spool.add(entry);
     for (const image of await findImages(spool, what))
       yield await store(context, spool, image, { what, touched });

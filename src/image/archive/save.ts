@@ -221,7 +221,7 @@ function readBlob({ paths }: ImageContext, digest: Digest): AsyncIterable<Uint8A
 }
 
 const plain = (context: ImageContext, { digest }: Descriptor): AsyncIterable<Uint8Array> =>
-  decompress(readBlob(context, digest), `layer ${digest}`);
+  decompress(readBlob(context, digest), `layer ${digest}`, context);
 
 /** A tar says how long an entry is before it comes, and nothing else knows it: the layer is decompressed twice. */
 async function plainSize(context: ImageContext, layer: Descriptor): Promise<number> {
