@@ -7,20 +7,20 @@ interface Refusal {
 
 const lasting = "there is nothing here that a new version or another host would have to change";
 
-const noPods = "there are no pods";
-const noCheckpoints = "there are no checkpoints";
+const noCheckpoints: Refusal = {
+  why: "there are no checkpoints",
+  next: "tspod commit keeps the files of a container",
+};
+const noInit: Refusal = {
+  why: "a container is made ready by its start",
+  next: "tspod start CONTAINER",
+};
 
 const refusals: Readonly<Record<string, Refusal>> = {
-  init: { why: "a container is made ready by its start", next: "tspod start CONTAINER" },
-  "container init": {
-    why: "a container is made ready by its start",
-    next: "tspod start CONTAINER",
-  },
-  "container checkpoint": {
-    why: noCheckpoints,
-    next: "tspod commit keeps the files of a container",
-  },
-  "container restore": { why: noCheckpoints, next: "tspod commit keeps the files of a container" },
+  init: noInit,
+  "container init": noInit,
+  "container checkpoint": noCheckpoints,
+  "container restore": noCheckpoints,
   "container cleanup": {
     why: "the monitor of each container does that itself",
     next: "tspod system check looks for what is left",
@@ -39,7 +39,7 @@ const refusals: Readonly<Record<string, Refusal>> = {
   },
   machine: { why: "containers run on this machine", next: "leave it away" },
   pod: {
-    why: noPods,
+    why: "there are no pods",
     next: "containers share a network with --network container:NAME, or find each other on one",
   },
   "volume reload": { why: "there are no other volume drivers", next: "leave it away" },

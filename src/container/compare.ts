@@ -5,7 +5,7 @@ import { loadDiff } from "../image/index.ts";
 import { layersOf, ownMountPoints } from "./changes.ts";
 import type { ContainerContext } from "./context.ts";
 import { tellingWhy, verbOf } from "./copy.ts";
-import { findContainer } from "./find.ts";
+import { type Container, getContainer } from "./find.ts";
 
 type Mapping = ContainerContext["mapping"];
 
@@ -49,14 +49,13 @@ export async function compareFiles(
 
 /** A container of that name comes first, as podman has it. */
 async function stackOf(context: ContainerContext, name: string, kind: Compared): Promise<Stack> {
-  const container = kind === "image" ? null : findContainer(context, name);
+  const container = kind === "image" ? null : containerOf(context, name, kind);
   if (container !== null) {
     const { upper, lower, hasMarks } = layersOf(context, container);
     const except = ownMountPoints(context, container);
     const layers = [upper.directory, ...lower];
     return { ...{ name, layers, except, hasMarks }, mapping: upper.mapping, [Symbol.dispose]() {} };
   }
-  if (kind === "container") throw notFound("container", name, "tspod ps -a lists them");
   const { keepTrees } = await loadDiff();
   try {
     const trees = keepTrees(context, name);
@@ -65,22 +64,27 @@ async function stackOf(context: ContainerContext, name: string, kind: Compared):
       ...{ mapping: context.mapping, [Symbol.dispose]: () => trees[Symbol.dispose]() },
     };
   } catch (error) {
-    const isMissing = error instanceof TspodError && error.code === "image.not_found";
-    if (kind === "image" || !isMissing) throw error;
-    throw notFound("container or an image", name, "tspod ps -a and tspod images list them");
+    if (kind === "image" || !isNotFound(error, "image.not_found")) throw error;
+    throw new TspodError("container.not_found", `Cannot find a container or an image "${name}"`, {
+      next: "tspod ps -a and tspod images list them",
+    });
   }
 }
 
-function notFound(what: string, name: string, next: string): TspodError {
-  return new TspodError("container.not_found", `Cannot find a ${what} "${name}"`, { next });
+/** Null: it may be an image. Errors: container.not_found, container.ambiguous. */
+function containerOf(context: ContainerContext, name: string, kind: Compared): Container | null {
+  try {
+    return getContainer(context, name);
+  } catch (error) {
+    if (kind === "either" && isNotFound(error, "container.not_found")) return null;
+    throw error;
+  }
+}
+
+function isNotFound(error: unknown, code: "container.not_found" | "image.not_found"): boolean {
+  return error instanceof TspodError && error.code === code;
 }
 
 function haveSameIds(a: Mapping, b: Mapping): boolean {
-  const plain = ({ uid, gid }: Mapping): string =>
-    JSON.stringify(
-      [uid, gid].map((lines) =>
-        lines.map(({ containerID, hostID, size }) => [containerID, hostID, size]),
-      ),
-    );
-  return plain(a) === plain(b);
+  return Bun.deepEquals([a.uid, a.gid], [b.uid, b.gid]);
 }

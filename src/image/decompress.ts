@@ -37,9 +37,7 @@ export async function* decompress(
   }
   const windowBytes = zstdWindowBytes(head) ?? 0;
   if (windowBytes > ownWindowBytesMax) {
-    yield* runProgram(chunks, [...helper, "unzstd"], (status) =>
-      status === unzstdStatus.windowTooLarge ? windowTooLarge(what) : damaged(what),
-    );
+    yield* runProgram(chunks, [...helper, "unzstd"], (status) => explainUnzstd(status, what));
     return;
   }
   const transform = decompressor(head, what);
@@ -158,6 +156,14 @@ async function peek(source: Chunks): Promise<[head: Uint8Array, whole: Chunks]> 
 function isZlibError(error: unknown): boolean {
   const { code = "" } = error as { code?: string };
   return code.startsWith("Z_") || code.startsWith("ZSTD_") || code === "ERR_BUFFER_TOO_LARGE";
+}
+
+function explainUnzstd(status: number, what: string): TspodError {
+  if (status === unzstdStatus.windowTooLarge) return windowTooLarge(what);
+  if (status === unzstdStatus.damaged) return damaged(what);
+  return new TspodError("internal", `Cannot unpack ${what}: the helper ended with ${status}`, {
+    next: "see that 200 MB of memory are free, and run the command again",
+  });
 }
 
 function windowTooLarge(what: string): TspodError {

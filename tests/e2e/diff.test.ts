@@ -69,7 +69,7 @@ test.each([
   [["diff", "tiny", "nothing"], 'a container or an image "nothing"'],
   [["diff", "nothing", "tiny"], 'a container or an image "nothing"'],
   [["image", "diff", "tiny", "nothing"], 'image "nothing"'],
-  [["container", "diff", "tiny", "tiny"], 'a container "tiny"'],
+  [["container", "diff", "tiny", "tiny"], 'container "tiny"'],
   [["diff", "tiny", "tiny", "tiny"], "tiny"],
   [["diff", "--latest", "tiny"], "tiny"],
 ])("%j is refused in a sentence", async (words, sentence) => {
