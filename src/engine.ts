@@ -115,6 +115,12 @@ export class Engine implements ContainerContext {
     return new Date().toISOString();
   }
 
+  /** Whoever leaves the process to another command closes the store; whoever ends does not (src/main.ts). */
+  close(): void {
+    this.#database?.close();
+    this.#database = undefined;
+  }
+
   /** Whether anything was asked of the store. */
   get isStoreOpen(): boolean {
     return this.#database !== undefined;

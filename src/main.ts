@@ -1,16 +1,17 @@
 /** argv -> exit code. The only file that builds the engine or ends the process. */
-import { printWarning, runCli } from "./cli/index.ts";
+import { ownWords, printWarning, runCli } from "./cli/index.ts";
 import { Engine } from "./engine.ts";
 import { becomeRuntime, runtimeWords, userEnvironment } from "./helper/index.ts";
 
+const words = await ownWords((environment) => new Engine({ environment, warn: () => {} }), runCli);
 const environment = userEnvironment(process.env);
-const forRuntime = runtimeWords(process.argv0, process.argv.slice(2));
+const forRuntime = runtimeWords(process.argv0, words);
 if (forRuntime !== undefined) becomeRuntime(forRuntime, environment);
 const engine = new Engine({
   environment,
   warn: (message) => printWarning(message, process.env),
 });
-leave(await runCli(process.argv.slice(2), engine));
+leave(await runCli(words, engine));
 
 /**
  * End the process. With an open database not by exit(): closing the last connection of a moment copies the

@@ -10,6 +10,7 @@ import { printFailure } from "./failure.ts";
 import { parseArguments } from "./parse.ts";
 
 export { printWarning } from "./output/error.ts";
+export { ownWords } from "./snapshot.ts";
 
 export async function runCli(argv: readonly string[], context: CliContext): Promise<number> {
   try {

@@ -9,6 +9,7 @@ import { ownDirectories } from "../helper/index.ts";
 import type { RootfsChoice } from "../host/index.ts";
 import { builtinName, type EnsureOptions, ensureImage, type StoredImage } from "../image/index.ts";
 import { ownIdentity } from "../lib/process-identity.ts";
+import { processStartedMs } from "../lib/started.ts";
 import {
   buildSpec,
   type CreateOptions,
@@ -318,7 +319,7 @@ async function finishMounts(
 /** The built-in image's program tells how long all of it took: this process began then (ms since 1970). */
 function withStartTime(options: CreateOptions, image: StoredImage): CreateOptions {
   if (image.reference !== builtinName) return options;
-  const start = `TSPOD_START_MS=${Math.floor(performance.timeOrigin)}`;
+  const start = `TSPOD_START_MS=${Math.floor(processStartedMs())}`;
   return { ...options, environment: [start, ...options.environment] };
 }
 

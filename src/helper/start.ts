@@ -45,6 +45,7 @@ export function startHelper(options: StartOptions): RunningHelper {
   const words = passed.length === 0 ? [] : [passed.join(",")];
   const child = Bun.spawn([...options.command, ...options.args, ...words], {
     stdio: [stream("stdin"), stream("stdout"), stream("stderr"), ...between, "pipe"],
+    env: process.env, // Bun's own copy may be of another process (src/cli/snapshot.ts)
   });
   for (const descriptor of passed) closeSync(descriptor);
   const started = Promise.withResolvers<{ pid: number }>();

@@ -86,6 +86,7 @@ interface HostProbe {
 function probeHost(host: RootfsHost, what: "--overlay" | "--data"): HostProbe {
   const probe = Bun.spawnSync([...host.helper, "probe", what, host.dataDirectory], {
     stdio: ["ignore", "pipe", "ignore"],
+    env: process.env,
   });
   const nothing = { overlay: false, overlayData: false };
   if (!probe.success) return { userNamespaces: true, forbiddenBy: null, ...nothing };

@@ -103,7 +103,12 @@ async function* runProgram(
   words: readonly string[],
   explain: (status: number) => TspodError,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const child = Bun.spawn([...words], { stdin: "pipe", stdout: "pipe", stderr: "ignore" });
+  const child = Bun.spawn([...words], {
+    stdin: "pipe",
+    stdout: "pipe",
+    stderr: "ignore",
+    env: process.env,
+  });
   let sourceError: unknown;
   const feeding = feedProgram(child.stdin, source).catch((error: unknown) => {
     sourceError = error;

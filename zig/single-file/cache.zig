@@ -6,6 +6,7 @@
 //! A file is complete when it has its name, because it gets that by rename after fsync.
 const std = @import("std");
 const payload = @import("payload.zig");
+const snapshot = @import("snapshot/format.zig");
 const linux = std.os.linux;
 const fd_t = linux.fd_t;
 
@@ -90,14 +91,14 @@ fn openOwnDirectory(at: fd_t, path: [*:0]const u8) Error!fd_t {
     return fd;
 }
 
-fn status(at: fd_t, path: [*:0]const u8) Error!linux.Statx {
+pub fn status(at: fd_t, path: [*:0]const u8) Error!linux.Statx {
     var stat: linux.Statx = undefined;
     const flags = linux.AT.EMPTY_PATH | linux.AT.SYMLINK_NOFOLLOW;
     _ = try check(linux.statx(at, path, flags, linux.STATX.BASIC_STATS, &stat));
     return stat;
 }
 
-fn isOurs(stat: *const linux.Statx) bool {
+pub fn isOurs(stat: *const linux.Statx) bool {
     return stat.uid == linux.geteuid() and stat.mode & 0o022 == 0;
 }
 
@@ -190,7 +191,6 @@ fn remove(top: fd_t, name: [*:0]const u8) void {
     defer _ = linux.close(directory);
     // Somebody may be unpacking there right now: then it is in use.
     if (linux.errno(linux.flock(directory, lock.exclusive | lock.nonblocking)) != .SUCCESS) return;
-    _ = linux.unlinkat(directory, program, 0);
-    _ = linux.unlinkat(directory, temporary, 0);
+    for ([_][*:0]const u8{ program, temporary, snapshot.name, snapshot.temporary }) |each| _ = linux.unlinkat(directory, each, 0);
     _ = linux.unlinkat(top, name, linux.AT.REMOVEDIR);
 }

@@ -8,6 +8,7 @@ const helper = @import("helper");
 const cache = @import("cache.zig");
 const environment = @import("environment.zig");
 const payload = @import("payload.zig");
+const snapshot = @import("snapshot/offer.zig");
 const linux = std.os.linux;
 
 pub const std_options = helper.std_options;
@@ -28,13 +29,24 @@ pub fn main(init: std.process.Init.Minimal) u8 {
     // A limit of file sizes is to be an error, not a signal that ends us (setrlimit(2), RLIMIT_FSIZE).
     const ignore: linux.Sigaction = .{ .handler = .{ .handler = linux.SIG.IGN }, .mask = @splat(0), .flags = 0 };
     _ = linux.sigaction(.XFSZ, &ignore, &size_action);
-    return start(.{ .argv = @ptrCast(init.args.vector.ptr), .environ = copy });
+    const wanted = environment.isShort(init.args.vector) and !isRefused(environ);
+    return start(.{ .argv = @ptrCast(init.args.vector.ptr), .environ = copy.environ, .spare = if (wanted) copy.spare else null });
 }
 
 /// What SIGXFSZ did when we were started, and will do in the program.
 var size_action: linux.Sigaction = undefined;
 
-const Command = struct { argv: Arguments, environ: environment.Environment };
+const Command = struct {
+    argv: Arguments,
+    environ: environment.Environment,
+    /// Where `environ` has room for the variable that names a snapshot. Null: this command starts without one.
+    spare: ?*?[*:0]const u8,
+};
+
+fn isRefused(environ: environment.Environment) bool {
+    const said = environment.get(environ, snapshot.variable) orelse return false;
+    return std.mem.eql(u8, said, "no");
+}
 
 /// Try one place after the other. Returns only when none worked.
 fn start(command: Command) u8 {
@@ -75,6 +87,8 @@ fn startFromCache(command: Command, root: []const u8, exists: []const u8) error{
         error.Unusable => return cache.errno,
     };
     defer _ = linux.close(directory);
+    var buffer: [64]u8 = undefined;
+    if (command.spare) |spare| spare.* = snapshot.find(directory, &buffer);
     const why = execute(command, directory, cache.program);
     if (why != .NOEXEC) return why; // such as EACCES: programs are not executed from this file system
     cache.renew(directory) catch |err| switch (err) {

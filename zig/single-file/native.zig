@@ -17,6 +17,11 @@ export fn tspod_native(
     return helper.dispatch(argv[0..argc], environ) orelse -1;
 }
 
+/// Of a process that goes on where another was, or on a stack of its own.
+export fn tspod_use_auxiliary(auxiliary: [*]std.elf.Auxv) void {
+    linux.elf_aux_maybe = auxiliary;
+}
+
 /// Where std finds the page size and the vDSO. libc's own would look into what it has not initialised yet; it does
 /// the same for Bun later on.
 export fn getauxval(kind: usize) usize {

@@ -7,8 +7,13 @@
 //! constructors and destructors when libc runs its own. What differs from one Bun to the next is in `config`.
 const std = @import("std");
 const builtin = @import("builtin");
+const clock = @import("clock.zig");
 const config = @import("config");
 const elf = std.elf;
+const format = @import("snapshot/format.zig");
+const resuming = @import("snapshot/resume.zig");
+const taking = @import("snapshot/take.zig");
+const stack_copy = @import("snapshot/stack.zig");
 const linux = std.os.linux;
 
 comptime {
@@ -23,18 +28,34 @@ comptime {
 pub const panic = std.debug.no_panic;
 
 extern fn __errno_location() *c_int;
+extern fn tspod_use_auxiliary([*]elf.Auxv) void;
 extern fn tspod_native(usize, [*]const [*:0]const u8, [*:null]const ?[*:0]const u8, [*]elf.Auxv) c_int;
 
 /// `stack` is what the kernel put there: argc, argv..., null, environment..., null, auxiliary vector.
-fn prepare(stack: [*]usize) callconv(.c) usize {
+fn prepare(given: [*]usize) callconv(.c) Prepared {
+    var stack = given;
     const argc = stack[0];
     const environ = stack + 1 + argc + 1;
     var end = environ;
     while (end[0] != 0) end += 1;
-    const auxiliary: [*]elf.Auxv = @ptrCast(end + 1);
+    var auxiliary: [*]elf.Auxv = @ptrCast(end + 1);
 
     const status = tspod_native(argc, @ptrCast(stack + 1), @ptrCast(environ), auxiliary);
     if (status >= 0) linux.exit_group(status);
+
+    if (format.is_supported) {
+        if (valueOf(environ, format.resume_variable)) |number| {
+            const fd = std.fmt.parseInt(linux.fd_t, number, 10) catch -1;
+            if (fd >= 0) resuming.@"resume"(fd, @intFromPtr(environ), config.environ_address, auxiliary);
+        }
+        if (valueOf(environ, format.take_variable) != null) if (stack_copy.copy(stack, environ, auxiliary)) |copied| {
+            is_for_snapshot = true;
+            stack = copied.stack;
+            auxiliary = copied.auxiliary;
+            tspod_use_auxiliary(auxiliary);
+        };
+    }
+    if (!is_for_snapshot) clock.useVdso();
 
     var i: usize = 0;
     while (auxiliary[i].a_type != elf.AT_NULL) : (i += 1) switch (auxiliary[i].a_type) {
@@ -43,7 +64,40 @@ fn prepare(stack: [*]usize) callconv(.c) usize {
         elf.AT_ENTRY => auxiliary[i].a_un.a_val = config.entry_address,
         else => {},
     };
-    return config.entry_address;
+    return .{ .entry = config.entry_address, .stack = stack };
+}
+
+const Prepared = extern struct { entry: usize, stack: [*]usize };
+
+/// This process is started to be written into a file.
+var is_for_snapshot = false;
+
+fn valueOf(environ: [*]const usize, name: []const u8) ?[]const u8 {
+    var i: usize = 0;
+    while (environ[i] != 0) : (i += 1) {
+        const text = std.mem.span(@as([*:0]const u8, @ptrFromInt(environ[i])));
+        if (std.mem.startsWith(u8, text, name)) return text[name.len..];
+    }
+    return null;
+}
+
+extern var __thread_list_lock: c_int; // what musl gives to set_tid_address(2)
+
+export fn tspod_take(stack_pointer: usize) noreturn {
+    taking.take(.{
+        .stack_pointer = stack_pointer,
+        .clear = @intFromPtr(&__thread_list_lock),
+        .thread_id = @intFromPtr(__errno_location()) - @sizeOf(c_int), // musl's struct pthread; take() makes sure
+    });
+}
+
+/// access(2), by which the program also says that it has loaded all there is to load: 0, in a later process.
+fn access(path: [*:0]const u8, mode: c_int) callconv(.c) c_int {
+    if (format.is_supported and is_for_snapshot and std.mem.orderZ(u8, path, format.asked_path) == .eq) return resuming.tspod_save();
+    const rc = linux.access(path, @bitCast(mode));
+    if (linux.errno(rc) == .SUCCESS) return 0;
+    __errno_location().* = @intFromEnum(linux.errno(rc));
+    return -1;
 }
 
 export fn fuse_start() callconv(.naked) noreturn {
@@ -54,7 +108,7 @@ export fn fuse_start() callconv(.naked) noreturn {
             \\ movq %%rsp, %%rdi
             \\ andq $-16, %%rsp
             \\ callq %[prepare:P]
-            \\ movq %%rbx, %%rsp
+            \\ movq %%rdx, %%rsp
             \\ xorl %%edx, %%edx
             \\ jmpq *%%rax
             :
@@ -66,6 +120,7 @@ export fn fuse_start() callconv(.naked) noreturn {
             \\ mov x0, sp
             \\ bl %[prepare]
             \\ mov x16, x0
+            \\ mov sp, x1
             \\ mov x0, #0
             \\ br x16
             :
@@ -109,6 +164,20 @@ fn setLimit(resource: c_int, limit: *const linux.rlimit) callconv(.c) c_int {
     return -1;
 }
 
+fn getTime(which: c_int, time: *linux.timespec) callconv(.c) c_int {
+    const rc = clock.get(which, time);
+    if (rc == 0) return 0;
+    __errno_location().* = @intCast(-rc);
+    return -1;
+}
+
+fn advise(address: usize, size: usize, advice: c_int) callconv(.c) c_int {
+    const why = resuming.advise(address, size, @bitCast(advice));
+    if (why == .SUCCESS) return 0;
+    __errno_location().* = @intFromEnum(why);
+    return -1;
+}
+
 const Arguments = [*:null]const ?[*:0]const u8;
 
 /// Who becomes our own verb `exit` (src/main.ts) wants nothing but to end, without what Bun does at exit. That needs no
@@ -132,4 +201,9 @@ fn statusOf(argv: Arguments) ?u8 {
 comptime {
     @export(&setLimit, .{ .name = "setrlimit" });
     @export(&execute, .{ .name = "execve" });
+    @export(&getTime, .{ .name = "clock_gettime" });
+    @export(&getTime, .{ .name = "__clock_gettime" });
+    @export(&advise, .{ .name = "madvise" });
+    @export(&advise, .{ .name = "__madvise" });
+    @export(&access, .{ .name = "access" });
 }

@@ -22,9 +22,11 @@ export fn pthread_cond_destroy(_: *anyopaque) c_int {
 }
 
 test {
+    _ = @import("clock.zig");
     _ = @import("cxx/containers.zig");
     _ = @import("cxx/rtti.zig");
     _ = @import("cxx/tree.zig");
     _ = @import("environment.zig");
     _ = @import("memory.zig");
+    _ = @import("snapshot/take.zig");
 }
