@@ -195,7 +195,18 @@ const groups: Readonly<Record<string, Group>> = {
 
 /** What zig/single-file/environment.zig starts without a compiler, and most: those are loaded once in a boot. */
 export const shortCommands: readonly (keyof typeof loaders)[] = [
-  ...(["run", "create", "start", "exec", "attach", "ps", "logs", "top", "stop", "restart"] as const),
+  ...([
+    "run",
+    "create",
+    "start",
+    "exec",
+    "attach",
+    "ps",
+    "logs",
+    "top",
+    "stop",
+    "restart",
+  ] as const),
   ...(["kill", "pause", "unpause", "wait", "rename", "update", "rm", "images", "rmi"] as const),
   ...(["tag", "untag", "inspect", "port", "version"] as const),
 ];

@@ -273,10 +273,10 @@ interface RunFile {
 /** 128 + SIGKILL: what a container whose monitor vanished has ended with. */
 const killedExitCode = 137;
 
-export function readState(paths: Paths, id: string): ContainerState {
+export function readState(paths: Paths, id: string, looks = 1): ContainerState {
   const directory = runtimeDirectory(paths, id);
   const { file, isAlive } = existsSync(directory) ? look(directory) : unseen;
-  return file !== null && isAlive ? livingState(file) : stateOfEnded(paths, id, file);
+  return file !== null && isAlive ? livingState(file) : endOf(paths, id, file, looks);
 }
 
 /** What is in one runtime directory. */
@@ -329,20 +329,21 @@ export function stateReader(paths: Paths): (id: string) => ContainerState {
   };
 }
 
-/** `running`: what a monitor that is gone has left. */
-function stateOfEnded(paths: Paths, id: string, running: StateFile | null): ContainerState {
+/** `left`: what a monitor that is gone has left. */
+function endOf(paths: Paths, id: string, left: StateFile | null, looks: number): ContainerState {
   const directory = containerDirectory(paths, id);
   const exited = readIfThere<ExitFile>(`${directory}/exit.json`);
   // the runtime directory is gone after a reboot; that it ran is not, until it is told how it ended
-  const lastStart = running ?? readIfThere<RunFile>(`${directory}/run.json`);
+  const lastStart = left ?? readIfThere<RunFile>(`${directory}/run.json`);
   if (exited !== null && (lastStart === null || exited.startedAt >= lastStart.startedAt)) {
     return { ...exited, status: "exited" };
   }
   if (lastStart === null) return { status: "created" };
+  if (looks === 1) return readState(paths, id, 2); // it may have been started since the first one
   return {
     status: "exited",
     exitCode: killedExitCode,
-    oomKilled: running?.oomKilled ?? false,
+    oomKilled: left?.oomKilled ?? false,
     startedAt: lastStart.startedAt,
     finishedAt: lastStart.startedAt,
   };
@@ -380,9 +381,8 @@ export function findMonitor(paths: Paths, id: string): number | null {
 
 /** The cgroup that a monitor died too early to remove, by the name of its runtime directory. Null: none. */
 export function findLeftCgroup(paths: Paths, runtimeName: string): string | null {
-  const running = readJson<StateFile>(`${paths.runtime}/${runtimeName}/state.json`);
-  if (running?.cgroup === undefined || running.cgroup === "") return null;
-  return isSameProcess(running.monitorPid, running.monitorStart) ? null : running.cgroup;
+  const left = readJson<StateFile>(`${paths.runtime}/${runtimeName}/state.json`);
+  return left?.cgroup && !isSameProcess(left.monitorPid, left.monitorStart) ? left.cgroup : null;
 }
 
 /** Of most containers there is no such file, and a look is cheaper than a failed read. */

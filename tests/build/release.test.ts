@@ -55,7 +55,10 @@ interface Place extends Disposable {
 function makePlace(): Place {
   const directory = mkdtempSync(join(tmpdir(), "tspod-file-"));
   const cache = join(directory, "cache");
-  const environment = { HOME: directory, XDG_CACHE_HOME: cache, PATH: process.env.PATH ?? "" };
+  const environment = {
+    ...{ HOME: directory, XDG_CACHE_HOME: cache, PATH: process.env.PATH ?? "" },
+    TSPOD_SNAPSHOT: "no", // tests/build/snapshot.test.ts; here nothing is left that might still be writing
+  };
   const run: Place["run"] = async (command, options = {}) => {
     const child = Bun.spawn(command, {
       cwd: options.cwd ?? directory,

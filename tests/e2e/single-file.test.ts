@@ -57,7 +57,7 @@ describe("the file", () => {
 
   test("starts ten times at once with an empty cache", async () => {
     await using world = await makeWorld();
-    const environment = { XDG_CACHE_HOME: join(world.home, "fresh-cache") };
+    const environment = { XDG_CACHE_HOME: join(world.home, "fresh-cache"), TSPOD_SNAPSHOT: "no" };
     const results = await Promise.all(
       Array.from({ length: 10 }, () => world.tspod(["version"], { environment })),
     );

@@ -46,7 +46,11 @@ fn prepare(given: [*]usize) callconv(.c) Prepared {
     if (format.is_supported) {
         if (valueOf(environ, format.resume_variable)) |number| {
             const fd = std.fmt.parseInt(linux.fd_t, number, 10) catch -1;
-            if (fd >= 0) resuming.@"resume"(fd, @intFromPtr(environ), config.environ_address, auxiliary);
+            if (fd >= 0) resuming.@"resume"(fd, .{
+                .environ = @intFromPtr(environ),
+                .environ_address = config.environ_address,
+                .auxiliary = auxiliary,
+            });
         }
         if (valueOf(environ, format.take_variable) != null) if (stack_copy.copy(stack, environ, auxiliary)) |copied| {
             is_for_snapshot = true;
@@ -83,7 +87,7 @@ fn valueOf(environ: [*]const usize, name: []const u8) ?[]const u8 {
 
 extern var __thread_list_lock: c_int; // what musl gives to set_tid_address(2)
 
-export fn tspod_take(stack_pointer: usize) noreturn {
+fn takeSnapshot(stack_pointer: usize) callconv(.c) noreturn {
     taking.take(.{
         .stack_pointer = stack_pointer,
         .clear = @intFromPtr(&__thread_list_lock),
@@ -91,9 +95,15 @@ export fn tspod_take(stack_pointer: usize) noreturn {
     });
 }
 
+comptime {
+    if (format.is_supported) @export(&takeSnapshot, .{ .name = "tspod_take" });
+}
+
 /// access(2), by which the program also says that it has loaded all there is to load: 0, in a later process.
 fn access(path: [*:0]const u8, mode: c_int) callconv(.c) c_int {
-    if (format.is_supported and is_for_snapshot and std.mem.orderZ(u8, path, format.asked_path) == .eq) return resuming.tspod_save();
+    if (format.is_supported and is_for_snapshot and std.mem.orderZ(u8, path, format.asked_path) == .eq) {
+        return resuming.tspod_save();
+    }
     const rc = linux.access(path, @bitCast(mode));
     if (linux.errno(rc) == .SUCCESS) return 0;
     __errno_location().* = @intFromEnum(linux.errno(rc));

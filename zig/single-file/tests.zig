@@ -28,5 +28,5 @@ test {
     _ = @import("cxx/tree.zig");
     _ = @import("environment.zig");
     _ = @import("memory.zig");
-    _ = @import("snapshot/take.zig");
+    _ = @import("snapshot/mappings.zig");
 }

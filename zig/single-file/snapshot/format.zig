@@ -2,6 +2,8 @@
 //! The file is a header of known size, then pages, each run of them as it lies in memory. It lies beside the program
 //! that the process was of, and is of one boot: what Bun has found out about kernel and processor is in it.
 //!
+//! It holds nothing of a user's. What is random in it, addresses and the seeds of hash tables, is so once in a boot.
+//!
 //! launcher (offer.zig) -> file of this boot there: the stub becomes what is in it (resume.zig)
 //!                      -> none: a second process starts in the background, and writes one (take.zig)
 const std = @import("std");
@@ -37,6 +39,8 @@ pub const is_supported = @import("builtin").cpu.arch == .x86_64;
 
 /// A mapping that a new process does not have yet. Empty but for the runs that lie in it.
 pub const Region = extern struct { start: usize, end: usize, protection: u32, reserved: u32 = 0 };
+
+pub const Range = extern struct { start: usize, end: usize };
 
 /// Pages with something in them.
 pub const Run = extern struct {
@@ -80,7 +84,7 @@ pub const Header = extern struct {
     run_count: u32,
     signal_count: u32,
     descriptor_count: u32,
-    reserved: u32,
+    reserved: u32 = 0,
     /// By the clock that only counts.
     taken_ns: u64,
     /// Where the registers were saved.

@@ -105,8 +105,9 @@ fn begin(directory: fd_t, locked: fd_t) noreturn {
 
     const argv = [_:null]?[*:0]const u8{ cache.program, format.take_argument };
     const environ = [_:null]?[*:0]const u8{ "BUN_JSC_useJIT=0", format.take_variable ++ "1" };
-    const flags = linux.AT.SYMLINK_NOFOLLOW;
-    _ = linux.syscall5(.execveat, format.directory_descriptor + 1, @intFromPtr(cache.program.ptr), @intFromPtr(&argv), @intFromPtr(&environ), flags);
+    const at = format.directory_descriptor + 1;
+    const path = @intFromPtr(cache.program.ptr);
+    _ = linux.syscall5(.execveat, at, path, @intFromPtr(&argv), @intFromPtr(&environ), linux.AT.SYMLINK_NOFOLLOW);
     linux.exit_group(1);
 }
 

@@ -14,12 +14,21 @@ const exit_failed = 125;
 
 extern fn tspod_use_auxiliary([*]std.elf.Auxv) void; // native.zig
 
-/// Returns when this process has to start as always. `environ_address`: where libc keeps `environ`.
-pub fn @"resume"(fd: linux.fd_t, environ: usize, environ_address: usize, auxiliary: [*]std.elf.Auxv) void {
+/// What this process has of its own.
+pub const Process = struct {
+    environ: usize,
+    /// Where libc keeps it.
+    environ_address: usize,
+    auxiliary: [*]std.elf.Auxv,
+};
+
+/// Returns when this process has to start as always.
+pub fn @"resume"(fd: linux.fd_t, process: Process) void {
     defer _ = linux.close(fd);
     var header: format.Header = undefined;
     if (linux.pread(fd, @ptrCast(&header), @sizeOf(format.Header), 0) != @sizeOf(format.Header)) return;
-    for (0..3) |n| if (linux.errno(linux.fcntl(@intCast(n), linux.F.GETFD, 0)) != .SUCCESS) return; // Bun opens what is closed
+    if (fd < 3) return; // a standard stream is closed: Bun opens those
+    for (0..3) |n| if (linux.errno(linux.fcntl(@intCast(n), linux.F.GETFD, 0)) != .SUCCESS) return;
     const descriptors = header.descriptors[0..header.descriptor_count];
     for (descriptors) |*d| if (linux.errno(linux.fcntl(d.number, linux.F.GETFD, 0)) != .BADF) return;
     for (descriptors, 0..) |*d, i| if (!open(d)) return closeAll(descriptors[0..i]);
@@ -28,7 +37,7 @@ pub fn @"resume"(fd: linux.fd_t, environ: usize, environ_address: usize, auxilia
         for (regions[0..i]) |*made| _ = linux.munmap(@ptrFromInt(made.start), made.end - made.start);
         return closeAll(descriptors);
     };
-    become(fd, &header, environ, environ_address, auxiliary);
+    become(fd, &header, process);
 }
 
 fn closeAll(descriptors: []const format.Descriptor) void {
@@ -47,15 +56,16 @@ fn reserve(region: *const format.Region) bool {
 const set_fs = 0x1002; // ARCH_SET_FS: arch_prctl(2)
 const close_range_cloexec = 4; // CLOSE_RANGE_CLOEXEC: close_range(2)
 
-fn become(fd: linux.fd_t, header: *const format.Header, environ: usize, environ_address: usize, auxiliary: [*]std.elf.Auxv) noreturn {
+fn become(fd: linux.fd_t, header: *const format.Header, process: Process) noreturn {
     for (header.runs[0..header.run_count]) |*run| {
         const flags: linux.MAP = .{ .TYPE = .PRIVATE, .FIXED = true };
-        const rc = linux.mmap(@ptrFromInt(run.start), run.end - run.start, @bitCast(run.protection), flags, fd, @intCast(run.offset));
-        if (linux.errno(rc) != .SUCCESS) linux.exit_group(exit_failed); // no memory for a mapping
+        const size = run.end - run.start;
+        const rc = linux.mmap(@ptrFromInt(run.start), size, @bitCast(run.protection), flags, fd, @intCast(run.offset));
+        if (linux.errno(rc) != .SUCCESS) fail();
     }
     _ = linux.close(fd);
     rememberRuns(header);
-    tspod_use_auxiliary(auxiliary);
+    tspod_use_auxiliary(process.auxiliary);
     clock.useVdso();
     clock.skip(clock.monotonicNs() -| header.taken_ns);
     for (header.descriptors[0..header.descriptor_count]) |*d| watch(d);
@@ -66,16 +76,21 @@ fn become(fd: linux.fd_t, header: *const format.Header, environ: usize, environ_
     _ = linux.syscall3(.close_range, 4, std.math.maxInt(u32), close_range_cloexec); // as Bun does
     const tid: c_int = @intCast(linux.syscall1(.set_tid_address, header.clear_address));
     @as(*c_int, @ptrFromInt(header.thread_id_address)).* = tid;
-    @as(*usize, @ptrFromInt(environ_address)).* = environ;
+    @as(*usize, @ptrFromInt(process.environ_address)).* = process.environ;
     _ = linux.syscall2(.arch_prctl, set_fs, header.thread_pointer);
     load(header.stack_pointer);
 }
 
-/// What is mapped from the file, in order of addresses. Written when this process became what is in there.
-var runs: [format.runs_max]Range = undefined;
-var run_count: usize = 0;
+/// Neither what it was nor what it was to be.
+fn fail() noreturn {
+    const text = "tspod: There is no memory left: end another program\n";
+    _ = linux.write(2, text, text.len);
+    linux.exit_group(exit_failed);
+}
 
-const Range = struct { start: usize, end: usize };
+/// What is mapped from the file, in order of addresses. Written when this process became what is in there.
+var runs: [format.runs_max]format.Range = undefined;
+var run_count: usize = 0;
 
 fn rememberRuns(header: *const format.Header) void {
     for (header.runs[0..header.run_count], runs[0..header.run_count]) |*run, *range| {
@@ -133,7 +148,7 @@ fn load(stack_pointer: usize) noreturn {
 pub extern fn tspod_save() c_int;
 
 comptime {
-    asm (
+    if (format.is_supported) asm (
         \\ .globl tspod_save
         \\ tspod_save:
         \\ pushq %rbx

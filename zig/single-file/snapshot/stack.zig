@@ -34,7 +34,7 @@ pub fn copy(stack: [*]usize, environ: [*]const usize, auxiliary: [*]const elf.Au
     const new_auxiliary: [*]elf.Auxv = @ptrCast(new_environ + i + 1);
     for (new_auxiliary[0..count]) |*entry| switch (entry.a_type) {
         elf.AT_PLATFORM, elf.AT_BASE_PLATFORM, elf.AT_EXECFN => entry.a_un.a_val = texts.add(entry.a_un.a_val),
-        elf.AT_RANDOM => entry.a_un.a_val = texts.addBytes(@as([*]const u8, @ptrFromInt(entry.a_un.a_val))[0..16]),
+        elf.AT_RANDOM => entry.a_un.a_val = texts.addBytes(@as([*]const u8, @ptrFromInt(entry.a_un.a_val))[0..random_size]),
         elf.AT_SYSINFO_EHDR, elf.AT_SYSINFO => entry.a_type = elf.AT_IGNORE, // the vDSO is elsewhere next time
         else => {},
     };
@@ -43,24 +43,29 @@ pub fn copy(stack: [*]usize, environ: [*]const usize, auxiliary: [*]const elf.Au
 
 fn measure(stack: [*]const usize, environ: [*]const usize, auxiliary: []const elf.Auxv) usize {
     var sum: usize = 0;
-    for (stack[1 .. 1 + stack[0]]) |word| sum += std.mem.len(@as([*:0]const u8, @ptrFromInt(word))) + 1;
+    for (stack[1 .. 1 + stack[0]]) |word| sum += textSize(word);
     var i: usize = 0;
-    while (environ[i] != 0) : (i += 1) sum += std.mem.len(@as([*:0]const u8, @ptrFromInt(environ[i]))) + 1;
+    while (environ[i] != 0) : (i += 1) sum += textSize(environ[i]);
     for (auxiliary) |entry| switch (entry.a_type) {
-        elf.AT_PLATFORM, elf.AT_BASE_PLATFORM, elf.AT_EXECFN => sum += std.mem.len(@as([*:0]const u8, @ptrFromInt(entry.a_un.a_val))) + 1,
-        elf.AT_RANDOM => sum += 16,
+        elf.AT_PLATFORM, elf.AT_BASE_PLATFORM, elf.AT_EXECFN => sum += textSize(entry.a_un.a_val),
+        elf.AT_RANDOM => sum += random_size,
         else => {},
     };
     return sum;
 }
+
+fn textSize(word: usize) usize {
+    return std.mem.len(@as([*:0]const u8, @ptrFromInt(word))) + 1;
+}
+
+const random_size = 16; // getauxval(3)
 
 /// Grows downwards.
 const Texts = struct {
     end: usize,
 
     fn add(texts: *Texts, word: usize) usize {
-        const text = std.mem.span(@as([*:0]const u8, @ptrFromInt(word)));
-        return texts.addBytes(text.ptr[0 .. text.len + 1]);
+        return texts.addBytes(@as([*]const u8, @ptrFromInt(word))[0..textSize(word)]);
     }
 
     fn addBytes(texts: *Texts, bytes: []const u8) usize {

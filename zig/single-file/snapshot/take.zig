@@ -1,23 +1,23 @@
 //! Writes this process into a file, from which later ones go on (resume.zig).
 //!
 //! Theory of operation. Bun has started, our modules are loaded, nothing has been asked yet: no thread, no child, no open
-//! file, no terminal, no random number drawn. /proc/self/maps says what is mapped, /proc/self/pagemap which of it was
-//! written to; those pages go into the file, and with them what the kernel knows of us: signal handlers, the thread
-//! pointer, the event loop's two descriptors. Anything that is not known here means that no snapshot is taken.
+//! file, no terminal, no random number drawn. What has been written to in all that time goes into the file, and what the
+//! kernel knows of us: signal handlers, the thread pointer, the event loop's two descriptors. Anything that is not known
+//! here means that no snapshot is taken.
 const std = @import("std");
 const clock = @import("../clock.zig");
 const format = @import("format.zig");
+const mappings = @import("mappings.zig");
 const linux = std.os.linux;
+const check = mappings.check;
+const Error = mappings.Error;
+const Mapping = mappings.Mapping;
+const Scratch = mappings.Scratch;
 
 const page_size = format.page_size;
-/// The program, libc and the stub lie below; what the kernel or Bun chose lies above.
-const program_end = 0x2000_0000;
-const scratch_size = 4 << 20;
 const descriptors_end = 1024;
 /// So many empty pages between two runs are written, too, for one mapping instead of two.
 const gap_max = 4;
-
-const Error = error{ Unknown, TooMany, Failed };
 
 /// Addresses that only the stub knows.
 pub const Addresses = struct {
@@ -27,14 +27,6 @@ pub const Addresses = struct {
     clear: usize,
     /// Where libc keeps the thread's number.
     thread_id: usize,
-};
-
-const Mapping = struct {
-    start: usize,
-    end: usize,
-    protection: u32,
-    is_shared: bool,
-    name: []const u8,
 };
 
 /// The process that is written ends with this. Whoever started it looks at the file, not at the status.
@@ -47,22 +39,11 @@ pub fn take(addresses: Addresses) noreturn {
     linux.exit_group(0);
 }
 
-fn check(rc: usize) Error!usize {
-    return if (linux.errno(rc) == .SUCCESS) rc else error.Failed;
-}
-
 fn attempt(addresses: Addresses) Error!void {
     _ = linux.syscall3(.close_range, 3, format.descriptor_first - 1, 0); // they only kept the places taken
-    // what this needs itself is mapped last, and no part of what is written
-    const flags: linux.MAP = .{ .TYPE = .PRIVATE, .ANONYMOUS = true };
-    const scratch = try check(linux.mmap(null, scratch_size, .{ .READ = true, .WRITE = true }, flags, -1, 0));
-    const header: *format.Header = @ptrFromInt(scratch);
-    const half = (scratch_size - format.header_size) / 2 & ~@as(usize, 7);
-    const text = @as([*]u8, @ptrFromInt(scratch + format.header_size))[0..half];
-    const entries = @as([*]u64, @ptrFromInt(scratch + format.header_size + half))[0 .. half / 8];
-
+    const scratch: *Scratch = try .map();
+    const header = &scratch.header;
     header.magic = format.magic;
-    header.taken_ns = clock.monotonicNs();
     header.stack_pointer = addresses.stack_pointer;
     header.clear_address = addresses.clear;
     header.thread_id_address = addresses.thread_id;
@@ -71,22 +52,12 @@ fn attempt(addresses: Addresses) Error!void {
     _ = try check(linux.syscall2(.arch_prctl, get_fs, @intFromPtr(&header.thread_pointer)));
     _ = try check(linux.sigaltstack(null, &header.signal_stack));
     try noteSignals(header);
-    try noteDescriptors(header, text[0..4096]);
-    try refuseWipedMemory(text);
-    try requireOneThread(text);
+    try noteDescriptors(header, scratch.text[0..4096]);
+    try refuseWipedMemory(&scratch.text);
+    try requireOneThread(&scratch.text);
 
-    const maps = try readAll("/proc/self/maps", text);
-    const pagemap: linux.fd_t = @intCast(try check(linux.open("/proc/self/pagemap", .{ .CLOEXEC = true }, 0)));
-    var lines = std.mem.tokenizeScalar(u8, maps, '\n');
-    while (lines.next()) |line| {
-        const mapping = try parse(line);
-        // the kernel may have joined our own with a neighbour
-        inline for (.{ .{ mapping.start, @min(mapping.end, scratch) }, .{ @max(mapping.start, scratch + scratch_size), mapping.end } }) |part| {
-            var other = mapping;
-            other.start, other.end = part;
-            if (other.start < other.end) try note(header, other, pagemap, entries);
-        }
-    }
+    header.taken_ns = clock.monotonicNs();
+    try mappings.forEach(scratch, scratch, note);
     try write(header);
 }
 
@@ -95,89 +66,70 @@ const get_fs = 0x1003; // ARCH_GET_FS: arch_prctl(2)
 /// Memory that is empty in a child of fork(2) is how a generator of random numbers sees that it has become two: it must
 /// not have been asked yet, or each process that goes on from here would draw the same.
 fn refuseWipedMemory(text: []u8) Error!void {
-    const smaps = try readAll("/proc/self/smaps", text);
+    const smaps = try mappings.readAll("/proc/self/smaps", text);
     var lines = std.mem.tokenizeScalar(u8, smaps, '\n');
     while (lines.next()) |line| {
         if (std.mem.startsWith(u8, line, "VmFlags:") and std.mem.indexOf(u8, line, " wf") != null) return error.Unknown;
     }
 }
 
-/// Of this the kernel makes each process its own.
-fn isKernels(name: []const u8) bool {
-    return std.mem.startsWith(u8, name, "[v") or std.mem.eql(u8, name, "[stack]");
+fn requireOneThread(text: []u8) Error!void {
+    const status = try mappings.readAll("/proc/self/status", text);
+    if (std.mem.indexOf(u8, status, "\nThreads:\t1\n") == null) return error.Unknown;
 }
 
-fn note(header: *format.Header, mapping: Mapping, pagemap: linux.fd_t, entries: []u64) Error!void {
-    if (isKernels(mapping.name)) return;
-    const is_program = mapping.end <= program_end;
-    if (!is_program and (mapping.is_shared or mapping.name.len > 0)) return error.Unknown;
+fn note(scratch: *Scratch, mapping: Mapping) Error!void {
+    const header = &scratch.header;
+    const is_program = mapping.isProgram();
     if (!is_program) {
+        if (mapping.is_shared or mapping.name.len > 0) return error.Unknown;
         if (header.region_count == format.regions_max) return error.TooMany;
-        header.regions[header.region_count] = .{ .start = mapping.start, .end = mapping.end, .protection = mapping.protection };
+        header.regions[header.region_count] = .{
+            .start = mapping.start,
+            .end = mapping.end,
+            .protection = mapping.protection,
+        };
         header.region_count += 1;
     }
-    if (mapping.protection & 1 == 0) return; // PROT_READ
-    if (is_program and mapping.protection & 4 != 0) return; // PROT_EXEC: nobody has written to it
-    var at = mapping.start;
+    if (!mapping.mayRead() or (is_program and mapping.mayExecute())) return; // nobody has written to it
     // what lies below the stack pointer is not needed any more
-    if (mapping.start <= header.stack_pointer and header.stack_pointer < mapping.end) at = header.stack_pointer & ~@as(usize, page_size - 1);
-    var run: ?*format.Run = null;
-    while (at < mapping.end) {
-        const count = @min(entries.len, (mapping.end - at) / page_size);
-        const size = try check(linux.pread(pagemap, @ptrCast(entries.ptr), count * 8, @intCast(at / page_size * 8)));
-        if (size == 0) return error.Failed;
-        for (entries[0 .. size / 8], 0..) |entry, i| {
-            if (!isWritten(entry)) continue;
-            const page = at + i * page_size;
-            if (!is_program and isZero(page)) continue;
-            if (run) |r| if (page - r.end <= gap_max * page_size) {
-                r.end = page + page_size;
-                continue;
-            };
-            if (header.run_count == format.runs_max) return error.TooMany;
-            run = &header.runs[header.run_count];
-            header.run_count += 1;
-            run.?.* = .{ .start = page, .end = page + page_size, .offset = 0, .protection = mapping.protection, .is_program = @intFromBool(is_program) };
-        }
-        at += size / 8 * page_size;
-    }
+    const is_stack = mapping.start <= header.stack_pointer and header.stack_pointer < mapping.end;
+    const from = if (is_stack) std.mem.alignBackward(usize, header.stack_pointer, page_size) else mapping.start;
+    var runs: Runs = .{ .header = header, .mapping = mapping };
+    try mappings.forEachPage(scratch, mapping, from, &runs, Runs.add);
 }
 
-/// Linux, Documentation/admin-guide/mm/pagemap.rst: bit 63 present, 62 swapped, 61 of a file.
-fn isWritten(entry: u64) bool {
-    return entry >> 62 != 0 and entry >> 61 & 1 == 0;
-}
+/// Of one mapping.
+const Runs = struct {
+    header: *format.Header,
+    mapping: Mapping,
+    last: ?*format.Run = null,
+
+    fn add(runs: *Runs, page: usize, entry: mappings.Entry) Error!void {
+        const is_program = runs.mapping.isProgram();
+        if (!entry.isWritten() or (!is_program and isZero(page))) return;
+        if (runs.last) |last| if (page - last.end <= gap_max * page_size) {
+            last.end = page + page_size;
+            return;
+        };
+        const header = runs.header;
+        if (header.run_count == format.runs_max) return error.TooMany;
+        runs.last = &header.runs[header.run_count];
+        header.run_count += 1;
+        runs.last.?.* = .{
+            .start = page,
+            .end = page + page_size,
+            .offset = 0,
+            .protection = runs.mapping.protection,
+            .is_program = @intFromBool(is_program),
+        };
+    }
+};
 
 fn isZero(page: usize) bool {
     const words = @as([*]const u64, @ptrFromInt(page))[0 .. page_size / 8];
     for (words) |word| if (word != 0) return false;
     return true;
-}
-
-/// A line of /proc/PID/maps: `START-END PERMISSIONS OFFSET DEVICE INODE NAME`.
-fn parse(line: []const u8) Error!Mapping {
-    var words = std.mem.tokenizeScalar(u8, line, ' ');
-    const range = words.next() orelse return error.Unknown;
-    const permissions = words.next() orelse return error.Unknown;
-    for (0..3) |_| _ = words.next();
-    const dash = std.mem.indexOfScalar(u8, range, '-') orelse return error.Unknown;
-    if (permissions.len != 4) return error.Unknown;
-    var protection: u32 = 0;
-    if (permissions[0] == 'r') protection |= 1;
-    if (permissions[1] == 'w') protection |= 2;
-    if (permissions[2] == 'x') protection |= 4;
-    return .{
-        .start = std.fmt.parseInt(usize, range[0..dash], 16) catch return error.Unknown,
-        .end = std.fmt.parseInt(usize, range[dash + 1 ..], 16) catch return error.Unknown,
-        .protection = protection,
-        .is_shared = permissions[3] != 'p',
-        .name = words.rest(),
-    };
-}
-
-fn requireOneThread(text: []u8) Error!void {
-    const status = try readAll("/proc/self/status", text);
-    if (std.mem.indexOf(u8, status, "\nThreads:\t1\n") == null) return error.Unknown;
 }
 
 fn noteSignals(header: *format.Header) Error!void {
@@ -198,44 +150,40 @@ fn noteDescriptors(header: *format.Header, buffer: []u8) Error!void {
         if (fd == format.directory_descriptor) continue;
         if (linux.errno(linux.fcntl(fd, linux.F.GETFD, 0)) != .SUCCESS) continue;
         if (header.descriptor_count == format.descriptors_max) return error.TooMany;
-        var path_buffer: [40]u8 = undefined;
-        const path = std.fmt.bufPrintZ(&path_buffer, "/proc/self/fd/{d}", .{fd}) catch unreachable;
-        const size = try check(linux.readlink(path, buffer.ptr, buffer.len));
-        const kind: format.DescriptorKind = if (std.mem.eql(u8, buffer[0..size], "anon_inode:[eventpoll]"))
-            .epoll
-        else if (std.mem.eql(u8, buffer[0..size], "anon_inode:[eventfd]")) .eventfd else return error.Unknown;
         const descriptor = &header.descriptors[header.descriptor_count];
-        descriptor.* = .{ .kind = kind, .number = fd };
         header.descriptor_count += 1;
-        if (kind != .epoll) continue;
-        const info_path = std.fmt.bufPrintZ(&path_buffer, "/proc/self/fdinfo/{d}", .{fd}) catch unreachable;
-        const info = try readAll(info_path, buffer);
-        // tfd:        4 events:       19 data:     ffff888000000000  pos:0 ino:... sdev:...
-        var lines = std.mem.tokenizeScalar(u8, info, '\n');
-        while (lines.next()) |line| {
-            if (!std.mem.startsWith(u8, line, "tfd:")) continue;
-            if (descriptor.watched != -1) return error.TooMany;
-            var words = std.mem.tokenizeAny(u8, line, ": ");
-            _ = words.next();
-            descriptor.watched = std.fmt.parseInt(i32, words.next() orelse return error.Unknown, 10) catch return error.Unknown;
-            _ = words.next();
-            descriptor.events = std.fmt.parseInt(u32, words.next() orelse return error.Unknown, 16) catch return error.Unknown;
-            _ = words.next();
-            descriptor.data = std.fmt.parseInt(u64, words.next() orelse return error.Unknown, 16) catch return error.Unknown;
-        }
+        descriptor.* = .{ .kind = try kindOf(fd, buffer), .number = fd };
+        if (descriptor.kind == .epoll) try noteWatched(descriptor, buffer);
     }
 }
 
-fn readAll(path: [*:0]const u8, buffer: []u8) Error![]u8 {
-    const fd: linux.fd_t = @intCast(try check(linux.open(path, .{ .CLOEXEC = true }, 0)));
-    defer _ = linux.close(fd);
-    var size: usize = 0;
-    while (size < buffer.len) {
-        const got = try check(linux.read(fd, buffer[size..].ptr, buffer.len - size));
-        if (got == 0) return buffer[0..size];
-        size += got;
+fn kindOf(fd: linux.fd_t, buffer: []u8) Error!format.DescriptorKind {
+    var path_buffer: [40]u8 = undefined;
+    const path = std.fmt.bufPrintZ(&path_buffer, "/proc/self/fd/{d}", .{fd}) catch unreachable;
+    const target = buffer[0..try check(linux.readlink(path, buffer.ptr, buffer.len))];
+    if (std.mem.eql(u8, target, "anon_inode:[eventpoll]")) return .epoll;
+    if (std.mem.eql(u8, target, "anon_inode:[eventfd]")) return .eventfd;
+    return error.Unknown;
+}
+
+/// proc_pid_fdinfo(5): `tfd: DECIMAL events: HEXADECIMAL data: HEXADECIMAL ...`, a line for each.
+fn noteWatched(descriptor: *format.Descriptor, buffer: []u8) Error!void {
+    var path_buffer: [40]u8 = undefined;
+    const path = std.fmt.bufPrintZ(&path_buffer, "/proc/self/fdinfo/{d}", .{descriptor.number}) catch unreachable;
+    var lines = std.mem.tokenizeScalar(u8, try mappings.readAll(path, buffer), '\n');
+    while (lines.next()) |line| {
+        if (!std.mem.startsWith(u8, line, "tfd:")) continue;
+        if (descriptor.watched != -1) return error.TooMany;
+        var words = std.mem.tokenizeAny(u8, line, ": ");
+        var values: [3][]const u8 = undefined;
+        for (&values) |*value| {
+            _ = words.next();
+            value.* = words.next() orelse return error.Unknown;
+        }
+        descriptor.watched = std.fmt.parseInt(i32, values[0], 10) catch return error.Unknown;
+        descriptor.events = std.fmt.parseInt(u32, values[1], 16) catch return error.Unknown;
+        descriptor.data = std.fmt.parseInt(u64, values[2], 16) catch return error.Unknown;
     }
-    return error.TooMany;
 }
 
 fn write(header: *format.Header) Error!void {
@@ -251,7 +199,7 @@ fn write(header: *format.Header) Error!void {
         offset += run.end - run.start;
     }
     header.file_size = offset;
-    try writeBytes(fd, @intFromPtr(header), format.header_size, 0);
+    try writeBytes(fd, @intFromPtr(header), @sizeOf(format.Header), 0);
     _ = try check(linux.renameat(directory, format.temporary, directory, format.name)); // no fsync: it is of one boot
 }
 
