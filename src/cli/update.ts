@@ -10,7 +10,6 @@ import { list, value } from "./flags.ts";
 import { resolveEnvironment } from "./options/environment.ts";
 import { type HealthFlags, healthFlags, restartPolicies } from "./options/life.ts";
 import { limitFlags, limitOptions } from "./options/limits.ts";
-import { refusedStartup } from "./options/refused.ts";
 import { latestFlag, selectContainers } from "./options/selection.ts";
 
 const {
@@ -30,7 +29,6 @@ const settled = {
 
 /** Of podman's and docker's update. */
 const refused = {
-  ...refusedStartup,
   "--kernel-memory": "the kernel no longer has such a limit (cgroup v2)",
   "--ulimit": "it has that from its beginning: create it again with the other value",
 };

@@ -5,11 +5,14 @@ import { writeFileAtomic } from "../lib/atomic-file.ts";
 import { containerDirectory } from "../store/containers.ts";
 import type { Store } from "./find.ts";
 
+/** What asks it how it is, and what asks before that. */
+export type CheckFile = "health-exec.json" | "startup-exec.json";
+
 /** Errors: container.not_found when it was removed meanwhile, container.damaged when the file is not what we wrote. */
 export function readContainerFile<T>(
   context: Pick<Store, "paths">,
   id: string,
-  name: "config.json" | "helper.json" | "health-exec.json",
+  name: "config.json" | "helper.json" | CheckFile,
 ): T {
   const path = `${containerDirectory(context.paths, id)}/${name}`;
   try {
@@ -33,7 +36,7 @@ export function readContainerFile<T>(
 export function hasContainerFile(
   context: Pick<Store, "paths">,
   id: string,
-  name: "health-exec.json",
+  name: CheckFile,
 ): boolean {
   return existsSync(`${containerDirectory(context.paths, id)}/${name}`);
 }
@@ -42,7 +45,7 @@ export function hasContainerFile(
 export function writeContainerFile(
   context: Pick<Store, "paths">,
   id: string,
-  name: "config.json" | "helper.json" | "health-exec.json",
+  name: "config.json" | "helper.json" | CheckFile,
   text: string,
 ): void {
   try {

@@ -4,14 +4,19 @@ import { control } from "../helper/index.ts";
 import { runtimeDirectory } from "../store/containers.ts";
 import type { Container, Store } from "./find.ts";
 
-/** Whether it is well. Errors: container.not_running, container.paused, container.no_healthcheck. */
-export async function checkHealth(context: Store, container: Container): Promise<boolean> {
+/** How it is; "starting": its startup check has failed, which is no illness yet. Errors: container.not_running, container.paused, container.no_healthcheck. */
+export async function checkHealth(
+  context: Store,
+  container: Container,
+): Promise<"healthy" | "starting" | "unhealthy"> {
   const { name } = container;
   const reply =
     container.state.status === "running"
       ? await control(runtimeDirectory(context.paths, container.id), { op: "health" })
       : null;
-  if (reply?.ok === true && reply.exitCode !== unasked) return reply.exitCode === 0;
+  if (reply?.ok === true && reply.exitCode !== unasked) {
+    return reply.exitCode === 0 ? "healthy" : reply.exitCode === notYet ? "starting" : "unhealthy";
+  }
   if (reply?.ok === false && reply.errno === "ENOENT") {
     throw new TspodError("container.no_healthcheck", `Container "${name}" has no health check`, {
       next: `give it one: tspod update --health-cmd COMMAND ${name}`,
@@ -27,5 +32,6 @@ export async function checkHealth(context: Store, container: Container): Promise
   });
 }
 
-/** The check's exit status when it could not ask (zig/src/monitor/health.zig). */
+/** The check's exit status when it could not ask, and that of a startup check (zig/src/monitor/health.zig). */
 const unasked = 125;
+const notYet = 2;

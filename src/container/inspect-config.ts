@@ -3,7 +3,7 @@ import type { RuntimeSpec } from "../oci/runtime-spec.ts";
 import { type CreateOptions, formatSignal, type HelperSettings } from "../spec/index.ts";
 import { portMap } from "../network/show.ts";
 import { findImageSayings, type ImageSayings } from "../store/image-sayings.ts";
-import { readContainerFile } from "./files.ts";
+import { type CheckFile, readContainerFile } from "./files.ts";
 import type { Container, Store } from "./find.ts";
 import { exposedOf, portsOf } from "./asked.ts";
 import { inspectHealthcheck } from "./inspect-health.ts";
@@ -46,7 +46,10 @@ export function inspectConfig(
     StopSignal: formatSignal(helper.stopSignal),
     StopTimeout: helper.stopTimeoutMs / 1000,
     Umask: octal(config.process.user.umask ?? 0),
-    ...inspectHealthcheck(helper.health, healthWords(context, container.id, helper)),
+    ...inspectHealthcheck(helper.health, {
+      usual: helper.health && checkWords(context, container.id, "health-exec.json"),
+      first: helper.health?.startup && checkWords(context, container.id, "startup-exec.json"),
+    }),
     Timeout: (helper.lifetimeMs ?? 0) / 1000,
     Passwd: options.details?.accounts?.areWritten ?? true,
     ...inspectSecrets(options),
@@ -55,9 +58,8 @@ export function inspectConfig(
 }
 
 /** The command that asks it how it is. */
-function healthWords(context: Store, id: string, { health }: HelperSettings): string[] | undefined {
-  if (health === undefined) return undefined;
-  return readContainerFile<RuntimeSpec>(context, id, "health-exec.json").process.args;
+function checkWords(context: Store, id: string, file: CheckFile): string[] {
+  return readContainerFile<RuntimeSpec>(context, id, file).process.args;
 }
 
 export function imageOf({ database }: Store, { imageId }: Container): ImageSayings | undefined {

@@ -32,18 +32,34 @@ function readRecord(path: string): HealthRecord | null {
 /** For Config; nil like that, and podman's names where docker has none. */
 export function inspectHealthcheck(
   health: HealthConfig | undefined,
-  command: readonly string[] | undefined,
+  commands: { usual: readonly string[] | undefined; first: readonly string[] | undefined },
 ) {
-  if (health === undefined) return { Healthcheck: undefined, HealthcheckOnFailureAction: "none" };
+  if (health === undefined) {
+    return {
+      ...{ Healthcheck: undefined, StartupHealthCheck: undefined },
+      HealthcheckOnFailureAction: "none",
+    };
+  }
+  const { startup } = health;
   return {
     Healthcheck: {
-      Test: inDockersForm(command ?? []),
+      Test: inDockersForm(commands.usual ?? []),
       Interval: health.intervalMs * nanosecondsPerMs,
       Timeout: health.timeoutMs * nanosecondsPerMs,
       StartPeriod: health.startPeriodMs * nanosecondsPerMs,
       StartInterval: health.startIntervalMs * nanosecondsPerMs,
       Retries: health.retries,
     },
+    StartupHealthCheck:
+      startup === undefined
+        ? undefined
+        : {
+            Test: inDockersForm(commands.first ?? []),
+            Interval: startup.intervalMs * nanosecondsPerMs,
+            Timeout: startup.timeoutMs * nanosecondsPerMs,
+            Retries: startup.retries,
+            Successes: startup.successes,
+          },
     HealthcheckOnFailureAction: health.onFailure,
     HealthLogDestination: "local",
     HealthcheckMaxLogCount: health.logCountMax,

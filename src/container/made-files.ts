@@ -65,10 +65,11 @@ export async function syncContainer(
   await syncTogether([paths.containers, logPath(database) ?? []].flat());
 }
 
-function documents({ config, helper, health }: BuiltSpec) {
+function documents({ config, helper, health, startup }: BuiltSpec) {
   return {
     "config.json": config,
     "helper.json": helper,
     ...(health === undefined ? {} : { "health-exec.json": health }),
+    ...(startup === undefined ? {} : { "startup-exec.json": startup }),
   };
 }

@@ -38,10 +38,11 @@ export function updateEnvironment(
     updateOptions(context.database, id, withVariables(options, asked));
     const config = readContainerFile<RuntimeSpec>(context, id, "config.json");
     const env = changed(config.process.env, asked);
-    if (hasContainerFile(context, id, "health-exec.json")) {
-      const check = readContainerFile<Check>(context, id, "health-exec.json");
+    for (const name of ["health-exec.json", "startup-exec.json"] as const) {
+      if (!hasContainerFile(context, id, name)) continue;
+      const check = readContainerFile<Check>(context, id, name);
       const next = { ...check, process: { ...check.process, env } };
-      writeContainerFile(context, id, "health-exec.json", JSON.stringify(next));
+      writeContainerFile(context, id, name, JSON.stringify(next));
     }
     const next = { ...config, process: { ...config.process, env } };
     writeContainerFile(context, id, "config.json", formatRuntimeSpec(next));

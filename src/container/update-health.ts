@@ -10,6 +10,7 @@ import {
   type HealthChange,
   healthCommand,
   healthExec,
+  startupCommand,
 } from "../spec/index.ts";
 import { containerDirectory, isUp, runtimeDirectory, updateOptions } from "../store/containers.ts";
 import { transact } from "../store/database.ts";
@@ -27,7 +28,7 @@ export async function updateHealth(
 ): Promise<void> {
   const { id, name } = container;
   const isNew = change.test !== null;
-  if (change.onFailure === "restart") {
+  if (change.onFailure === "restart" || (change.startup?.retries ?? 0) > 0) {
     const { health } = readContainerFile<HelperConfig>(context, id, "helper.json");
     const { health: check } = changeHealth(null, health, change);
     await askFirst(context, container, { op: "check", check, isNew: false });
@@ -40,15 +41,18 @@ export async function updateHealth(
       "helper.json",
     );
     if (current === undefined && !isNew) throw nothingToChange(name);
+    if (change.startup?.test === null && current?.startup === undefined) throw noStartup(name);
     const { asked, health } = changeHealth(options.life?.health ?? null, current, change);
     const life = { ...defaultLife, ...options.life, health: asked };
     const command = isNew ? healthCommand(life, undefined) : null;
     const check = isNew && command === null ? null : health;
     updateOptions(context.database, id, { ...options, life });
-    if (command !== null) {
+    const commands = { "health-exec.json": command, "startup-exec.json": startupCommand(change) };
+    for (const file of ["health-exec.json", "startup-exec.json"] as const) {
+      const words = commands[file];
+      if (words === null) continue;
       const { process } = readContainerFile<RuntimeSpec>(context, id, "config.json");
-      const exec = healthExec(command, process, helper);
-      writeContainerFile(context, id, "health-exec.json", JSON.stringify(exec));
+      writeContainerFile(context, id, file, JSON.stringify(healthExec(words, process, helper)));
     }
     const next = { ...helper, ...(check === null ? {} : { health: check }) };
     writeContainerFile(context, id, "helper.json", JSON.stringify(next));
@@ -61,6 +65,12 @@ export async function updateHealth(
     rmSync(`${containerDirectory(context.paths, id)}/health.json`, { force: true });
   }
   recordContainerEvent(context, "update", container);
+}
+
+function noStartup(name: string): TspodError {
+  return new TspodError("container.no_healthcheck", `Container "${name}" has no startup check`, {
+    next: "give it one with --health-startup-cmd",
+  });
 }
 
 function nothingToChange(name: string): TspodError {

@@ -8,6 +8,7 @@
  * numbers; events then go out on the one after them.
  */
 
+import type { HealthConfig, HealthStatus } from "./health-contract.ts";
 import type { NetworkSettings } from "./network.ts";
 
 export type {
@@ -88,8 +89,13 @@ export type LogTarget =
   /** passthrough: the container has the streams of whoever starts it. */
   | { driver: "none" | "passthrough" };
 
-/** What follows when a container is not well. */
-export type HealthAction = "none" | "kill" | "restart" | "stop";
+export type {
+  HealthAction,
+  HealthConfig,
+  HealthRecord,
+  HealthStatus,
+  StartupConfig,
+} from "./health-contract.ts";
 
 export type RestartPolicy = "no" | "on-failure" | "always" | "unless-stopped";
 
@@ -97,31 +103,6 @@ export interface RestartRule {
   policy: RestartPolicy;
   /** Of on-failure; 0: as often as it fails. */
   retriesMax: number;
-}
-
-/** When the command of `health-exec.json` (an ExecConfig, in the container directory) is run, and what its answers mean. */
-export interface HealthConfig {
-  /** 0: only when somebody asks. */
-  intervalMs: number;
-  timeoutMs: number;
-  /** After a start, while failures do not count yet. */
-  startPeriodMs: number;
-  /** How often in that time. */
-  startIntervalMs: number;
-  retries: number;
-  onFailure: HealthAction;
-  /** Results that are kept, and bytes of what each said; 0: all. */
-  logCountMax: number;
-  logBytesMax: number;
-}
-
-export type HealthStatus = "starting" | "healthy" | "unhealthy";
-
-/** `health.json` in the container directory, written by the check (`native health`) by rename. Docker's words. */
-export interface HealthRecord {
-  Status: HealthStatus;
-  FailingStreak: number;
-  Log: { Start: string; End: string; ExitCode: number; Output: string }[];
 }
 
 /** `helper.json`: what OCI has no word for. */
@@ -320,7 +301,10 @@ export type ControlRequest =
   | { op: "policy"; policy: RestartPolicy; retriesMax: number }
   /** Another check, as the files have it now, or none. `isNew`: of another command. EOPNOTSUPP, of both: as of `restart`. */
   | { op: "check"; check: HealthConfig | null; isNew: boolean }
-  /** One health check now: exitCode 0 well, 1 not, 125 it could not be asked. ENOENT: it has no check. */
+  /**
+   * One health check now: exitCode 0 well, 1 not, 2 its startup check has failed, 125 it could not be asked. ENOENT: it has
+   * no check.
+   */
   | { op: "health" }
   | { op: "resize"; rows: number; columns: number };
 export type ControlReply =

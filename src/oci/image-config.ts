@@ -50,6 +50,7 @@ export interface Healthcheck {
   readonly intervalNs: number;
   readonly timeoutNs: number;
   readonly startPeriodNs: number;
+  readonly startIntervalNs: number;
   readonly retries: number;
 }
 
@@ -127,6 +128,7 @@ function parseHealthcheck(object: JsonObject, place: Place): Healthcheck {
     intervalNs: number("Interval"),
     timeoutNs: number("Timeout"),
     startPeriodNs: number("StartPeriod"),
+    startIntervalNs: number("StartInterval"),
     retries: number("Retries"),
   };
 }

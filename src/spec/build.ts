@@ -15,7 +15,14 @@ import {
 import { containerEnvironment } from "./environment.ts";
 import { containerFiles, networkFiles } from "./files.ts";
 import { defaultDetails, defaultSecurity, defaultSetup, noLimits } from "./defaults.ts";
-import { healthCommand, healthExec, lifeSettings, logTarget, notification } from "./life.ts";
+import {
+  healthCommand,
+  healthExec,
+  lifeSettings,
+  logTarget,
+  notification,
+  startupCommand,
+} from "./life.ts";
 import { defaultMounts } from "./mounts.ts";
 import { defaultNamespaces, isJoined, joinedContainer, namespaceList } from "./namespaces.ts";
 import { networkConfig } from "./network.ts";
@@ -63,11 +70,13 @@ export function buildSpec(
     ...(networks === undefined ? {} : { networks }),
   };
   const command = healthCommand(options.life, image.healthcheck);
+  const first = startupCommand(options.life?.health ?? null);
   return {
     config,
     helper,
     files,
     ...(command === null ? {} : { health: healthExec(command, config.process, helper) }),
+    ...(first === null ? {} : { startup: healthExec(first, config.process, helper) }),
   };
 }
 

@@ -24,6 +24,7 @@ export type {
   DeviceOption,
   HealthChange,
   HealthOptions,
+  StartupOptions,
   ImageMount,
   Joined,
   LifeOptions,
@@ -77,7 +78,14 @@ export {
 } from "./network.ts";
 export { networkEntries, networkHosts, type PlacedNetwork } from "./networks.ts";
 export { logDrivers } from "./options.ts";
-export { changeHealth, defaultLife, healthCommand, healthExec, noHealthOptions } from "./life.ts";
+export {
+  changeHealth,
+  defaultLife,
+  healthCommand,
+  healthExec,
+  noHealthOptions,
+  startupCommand,
+} from "./life.ts";
 export { sharedMemoryOf } from "./mounts.ts";
 export { processCapabilities } from "./security.ts";
 export {

@@ -4,11 +4,19 @@ import {
   type ExecConfig,
   type HealthConfig,
   type HelperConfig,
+  type StartupConfig,
 } from "../helper/contract.ts";
 import { wireProcess } from "../oci/config-json.ts";
 import type { Healthcheck } from "../oci/image-config.ts";
 import type { Mount, RuntimeSpec } from "../oci/runtime-spec.ts";
-import type { CreateOptions, HealthChange, HealthOptions, LifeOptions } from "./options.ts";
+import { TspodError } from "../errors.ts";
+import type {
+  CreateOptions,
+  HealthChange,
+  HealthOptions,
+  LifeOptions,
+  StartupOptions,
+} from "./options.ts";
 
 export const defaultLife: LifeOptions = {
   ...{ restart: { policy: "no", retriesMax: 0 }, lifetimeMs: 0, health: null },
@@ -29,17 +37,27 @@ const logUsual = { logCountMax: 5, logBytesMax: 500 };
 
 type LifeSettings = Pick<HelperConfig, "restart" | "lifetimeMs" | "health" | "notify">;
 
-/** Empty for most. */
+/** Empty for most. Throws usage: a startup check before no check. */
 export function lifeSettings(
   life: LifeOptions = defaultLife,
   image: Healthcheck | undefined,
 ): LifeSettings {
   const { restart, lifetimeMs, sdnotify } = life;
   const asked = life.health ?? noHealthOptions;
+  const isAsked = healthCommand(life, image) !== null;
+  if (!isAsked && startupCommand(asked) !== null) {
+    throw new TspodError(
+      "usage",
+      "--health-startup-cmd comes before a health check: there is none",
+      {
+        next: "give one with --health-cmd",
+      },
+    );
+  }
   return {
     ...(restart.policy === "no" ? {} : { restart }),
     ...(lifetimeMs === 0 ? {} : { lifetimeMs }),
-    ...(healthCommand(life, image) === null ? {} : { health: healthConfig(asked, image) }),
+    ...(isAsked ? { health: healthConfig(asked, image) } : {}),
     ...(sdnotify === "ignore"
       ? {}
       : { notify: sdnotify === "conmon" ? ("started" as const) : sdnotify }),
@@ -98,23 +116,43 @@ export function healthCommand(
   life: LifeOptions = defaultLife,
   image: Healthcheck | undefined,
 ): string[] | null {
-  const [kind = "NONE", ...words] = life.health?.test ?? image?.test ?? [];
+  return wordsOf(life.health?.test ?? image?.test ?? []);
+}
+
+/** Null: there is no check before the check. */
+export function startupCommand(health: HealthOptions | HealthChange | null): string[] | null {
+  return wordsOf(health?.startup?.test ?? []);
+}
+
+function wordsOf([kind = "NONE", ...words]: readonly string[]): string[] | null {
   if (kind === "CMD-SHELL") return ["/bin/sh", "-c", words.join(" ")];
   return kind === "CMD" && words.length > 0 ? words : null;
 }
 
-function healthConfig(asked: HealthOptions, image: Healthcheck | undefined) {
+function healthConfig(asked: HealthOptions, image: Healthcheck | undefined): HealthConfig {
   const fromImage = (ns: number | undefined): number | null =>
     ns === undefined || ns === 0 ? null : ns / nanosecondsPerMs;
   return {
     intervalMs: asked.intervalMs ?? fromImage(image?.intervalNs) ?? usual.intervalMs,
     timeoutMs: asked.timeoutMs ?? fromImage(image?.timeoutNs) ?? usual.timeoutMs,
     startPeriodMs: asked.startPeriodMs ?? fromImage(image?.startPeriodNs) ?? 0,
-    startIntervalMs: asked.startIntervalMs ?? usual.startIntervalMs,
+    startIntervalMs:
+      asked.startIntervalMs ?? fromImage(image?.startIntervalNs) ?? usual.startIntervalMs,
     retries: asked.retries ?? (image?.retries === 0 ? null : image?.retries) ?? usual.retries,
     onFailure: asked.onFailure,
     logCountMax: asked.logCountMax ?? logUsual.logCountMax,
     logBytesMax: asked.logBytesMax ?? logUsual.logBytesMax,
+    ...(startupCommand(asked) === null ? {} : { startup: startupConfig(asked.startup, undefined) }),
+  };
+}
+
+function startupConfig(asked: StartupOptions | undefined, before: StartupConfig | undefined) {
+  const { intervalMs, timeoutMs } = before ?? usual;
+  return {
+    intervalMs: asked?.intervalMs ?? intervalMs,
+    timeoutMs: asked?.timeoutMs ?? timeoutMs,
+    retries: asked?.retries ?? before?.retries ?? 0,
+    successes: asked?.successes ?? before?.successes ?? 0,
   };
 }
 
@@ -124,15 +162,30 @@ export function changeHealth(
   current: HealthConfig | undefined,
   change: HealthChange,
 ): { asked: HealthOptions; health: HealthConfig | null } {
-  const { test: _, ...others } = change;
-  const given = Object.fromEntries(Object.entries(others).filter(([, value]) => value !== null));
-  const next = { ...(asked ?? noHealthOptions), ...given } as HealthOptions; // of the same keys
-  const before = current ?? healthConfig(noHealthOptions, undefined);
-  const isOff = change.test?.[0] === "NONE";
+  const { test, startup, ...others } = change;
+  const given = withoutNulls(others);
+  const { startup: askedFirst, ...next } = { ...(asked ?? noHealthOptions), ...given };
+  const { startup: first, ...before } = current ?? healthConfig(noHealthOptions, undefined);
+  const isOff = test?.[0] === "NONE";
+  const hasFirst = !isOff && startup?.test?.[0] !== "NONE" && (first ?? startup) !== undefined;
+  const nextFirst = { ...noStartup, ...askedFirst, ...withoutNulls(startup ?? {}) };
   return {
-    asked: change.test === null ? next : { ...next, test: change.test },
-    health: isOff ? null : ({ ...before, ...given } as HealthConfig), // likewise
+    asked: { ...next, test: test ?? next.test, ...(hasFirst ? { startup: nextFirst } : {}) },
+    health: isOff
+      ? null
+      : { ...before, ...given, ...(hasFirst ? { startup: startupConfig(startup, first) } : {}) },
   };
+}
+
+const noStartup: StartupOptions = {
+  ...{ test: null, intervalMs: null, timeoutMs: null, retries: null, successes: null },
+};
+
+type WithoutNulls<T> = { [K in keyof T]?: NonNullable<T[K]> };
+
+function withoutNulls<T extends object>(fields: T): WithoutNulls<T> {
+  const given = Object.entries(fields).filter(([, value]) => value !== null);
+  return Object.fromEntries(given) as WithoutNulls<T>; // of the same keys
 }
 
 /** A further process of the container's, as its first one but for the command. */

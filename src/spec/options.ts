@@ -258,6 +258,18 @@ export interface HealthOptions {
   onFailure: HealthAction;
   logCountMax: number | null;
   logBytesMax: number | null;
+  /** Absent: there is none. */
+  startup?: StartupOptions;
+}
+
+/** Of the check before the check; null: the default. */
+export interface StartupOptions {
+  /** As of the check; null in a change: the same command. */
+  test: string[] | null;
+  intervalMs: number | null;
+  timeoutMs: number | null;
+  retries: number | null;
+  successes: number | null;
 }
 
 /** What of it is to be another way; null: as it is. */

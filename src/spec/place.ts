@@ -94,4 +94,6 @@ export interface BuiltSpec {
   files: Record<string, string>;
   /** health-exec.json, where there is somebody to ask. */
   health?: ExecConfig;
+  /** startup-exec.json, which is asked first. */
+  startup?: ExecConfig;
 }

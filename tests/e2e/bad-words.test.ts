@@ -43,7 +43,6 @@ const wrong: [string, RegExp][] = [
   ["ps --format {{.Names", /column 1.*\{\{/],
   ["ps --format {{.Nmaes}}", /no field "\.Nmaes"[\s\S]*\.Names/],
   ["ps --format {{range.}}{{.Nmaes}}{{end}}", /no field "\.Nmaes"/],
-  ["update --health-startup-cmd true nobody", /--health-startup-cmd.*--health-start-period/],
   ["run --rm --rmi tiny true", /--rmi.*image prune/],
   ["create --attach stdout tiny", /--attach.*start -a/],
   ["create --personality LINUX32 tiny", /--personality.*setarch/],

@@ -147,7 +147,8 @@ test.each([
   [["--health-retries=0"], '--health-retries "0"'],
   [["--health-cmd="], "--health-cmd is empty"],
   [["--health-on-failure=dance"], '--health-on-failure "dance"'],
-  [["--health-startup-cmd=true"], "--health-start-period"],
+  [["--health-startup-retries=2"], "has no startup check"],
+  [["--health-startup-cmd="], "--health-startup-cmd is empty"],
 ])("%j is refused in a sentence, and changes nothing", async (words, sentence) => {
   await using it = await createBox(shared.world, "--health-cmd=true", "tiny", "true");
   const before = await inspect(it.id);

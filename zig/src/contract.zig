@@ -101,6 +101,22 @@ pub const Health = struct {
     /// Results that are kept, and bytes of output of each; 0: all.
     logCountMax: u32 = 5,
     logBytesMax: u32 = 500,
+    startup: ?Startup = null,
+
+    /// Whether what is found may have the container started again, whatever its policy.
+    pub fn restarts(health: *const Health) bool {
+        return health.onFailure == .restart or (if (health.startup) |startup| startup.retries > 0 else false);
+    }
+};
+
+/// Another command, which is asked first: startup-exec.json, an `Exec`. Until it has succeeded, the check is not asked.
+pub const Startup = struct {
+    intervalMs: u64 = 30_000,
+    timeoutMs: u64 = 30_000,
+    /// Failures after which the container is started again; 0: never.
+    retries: u32 = 0,
+    /// So often; 0: once.
+    successes: u32 = 0,
 };
 
 /// Another OCI runtime that makes the container in our stead (foreign/).
@@ -159,7 +175,7 @@ pub const Helper = struct {
     /// Whether it may be started again by its monitor.
     pub fn isRestarted(helper: *const Helper) bool {
         if (helper.restart.policy != .no) return true;
-        return if (helper.health) |health| health.onFailure == .restart else false;
+        return if (helper.health) |health| health.restarts() else false;
     }
 };
 

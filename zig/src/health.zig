@@ -1,4 +1,4 @@
-//! `native health CONTAINER_DIR STATUS STREAK IS_STARTING`: asks a container that runs how it is, and writes down the
+//! `native health CONTAINER_DIR STATUS STREAK KIND`: asks a container that runs how it is, and writes down the
 //! answer. Its monitor starts it and takes the exit status: 0 well, 1 not, 125 it could not be asked.
 //!
 //! The command is a further process of the container, as exec's are. What it says is kept up to a number of bytes, and
@@ -24,13 +24,16 @@ const timed_out = -1; // docker's
 /// As docker keeps it when no limit is asked for.
 const output_bytes_max = 4096;
 
+/// startup: another command, whose answer is for the monitor. early: in the start period.
+const Kind = enum { startup, early, usual };
+
 const Found = struct {
     exit_code: i32,
     output: []const u8,
 };
 
 fn runIn(args: []const [*:0]const u8) sys.Error!u8 {
-    if (args.len != 4) return sys.fail("usage", "native health CONTAINER_DIR STATUS STREAK IS_STARTING");
+    if (args.len != 4) return sys.fail("usage", "native health CONTAINER_DIR STATUS STREAK KIND");
     event.descriptor = -1;
     try ourselves.protect();
     var arena_state: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
@@ -43,9 +46,10 @@ fn runIn(args: []const [*:0]const u8) sys.Error!u8 {
     const Settings = struct { health: contract.Health };
     const health = (try contract.load(Settings, arena, directory, "helper.json")).health;
     const start = clock.now();
-    const found = try ask(&arena_state, directory, &health);
+    const kind = std.meta.stringToEnum(Kind, std.mem.span(args[3])) orelse .usual;
+    const found = try ask(&arena_state, directory, &health, kind);
     const is_well = found.exit_code == 0;
-    const state = before.after(is_well, args[3][0] == '1', @max(1, health.retries));
+    const state = if (kind == .startup) before else before.after(is_well, kind == .early, @max(1, health.retries));
     note(arena, directory, &health, state, .{
         .Start = &start,
         .End = &clock.now(),
@@ -55,9 +59,15 @@ fn runIn(args: []const [*:0]const u8) sys.Error!u8 {
     return if (is_well) 0 else 1;
 }
 
-fn ask(arena_state: *std.heap.ArenaAllocator, directory: [:0]const u8, health: *const contract.Health) sys.Error!Found {
+fn ask(
+    arena_state: *std.heap.ArenaAllocator,
+    directory: [:0]const u8,
+    health: *const contract.Health,
+    kind: Kind,
+) sys.Error!Found {
     const arena = arena_state.allocator();
-    const file = std.fmt.allocPrintSentinel(arena, "{s}/health-exec.json", .{directory}, 0) catch return outOfMemory();
+    const name = if (kind == .startup) "startup-exec.json" else "health-exec.json";
+    const file = std.fmt.allocPrintSentinel(arena, "{s}/{s}", .{ directory, name }, 0) catch return outOfMemory();
     const text = try contract.readFile(arena, file);
     const exec = try contract.parse(contract.Exec, arena, file, text);
     var storage: execs.Storage = undefined;
@@ -74,7 +84,9 @@ fn ask(arena_state: *std.heap.ArenaAllocator, directory: [:0]const u8, health: *
     };
     const child = if (running.keeper) |keeper| keeper.pidfd else running.pidfd;
     const limit: usize = if (health.logBytesMax == 0) output_bytes_max else @min(health.logBytesMax, 1 << 20);
-    return listen(arena, .{ .child = child, .output = pair[0], .running = &running }, limit, health.timeoutMs);
+    const rule: contract.Startup = health.startup orelse .{};
+    const timeout_ms = if (kind == .startup) rule.timeoutMs else health.timeoutMs;
+    return listen(arena, .{ .child = child, .output = pair[0], .running = &running }, limit, timeout_ms);
 }
 
 const Command = struct { child: linux.fd_t, output: linux.fd_t, running: *const launch.Running };

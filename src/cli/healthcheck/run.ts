@@ -13,8 +13,9 @@ export default defineCommand({
   },
   args: { min: 1, max: 1, completes: "running" },
   async run(context, flags, [name = ""]) {
-    if (await checkHealth(context, getContainer(context, name))) return 0;
-    await print("unhealthy\n");
+    const found = await checkHealth(context, getContainer(context, name));
+    if (found === "healthy") return 0;
+    await print(`${found}\n`);
     return flags.ignoreResult ? 0 : 1;
   },
 });

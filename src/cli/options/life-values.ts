@@ -2,7 +2,7 @@
 import { TspodError } from "../../errors.ts";
 import type { RestartRule } from "../../helper/index.ts";
 import { parseDuration } from "../../lib/duration.ts";
-import type { HealthChange, HealthOptions, LifeOptions } from "../../spec/index.ts";
+import type { HealthChange, HealthOptions, LifeOptions, StartupOptions } from "../../spec/index.ts";
 import { parseLog } from "./log-values.ts";
 import {
   healthActions,
@@ -45,6 +45,11 @@ export function parseRestart(text: string): RestartRule {
 
 function parseHealth(flags: HealthFlags): HealthOptions | null {
   const asked = parseHealthChange(flags);
+  if (asked?.startup?.test === null) {
+    throw new TspodError("usage", "--health-startup-* flags need --health-startup-cmd", {
+      next: "give the command that tells whether it has started",
+    });
+  }
   return asked === null ? null : { ...asked, onFailure: asked.onFailure ?? "none" };
 }
 
@@ -63,11 +68,11 @@ export function parseHealthChange(flags: HealthFlags): HealthChange | null {
   oneOf("--health-log-destination", healthLogDestination ?? "local", ["local"]);
   const number = (flag: string, text: string | null): number | null =>
     text === null ? null : parseWholeNumber(flag, text);
-  const test = healthCmd === null ? null : parseHealthCommand(healthCmd);
+  const test = healthCmd === null ? null : parseHealthCommand("--health-cmd", healthCmd);
+  const startup = parseStartup(flags);
   return {
     test: noHealthcheck ? ["NONE"] : test,
-    intervalMs:
-      flags.healthInterval === "disable" ? 0 : parseSpan("--health-interval", flags.healthInterval),
+    intervalMs: parsePause("--health-interval", flags.healthInterval),
     timeoutMs: parseSpan("--health-timeout", flags.healthTimeout),
     startPeriodMs: parseSpan("--health-start-period", flags.healthStartPeriod),
     startIntervalMs: parseSpan("--health-start-interval", flags.healthStartInterval),
@@ -78,15 +83,34 @@ export function parseHealthChange(flags: HealthFlags): HealthChange | null {
         : oneOf("--health-on-failure", healthOnFailure, healthActions),
     logCountMax: number("--health-max-log-count", flags.healthMaxLogCount),
     logBytesMax: number("--health-max-log-size", flags.healthMaxLogSize),
+    ...(startup === null ? {} : { startup }),
   };
 }
 
+/** Null: no flag was given. */
+function parseStartup(flags: HealthFlags): StartupOptions | null {
+  const { healthStartupCmd: command, healthStartupInterval, healthStartupTimeout } = flags;
+  const { healthStartupRetries: retries, healthStartupSuccess: successes } = flags;
+  const given = [command, healthStartupInterval, healthStartupTimeout, retries, successes];
+  if (given.every((text) => text === null)) return null;
+  return {
+    test: command === null ? null : parseHealthCommand("--health-startup-cmd", command),
+    intervalMs: parsePause("--health-startup-interval", healthStartupInterval),
+    timeoutMs: parseSpan("--health-startup-timeout", healthStartupTimeout),
+    retries: retries === null ? null : parseWholeNumber("--health-startup-retries", retries),
+    successes: successes === null ? null : parseWholeNumber("--health-startup-success", successes),
+  };
+}
+
+const parsePause = (flag: string, text: string | null): number | null =>
+  text === "disable" ? 0 : parseSpan(flag, text);
+
 /** A line for the shell, a JSON array of words (perhaps with docker's CMD or CMD-SHELL before them), or "none". */
-function parseHealthCommand(text: string): string[] {
+function parseHealthCommand(flag: string, text: string): string[] {
   if (text === "none") return ["NONE"];
   if (text.trim() === "") {
-    throw new TspodError("usage", "--health-cmd is empty", {
-      next: 'give a command, or "none" to turn the image\'s check off',
+    throw new TspodError("usage", `${flag} is empty`, {
+      next: 'give a command, or "none" to turn the check off',
     });
   }
   if (!text.startsWith("[")) return ["CMD-SHELL", text];

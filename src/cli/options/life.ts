@@ -22,6 +22,31 @@ export const healthFlags = {
     "DURATION",
     "Pause between two checks in that time (5s)",
   ),
+  healthStartupCmd: value(
+    "--health-startup-cmd",
+    "COMMAND",
+    "Asks it first: until it has succeeded, --health-cmd does not",
+  ),
+  healthStartupInterval: value(
+    "--health-startup-interval",
+    "DURATION",
+    "Pause between two of those (30s)",
+  ),
+  healthStartupRetries: value(
+    "--health-startup-retries",
+    "NUMBER",
+    "Failures after which it is started again; 0: never",
+  ),
+  healthStartupSuccess: value(
+    "--health-startup-success",
+    "NUMBER",
+    "Successes that mean it has started; 0: one",
+  ),
+  healthStartupTimeout: value(
+    "--health-startup-timeout",
+    "DURATION",
+    "What takes longer has failed (30s)",
+  ),
   healthOnFailure: value(
     "--health-on-failure",
     "ACTION",

@@ -21,15 +21,8 @@ const reasons: Readonly<Record<string, string>> = {
   "the monitor is part of tspod": "--conmon",
 };
 
-const startupReasons: Readonly<Record<string, string>> = {
-  "one check is asked from the start on: see --health-start-period and --health-start-interval": `
-    --health-startup-cmd --health-startup-interval --health-startup-retries --health-startup-success
-    --health-startup-timeout`,
-};
-
 /** Flag -> why. */
-export const refusedStartup = byFlag(startupReasons);
-export const refusedFlags = byFlag({ ...reasons, ...startupReasons });
+export const refusedFlags = byFlag(reasons);
 
 function byFlag(table: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   const entries = Object.entries(table).flatMap(([why, names]) =>

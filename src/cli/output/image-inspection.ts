@@ -73,6 +73,7 @@ const healthcheck = (check: Healthcheck): object => ({
   Interval: check.intervalNs,
   Timeout: check.timeoutNs,
   StartPeriod: check.startPeriodNs,
+  ...(check.startIntervalNs === 0 ? {} : { StartInterval: check.startIntervalNs }),
   Retries: check.retries,
 });
 

@@ -25,6 +25,32 @@ pub const State = struct {
     }
 };
 
+/// What the startup check has found. Pure. As podman counts: not in a row.
+pub const Startup = struct {
+    successes: u32 = 0,
+    failures: u32 = 0,
+
+    pub const Verdict = enum { open, passed, failed };
+
+    pub fn after(startup: *Startup, is_well: bool, rule: contract.Startup) Verdict {
+        if (is_well) {
+            startup.successes +|= 1;
+            return if (startup.successes >= rule.successes) .passed else .open;
+        }
+        startup.failures +|= 1;
+        return if (rule.retries > 0 and startup.failures >= rule.retries) .failed else .open;
+    }
+};
+
+pub const Answer = struct {
+    is_well: bool,
+    /// Null: it was the check itself that was asked.
+    startup: ?Startup.Verdict = null,
+};
+
+/// What `healthcheck run` is told besides 0 and 1: the startup check has failed, which does not make it unhealthy.
+pub const exit_starting = 2;
+
 /// The exit status of a check that could not ask: the container is paused, or gone.
 pub const exit_unasked = 125;
 
@@ -37,6 +63,9 @@ pub const Health = struct {
     on_failure: @FieldType(contract.Health, "onFailure") = .none,
     state: State = .{},
     started_ms: u64 = 0,
+    startup_rule: ?contract.Startup = null,
+    /// Null: it has passed, or there is none.
+    startup: ?Startup = null,
     /// Of the check that runs now.
     pidfd: ?linux.fd_t = null,
 
@@ -52,6 +81,7 @@ pub const Health = struct {
             .start_interval_ms = it.startIntervalMs,
             .retries = @max(1, it.retries),
             .on_failure = it.onFailure,
+            .startup_rule = it.startup,
         };
     }
 
@@ -60,15 +90,19 @@ pub const Health = struct {
         if (!health.is_on) return;
         health.state = .{ .status = .starting };
         health.started_ms = clock.monotonicMs();
+        health.startup = if (health.startup_rule == null) null else .{};
         forget(container_dir);
     }
 
     /// Another check, or none, for a container that was started at `started_ms`. When it `is_new`, what was found before is
-    /// forgotten; otherwise only when and how often it is asked has changed.
+    /// forgotten; otherwise only when and how often it is asked has changed. A startup check that has passed, or was not there
+    /// when it started, is one of its next start.
     pub fn change(health: *Health, asked: ?contract.Health, is_new: bool, started_ms: u64, container_dir: [:0]const u8) void {
         const before: ?State = if (health.is_on and !is_new) health.state else null;
+        const startup = health.startup;
         health.set(asked);
         health.started_ms = started_ms;
+        health.startup = if (health.startup_rule == null) null else startup;
         if (health.is_on) health.state = before orelse .{ .status = .starting };
         if (!health.is_on or before == null) forget(container_dir);
     }
@@ -86,9 +120,20 @@ pub const Health = struct {
     /// Until the next check. Null: there is none by itself.
     pub fn pause(health: *const Health) ?u64 {
         if (!health.is_on) return null;
+        if (health.startupRule()) |rule| return if (rule.intervalMs == 0) null else rule.intervalMs;
+        if (health.interval_ms == 0) return null;
         const is_early = health.start_interval_ms > 0 and health.isStarting() and health.state.status == .starting;
-        const ms = if (is_early) health.start_interval_ms else health.interval_ms;
-        return if (ms == 0) null else ms;
+        return if (is_early) health.start_interval_ms else health.interval_ms;
+    }
+
+    /// Whether it is asked as soon as it runs: the startup check is, as podman does it.
+    pub fn isDueAtOnce(health: *const Health) bool {
+        return health.startupRule() != null and health.pause() != null;
+    }
+
+    /// Null: it is over.
+    fn startupRule(health: *const Health) ?contract.Startup {
+        return if (health.startup == null) null else health.startup_rule;
     }
 
     /// Start a check; false when it could not be started.
@@ -101,7 +146,7 @@ pub const Health = struct {
             container_dir.ptr,
             @tagName(health.state.status).ptr,
             std.fmt.bufPrintZ(&streak, "{d}", .{health.state.streak}) catch unreachable,
-            if (health.isStarting()) "1" else "0",
+            if (health.startup != null) "startup" else if (health.isStarting()) "early" else "usual",
         };
         var pidfd: linux.fd_t = -1;
         const args: sys.CloneArgs = .{ .flags = linux.CLONE.PIDFD, .pidfd = @intFromPtr(&pidfd) };
@@ -125,14 +170,19 @@ pub const Health = struct {
     }
 
     /// The check has ended: what it found. Null: nothing, it could not ask.
-    pub fn answer(health: *Health) ?bool {
+    pub fn answer(health: *Health) ?Answer {
         const fd = health.pidfd orelse return null;
         const code = sys.waitExitFd(fd) catch exit_unasked;
         health.pidfd = null;
         if (code == exit_unasked) return null;
         const is_well = code == 0;
+        if (health.startupRule()) |rule| {
+            const verdict = health.startup.?.after(is_well, rule);
+            if (verdict == .passed) health.startup = null;
+            return .{ .is_well = is_well, .startup = verdict };
+        }
         health.state = health.state.after(is_well, health.isStarting(), health.retries);
-        return is_well;
+        return .{ .is_well = is_well };
     }
 
     /// Nobody wants to know any more.
@@ -170,7 +220,36 @@ test "change() keeps what was found unless the check is another" {
     try std.testing.expectEqual(9, health.pause());
     health.change(.{}, true, 1, nowhere);
     try std.testing.expectEqual(State{ .status = .starting }, health.state);
+    health.change(.{ .startup = .{} }, false, 1, nowhere);
+    try std.testing.expect(!health.isDueAtOnce()); // it has started
     health.change(null, false, 1, nowhere);
     try std.testing.expectEqual(null, health.pause());
     try std.testing.expectEqual(Status.none, health.state.status);
+}
+
+test "the startup check comes first, at its own pace" {
+    var health: Health = .{};
+    health.set(.{ .intervalMs = 9, .startPeriodMs = 1 << 40, .startIntervalMs = 8, .startup = .{ .intervalMs = 7 } });
+    health.begin("/nonexistent");
+    try std.testing.expect(health.isDueAtOnce());
+    try std.testing.expectEqual(7, health.pause());
+    health.change(.{ .startup = .{ .intervalMs = 0 } }, true, 1, "/nonexistent");
+    try std.testing.expect(!health.isDueAtOnce());
+    try std.testing.expectEqual(null, health.pause());
+    health.change(.{ .intervalMs = 0, .startPeriodMs = 1 << 40, .startIntervalMs = 8 }, false, 1, "/nonexistent");
+    try std.testing.expectEqual(null, health.pause()); // nobody asks by himself, in the start period neither
+    health.change(.{ .intervalMs = 9, .startup = .{} }, false, 1, "/nonexistent");
+    try std.testing.expectEqual(9, health.pause());
+}
+
+test "Startup.after() counts successes and failures apart" {
+    const rule: contract.Startup = .{ .retries = 2, .successes = 2 };
+    var startup: Startup = .{};
+    try std.testing.expectEqual(.open, startup.after(false, rule));
+    try std.testing.expectEqual(.open, startup.after(true, rule));
+    try std.testing.expectEqual(.passed, startup.after(true, rule));
+    try std.testing.expectEqual(.failed, startup.after(false, rule));
+    startup = .{};
+    for (0..9) |_| try std.testing.expectEqual(.open, startup.after(false, .{}));
+    try std.testing.expectEqual(.passed, startup.after(true, .{}));
 }

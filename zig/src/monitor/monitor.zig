@@ -261,7 +261,7 @@ pub const Monitor = struct {
             .ignore, .healthy => {},
         };
         if (m.config.lifetime_ms > 0) m.arm(.lifetime, m.config.lifetime_ms);
-        m.armHealth();
+        if (m.health.isDueAtOnce()) m.askHealth() else m.armHealth();
     }
 
     /// Whoever had it started was killed, and the next command removes what does not run yet. It takes helper.json away
@@ -763,7 +763,7 @@ pub const Monitor = struct {
     /// Whoever waits for an answer of the check that runs now gets that of the new one.
     fn changeHealth(m: *Monitor, index: usize, request: *const control.Request) void {
         if (m.phase == .over) return control.refuse(m.epoll, index, .SRCH);
-        const demands = if (request.check) |check| check.onFailure == .restart else false;
+        const demands = if (request.check) |check| check.restarts() else false;
         if (m.config.forwards_signals and demands) return control.refuse(m.epoll, index, .OPNOTSUPP);
         const pidfd = m.health.abandon();
         if (pidfd) |fd| m.epoll.close(fd);
@@ -783,13 +783,16 @@ pub const Monitor = struct {
         const answer = m.health.answer();
         m.epoll.close(fd);
         m.armHealth();
-        const is_well = answer orelse return control.answerHealth(m.epoll, healths.exit_unasked);
+        const found = answer orelse return control.answerHealth(m.epoll, healths.exit_unasked);
         const now = m.health.state;
         if (now.status != before.status) m.publishState() catch {}; // a full disk: the old status stays
         m.events.write(m.config.id(), "health_status", &.{.{ .name = "health_status", .value = @tagName(now.status) }});
         if (m.config.notify == .healthy and now.status == .healthy and before.status != .healthy) notify.ready();
-        control.answerHealth(m.epoll, @intFromBool(!is_well));
+        const ill: u32 = if (found.startup == null) 1 else healths.exit_starting;
+        control.answerHealth(m.epoll, if (found.is_well) 0 else ill);
         m.answerMet();
+        if (found.startup == .failed) return m.demandRestart();
+        if (found.startup == .passed and m.health.pause() != null) return m.askHealth();
         if (now.status == .unhealthy and before.status != .unhealthy) m.actOnHealth();
     }
 
@@ -807,8 +810,17 @@ pub const Monitor = struct {
             .none => return,
             .kill => return m.signal(sigkill),
             .stop => m.restarts.is_stopped = true,
-            .restart => m.restarts.is_demanded = true,
+            .restart => return m.demandRestart(),
         }
+        m.endGently();
+    }
+
+    fn demandRestart(m: *Monitor) void {
+        m.restarts.is_demanded = true;
+        m.endGently();
+    }
+
+    fn endGently(m: *Monitor) void {
         m.signal(m.config.stop_signal);
         if (!m.timers.setAtMost(m.epoll, .kill, m.config.stop_timeout_ms)) m.signal(sigkill);
     }
