@@ -54,8 +54,17 @@ export async function inspectAll(
     objects.push(await inspect(context, name, { kind, size }));
     return null;
   });
+  if (format?.includes("{{") === true) objects.forEach(addSecondNames);
   await print(await formatObjects(format, objects));
   return status;
+}
+
+/** What podman's templates know by another name than JSON has. */
+function addSecondNames(object: { Id?: string; State?: { Health?: unknown } }): void {
+  const { Id, State } = object;
+  if (Id !== undefined && !Object.hasOwn(object, "ID"))
+    Object.defineProperty(object, "ID", { value: Id });
+  if (State !== undefined) Object.defineProperty(State, "Healthcheck", { value: State.Health });
 }
 
 function parseKind(text: string | null): Kind {

@@ -80,7 +80,8 @@ async function format(context: CliContext, flags: Flags, found: Container[]): Pr
     return found.map(({ id }) => `${isTruncated ? id.slice(0, shortIdLength) : id}\n`).join("");
   }
   const table = await tableOptions(flags);
-  if (flags.namespaces) {
+  const asksTemplate = flags.format?.includes("{{") === true;
+  if (flags.namespaces && !asksTemplate) {
     const { namespaceColumns, namespaceRow } = await import("./output/ps-namespaces.ts");
     const rows = found.map((container) => namespaceRow(container, { isTruncated }));
     return flags.format === null
@@ -91,9 +92,21 @@ async function format(context: CliContext, flags: Flags, found: Container[]): Pr
   const size = wantsSize ? { size: await sizes(context) } : {};
   const options = { nowMs: Date.now(), isTruncated, ...size };
   if (flags.format === null) return formatTable(psTable(options, flags), found, table);
+  const fields = psFields();
+  const columns = psColumns(flags);
+  if (asksTemplate && asksNamespaces.test(flags.format)) {
+    const { namespaceValues } = await import("./output/ps-namespaces.ts");
+    const rows = found.map((one) => ({ ...psRow(one, options), ...namespaceValues(one) }));
+    const asked = flags.format.matchAll(new RegExp(asksNamespaces, "g"));
+    fields.push(...[...asked].map(([, name = ""]) => name));
+    return formatRows(flags.format, rows, columns, { ...table, fields });
+  }
   const rows = found.map((container) => psRow(container, options));
-  return formatRows(flags.format, rows, psColumns(flags), { ...table, fields: psFields() });
+  return formatRows(flags.format, rows, columns, { ...table, fields });
 }
+
+/** What is not asked for is not looked up. */
+const asksNamespaces = /\.(Namespaces|Cgroup|CGROUPNS|IPC|MNT|NET|PIDNS|USERNS|UserNS|User|UTS)\b/;
 
 const shortIdLength = 12;
 

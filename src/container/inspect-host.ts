@@ -38,6 +38,8 @@ export function inspectHost(container: Container, config: RuntimeSpec, helper: H
     SecurityOpt: security.securityOpt,
     MaskedPaths: config.linux.maskedPaths ?? [],
     ReadonlyPaths: config.linux.readonlyPaths ?? [],
+    CgroupManager: helper.cgroup.manager,
+    ...{ DiskQuota: 0, KernelMemory: 0 },
     ...inspectLimits(options.limits ?? noLimits, config),
     ...inspectSetup(options.setup ?? defaultSetup, config),
     ...inspectNamespaces(container),

@@ -5,7 +5,7 @@
 import { ownRuntime } from "../host/index.ts";
 import type { RuntimeSpec } from "../oci/runtime-spec.ts";
 import { type CreateOptions, type HelperSettings, joinedContainer } from "../spec/index.ts";
-import { containerDirectory, isUp } from "../store/containers.ts";
+import { containerDirectory, findMonitor, isUp } from "../store/containers.ts";
 import { readContainerFile } from "./files.ts";
 import type { Container, Store } from "./find.ts";
 import { imageOf, inspectConfig } from "./inspect-config.ts";
@@ -36,6 +36,7 @@ export function inspectContainer(context: Store, container: Container, size?: Co
     Args: args,
     State: {
       ...inspectState(container, config),
+      ConmonPid: isUp(container.state) ? (findMonitor(context.paths, container.id) ?? 0) : 0,
       ...inspectHealth(context.paths, container.id, container.state, helper.health),
     },
     Image: container.imageId,
@@ -52,7 +53,7 @@ export function inspectContainer(context: Store, container: Container, size?: Co
     OCIRuntime: helper.runtime?.name ?? ownRuntime,
     ConmonPidFile: options.details?.monitorPidFile ?? "",
     PidFile: options.details?.pidFile ?? "",
-    Name: container.name,
+    ...{ Name: container.name, Namespace: "" },
     RestartCount: restartCountOf(container),
     Driver: helper.rootfs.kind,
     Platform: "linux",
@@ -92,8 +93,8 @@ function inspectState(container: Container, { ociVersion }: RuntimeSpec) {
     StartedAt: state.status === "created" ? neverTime : state.startedAt,
     FinishedAt: hasEnded ? state.finishedAt : neverTime,
     CgroupPath: isRunning ? state.cgroup : "",
-    CheckpointedAt: neverTime,
-    RestoredAt: neverTime,
+    ...{ CheckpointedAt: neverTime, RestoredAt: neverTime, Checkpointed: false, Restored: false },
+    ...{ CheckpointLog: "", CheckpointPath: "", RestoreLog: "" },
   };
 }
 

@@ -1,10 +1,13 @@
 /** Volumes by name, and what there is to know about one. */
+import { readdirSync } from "node:fs";
 import { TspodError } from "../errors.ts";
+import { readState } from "../store/containers.ts";
 import {
   countVolumeUses,
   findVolumeRecord,
   findVolumesByPrefix,
   listVolumeRecords,
+  listVolumeUsers,
   volumeDirectory,
   type VolumeRecord,
 } from "../store/volumes.ts";
@@ -44,7 +47,8 @@ export function listVolumes({ database }: Store): Volume[] {
 }
 
 /** In docker's shape, with what podman adds. */
-export function inspectVolume({ paths }: Store, volume: VolumeRecord) {
+export function inspectVolume(context: Store, volume: VolumeRecord) {
+  const { paths } = context;
   const kind = parseDriverOptions(volume.options);
   const { uid, gid } = (kind.kind === "directory" ? kind.owner : undefined) ?? { uid: 0, gid: 0 };
   return {
@@ -57,7 +61,26 @@ export function inspectVolume({ paths }: Store, volume: VolumeRecord) {
     Scope: "local",
     Anonymous: volume.isAnonymous,
     ...{ UID: uid, GID: gid },
+    MountCount: countMounts(context, volume),
+    /** Whether a container that comes with an image fills it. */
+    NeedsCopyUp: isEmpty(volumeDirectory(paths, volume.name)),
+    ...{ NeedsChown: false, StorageID: "", Timeout: 0, Status: {} },
   };
+}
+
+/** How many that run have it. */
+export function countMounts({ database, paths }: Store, { name }: VolumeRecord): number {
+  return listVolumeUsers(database, name).filter(
+    ({ id }) => readState(paths, id).status === "running",
+  ).length;
+}
+
+function isEmpty(directory: string): boolean {
+  try {
+    return readdirSync(directory).length === 0;
+  } catch {
+    return false; // a container's user has it for himself
+  }
 }
 
 /** Where its files are; "" of one in memory. */

@@ -47,6 +47,11 @@ export default defineCommand({
 
 const shortIdLength = 12;
 
+const pairs = (record: Record<string, string>): string =>
+  Object.entries(record)
+    .map(([key, text]) => `${key}=${text}`)
+    .join(",");
+
 /** Docker's fields, and podman's where docker has none. */
 function networkRow(network: NetworkRecord, { isTruncated }: { isTruncated: boolean }) {
   const { id, labels } = network;
@@ -60,9 +65,9 @@ function networkRow(network: NetworkRecord, { isTruncated }: { isTruncated: bool
     Internal: String(network.isInternal),
     IPv6Enabled: network.subnet6 !== null,
     DNSEnabled: network.hasNames,
-    Labels: Object.entries(labels)
-      .map(([key, text]) => `${key}=${text}`)
-      .join(","),
+    Options: pairs(network.options),
+    IPAMOptions: pairs({ driver: "host-local" }),
+    Labels: pairs(labels),
     /** `{{.Label "com.example.owner"}}`; JSON leaves it away. */
     Label: (name: string): string => (Object.hasOwn(labels, name) ? (labels[name] ?? "") : ""),
   };

@@ -16,7 +16,9 @@ export function eventRow(event: StoreEvent) {
   return {
     ...{ Time: time, Type: type, Status: status, Action: action },
     ...{ ID: id, Name: name, Image: image, From: image, Scope: "local" },
-    Attributes: attributes,
+    ...{ Attributes: attributes, Details: { Attributes: attributes, ID: id } },
+    Network: attributes.network ?? "",
+    ...{ PodID: "", Error: attributes.error ?? "" },
     Actor: { ID: id, Attributes: all },
     HealthStatus: status === "health_status" ? (attributes.health_status ?? "") : "",
     /** Of most events there is none: JSON does not have it then, a template asks for it in vain but not wrongly. */

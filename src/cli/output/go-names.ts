@@ -5,7 +5,13 @@
 
 /** Where it is not the JSON's with a capital (libpod/define/info.go). */
 const irregular: Readonly<Record<string, string>> = {
-  ...{ cpus: "CPUs", os: "OS", cgroupVersion: "CgroupsVersion", ociRuntime: "OCIRuntime" },
+  ...{
+    cpus: "CPUs",
+    cpuUtilization: "CPUUtilization",
+    os: "OS",
+    cgroupVersion: "CgroupsVersion",
+    ociRuntime: "OCIRuntime",
+  },
   ...{ idMappings: "IDMappings", uidmap: "UIDMap", gidmap: "GIDMap" },
   ...{ container_id: "ContainerID", host_id: "HostID", capabilities: "DefaultCapabilities" },
   ...{ apparmorEnabled: "AppArmorEnabled", seccompEnabled: "SECCOMPEnabled" },

@@ -55,8 +55,9 @@ export function hostInformation(context: CliContext, counted: Counted) {
     registries: {},
     plugins: { volume: ["local"], network: ["bridge"], log: logDrivers },
     version: {
-      Version: build.version,
+      ...{ Version: build.version, APIVersion: build.version },
       GitCommit: build.commit,
+      ...{ Built: Math.floor(Date.parse(build.date) / 1000) || 0, BuiltTime: build.date },
       OsArch: `linux/${process.arch === "x64" ? "amd64" : process.arch}`,
       Os: "linux",
     },
@@ -75,7 +76,10 @@ function storeOf(
   return {
     containerStore: { number: containers.length, ...all },
     imageStore: { number: imageCount },
+    configFile: "",
     graphDriverName: driver,
+    ...{ graphOptions: {}, graphStatus: { "Native Overlay Diff": String(driver === "overlay") } },
+    imageCopyTmpDir: paths.ingest,
     graphRoot: paths.data,
     graphRootAllocated: blocks * bsize,
     graphRootUsed: (blocks - bfree) * bsize,
@@ -109,13 +113,18 @@ function hostOf(
     cgroupControllers: cgroup.controllers,
     cgroupManager: cgroup.manager,
     cgroupVersion: cgroup.version,
+    conmon: {
+      ...{ package: `${ownRuntime}-${build.version}`, path: context.helper[0] ?? "" },
+      version: `${ownRuntime} ${build.version}, commit: ${build.commit}`,
+    },
     cpus: cpus().length,
+    cpuUtilization: utilization(),
     distribution: { distribution: system.id, version: system.version },
     eventLogger: "file",
     hostname: hostname(),
     idMappings: { uidmap: lines(mapping.uid), gidmap: lines(mapping.gid) },
     kernel: release(),
-    logDriver: "k8s-file",
+    ...{ linkmode: "static", logDriver: "k8s-file" },
     ...memory(),
     networkBackend: ownRuntime,
     ociRuntime: { name: ownRuntime, path: context.helper[0] ?? "", version: build.version },
@@ -140,6 +149,24 @@ function counts(containers: readonly Container[]) {
     paused: number("paused"),
     running: number("running"),
     stopped: number("created", "exited", "restarting"),
+  };
+}
+
+/** Since the host began: proc_stat(5), in hundredths. */
+function utilization() {
+  const [user = 0, nice = 0, system = 0, idle = 0, ...others] = (
+    /^cpu +(.*)$/m.exec(readText("/proc/stat"))?.[1] ?? ""
+  )
+    .split(" ")
+    .map(Number);
+  const all = [user, nice, system, idle, ...others.slice(0, 4)].reduce(
+    (sum, part) => sum + part,
+    0,
+  );
+  const percent = (part: number): number => Math.round((part / Math.max(all, 1)) * 10_000) / 100;
+  return {
+    ...{ userPercent: percent(user + nice), systemPercent: percent(system) },
+    idlePercent: percent(idle),
   };
 }
 

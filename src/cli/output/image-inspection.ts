@@ -11,6 +11,7 @@ export function imageInspection(context: ImageContext, name: string): object {
   const named = image.names.filter(({ reference }) => !reference.includes("@"));
   const manifest = JSON.parse(image.manifest) as JsonObject; // parsed when it came into the store
   const whole = JSON.parse(image.configText) as JsonObject; // as above
+  const madeBy = typeof whole.docker_version === "string" ? whole.docker_version : "";
   return {
     Id: image.id,
     Digest: image.manifestDigest,
@@ -22,13 +23,14 @@ export function imageInspection(context: ImageContext, name: string): object {
     Comment: config.history.at(-1)?.comment ?? "",
     Created: image.createdAt,
     Author: config.author,
-    DockerVersion: typeof whole.docker_version === "string" ? whole.docker_version : "",
+    ...{ DockerVersion: madeBy, Version: madeBy },
     Architecture: config.platform.architecture,
     Os: config.platform.os,
     Variant: config.platform.variant,
     Size: image.sizeBytes,
     VirtualSize: image.sizeBytes,
     User: config.user,
+    HealthCheck: config.healthcheck && healthcheck(config.healthcheck),
     Labels: config.labels,
     Annotations: manifest.annotations ?? {},
     ManifestType: manifest.mediaType ?? "application/vnd.oci.image.manifest.v1+json",

@@ -58,6 +58,8 @@ export function fullImageRow(row: ImageRow, { image }: NamedImage): ImageRow {
   const names = image.names.map(({ reference }) => reference);
   const others = {
     ...{ Created: row.CreatedSince, SharedSize: "N/A", UniqueSize: "N/A", ParentId: "" },
+    ...{ CreatedTime: image.createdAt, IsDangling: row.Dangling, IsReadOnly: false },
+    ...platformFields(image.platform),
     ...{ History: names, RepoTags: names },
     RepoDigests: [
       ...new Set(
@@ -68,6 +70,12 @@ export function fullImageRow(row: ImageRow, { image }: NamedImage): ImageRow {
     ],
   };
   return Object.defineProperties(row, Object.getOwnPropertyDescriptors(others));
+}
+
+/** "linux/arm64/v8", by podman's names and by those of image inspect. */
+function platformFields(platform: string) {
+  const [Os = "", Arch = "", Variant = ""] = platform.split("/");
+  return { Os, Arch, Architecture: Arch, Variant, IsManifestList: false };
 }
 
 const columns = (

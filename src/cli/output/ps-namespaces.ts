@@ -39,6 +39,17 @@ export function namespaceRow(
   return all as NamespaceRow; // each field has just been given
 }
 
+/** Podman's fields for templates: each namespace by both its names, and all together. */
+export function namespaceValues(container: Container) {
+  const numbers = namespaceRow(container, { isTruncated: true });
+  const { Cgroup, IPC, MNT, NET, PIDNS, UserNS, UTS } = numbers;
+  return {
+    ...{ Cgroup, CGROUPNS: Cgroup, IPC, MNT, NET, PIDNS, UTS },
+    ...{ User: UserNS, USERNS: UserNS, UserNS },
+    Namespaces: { Cgroup, IPC, UTS, Mnt: MNT, Net: NET, PIDNS, User: UserNS },
+  };
+}
+
 /** "" of what does not run. */
 function namespaceNumber(pid: number, file: string): string {
   if (pid === 0) return "";

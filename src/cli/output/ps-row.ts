@@ -86,7 +86,7 @@ function otherFields(container: Container) {
     Exited: state.status === "exited",
     ExitCode: state.status === "exited" ? state.exitCode : 0,
     Pid: state.status === "running" ? state.pid : 0,
-    AutoRemove: autoRemove,
+    ...{ AutoRemove: autoRemove, IsInfra: false },
     Restarts: restartCountOf(container),
     /** `{{.Label "com.example.owner"}}`; JSON leaves it away. */
     Label: (name: string): string => (Object.hasOwn(labels, name) ? (labels[name] ?? "") : ""),

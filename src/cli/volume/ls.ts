@@ -1,5 +1,11 @@
 /** `tspod volume ls`. */
-import { listVolumes, mountpoint, type Volume, volumeUsage } from "../../volume/index.ts";
+import {
+  inspectVolume,
+  listVolumes,
+  mountpoint,
+  type Volume,
+  volumeUsage,
+} from "../../volume/index.ts";
 import { formatSize } from "../../lib/size.ts";
 import { type CliContext, defineCommand } from "../command.ts";
 import { boolean, list, value } from "../flags.ts";
@@ -32,15 +38,39 @@ export default defineCommand({
   args: { min: 0, max: 0, completes: "none" },
   async run(context, flags) {
     const matches = volumeFilter(context, flags.filter);
+    const isTemplate = flags.format?.includes("{{") === true;
     const rows = listVolumes(context)
       .filter(matches)
-      .map((volume) => volumeRow(context, volume));
+      .map((volume) => {
+        const row = volumeRow(context, volume);
+        return isTemplate ? withOtherFields(context, row, volume) : row;
+      });
     if (flags.quiet) await print(rows.map(({ Name }) => `${Name}\n`).join(""));
     else if (flags.format !== null) await print(await formatRows(flags.format, rows, columns));
     else await print(formatTable(columns, rows, { isHeaderless: flags.noheading }));
     return 0;
   },
 });
+
+/** What only a template asks for by name: podman's, and docker's of clusters. */
+function withOtherFields(context: CliContext, row: Row, volume: Volume): Row {
+  const others = [
+    "MountCount",
+    "NeedsCopyUp",
+    "NeedsChown",
+    "StorageID",
+    "Timeout",
+    "Status",
+  ] as const;
+  const owner = ["UID", "GID"] as const;
+  const get = (name: (typeof others | typeof owner)[number]) => ({
+    get: () => inspectVolume(context, volume)[name],
+  });
+  return Object.defineProperties(row, {
+    ...Object.fromEntries([...others, ...owner].map((name) => [name, get(name)])),
+    ...{ Availability: { value: "N/A" }, Group: { value: "N/A" } },
+  });
+}
 
 /** Docker's fields, and podman's where docker has none. */
 function volumeRow(context: CliContext, volume: Volume) {
