@@ -14,7 +14,11 @@ export default defineCommand({
   summary: "Create a container without starting it",
   flags: containerFlags,
   args: { min: 1, max: Infinity, completes: "image", stopsAtFirst: true },
-  refused: { ...refusedFlags, "--attach": "tspod start -a attaches to what it starts" },
+  refused: {
+    ...refusedFlags,
+    "--attach": "tspod start -a attaches to what it starts",
+    "--rmi": "only run knows when it is over: tspod run --rmi",
+  },
   async run(context, flags, args) {
     const options = await createOptions(flags, args, context.environment);
     if (!flags.quiet) showPullProgress(context);

@@ -3,10 +3,12 @@ import {
   createContainer,
   discardContainer,
   findContainer,
+  loadDiscardImage,
   loadRequires,
   removeContainer,
   startOwn,
 } from "../container/index.ts";
+import { TspodError } from "../errors.ts";
 import { type ContainerRecord, isUp } from "../store/containers.ts";
 import type { Attach, RunningHelper } from "../helper/index.ts";
 import { type CliContext, defineCommand } from "./command.ts";
@@ -25,6 +27,7 @@ const flags = {
   ...containerFlags,
   attach: list("-a,--attach", "STREAM", "Only these: stdin, stdout, stderr", streamNames),
   detach: boolean("-d,--detach", "Run in the background and print the container's id"),
+  rmi: boolean("--rmi", "The same, and its image, unless another container stands on it"),
   detachKeys: value("--detach-keys", "KEYS", `Keys that leave it running (${defaultDetachKeys})`),
   sigProxy: signalFlag,
   ...preservedFlags,
@@ -44,15 +47,25 @@ export default defineCommand({
   check: (flags) => {
     requirePreserved(flags);
     requireStreams(flags);
+    if (flags.rmi && flags.rootfs) {
+      throw new TspodError("usage", "Cannot combine --rmi with --rootfs: there is no image", {
+        next: "leave one of them away",
+      });
+    }
   },
   async run(context, flags, args) {
     const passed = preservedDescriptors(flags);
     const muted = mutedStreams(flags.attach);
     const options = await createOptions(
-      flags.attach.includes("stdin") ? { ...flags, interactive: true } : flags,
+      {
+        ...flags,
+        interactive: flags.interactive || flags.attach.includes("stdin"),
+        rm: flags.rm || flags.rmi,
+      },
       args,
       context.environment,
     );
+    if (flags.rmi) options.removesImage = true;
     if (options.tty && options.interactive && !flags.detach) await requireTerminal();
     const attach: Attach | null = flags.detach
       ? null
@@ -96,6 +109,7 @@ export default defineCommand({
     const code = await helper.ended;
     if (code !== null && options.autoRemove) {
       await Promise.all([discardContainer(context, container), helper.left]);
+      if (flags.rmi) await (await loadDiscardImage()).discardImage(context, options.image);
     }
     return code ?? 0;
   },

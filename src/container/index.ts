@@ -30,6 +30,7 @@ export type { Compared } from "./compare.ts";
 export const loadCompare = () => import("./compare.ts");
 export const loadCommit = () => import("./commit.ts");
 export const loadCopy = () => import("./copy.ts");
+export const loadDiscardImage = () => import("./discard-image.ts");
 export const loadExport = () => import("./export.ts");
 export type { MountedContainer } from "./mount.ts";
 export const loadRootMount = () => import("./mount.ts");

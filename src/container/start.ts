@@ -93,7 +93,10 @@ export function startOwn(
   const isPassed = rest.log.driver === "passthrough"; // then standard input is the container's to read
   const { name } = record;
   const network = withPortsOf(record, rest.network);
-  const after = attach === null ? afterEnd(context, record) : undefined; // otherwise the caller does it
+  const { removesImage = false, image } = record.options as CreateOptions; // create recorded it
+  const doomed = removesImage ? image : null;
+  // otherwise the caller does it; of the image also one who may leave
+  const after = attach === null || doomed !== null ? afterEnd(context, record, doomed) : undefined;
   const isSame =
     network === rest.network && helper.name === name && old === undefined && after === undefined;
   if (attach !== null || before !== undefined || !isSame || joined !== null) {
@@ -129,16 +132,25 @@ const storeVariables = [
   "XDG_CONFIG_HOME",
 ];
 
-/** Anonymous volumes go with a container with --rm when nobody is watching, too: any command of ours takes them. */
-function afterEnd(context: ContainerContext, record: ContainerRecord): HelperConfig["afterEnd"] {
+/**
+ * Anonymous volumes go with a container with --rm when nobody is watching, too: any command of ours takes them. So does one
+ * that takes the image, which is left where somebody else has use for it.
+ */
+function afterEnd(
+  context: ContainerContext,
+  record: ContainerRecord,
+  doomedImage: string | null,
+): HelperConfig["afterEnd"] {
   const { database, environment } = context;
-  if (!record.autoRemove || listOwnAnonymous(database, record.id).length === 0) return undefined;
+  const hasVolumes = record.autoRemove && listOwnAnonymous(database, record.id).length > 0;
+  if (!hasVolumes && doomedImage === null) return undefined;
   const program = environment.TSPOD_EXECUTABLE ?? process.execPath;
   const env = storeVariables.flatMap((name) => {
     const value = environment[name];
     return value === undefined ? [] : [`${name}=${value}`];
   });
-  return { args: [program, "container", "exists", record.id], env };
+  const exists = ["container", "exists", record.id];
+  return { args: [program, ...(doomedImage === null ? exists : ["rmi", doomedImage])], env };
 }
 
 /** The row says what is published: a command that was killed may have written one of the two only. */

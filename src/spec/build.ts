@@ -185,6 +185,7 @@ function runtimeSpec(
           : {},
       ),
       ...confined.linux,
+      ...(details.personality === null ? {} : { personality: { domain: details.personality } }),
       ...(resources === undefined ? {} : { resources }),
     },
   };

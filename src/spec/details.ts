@@ -26,6 +26,8 @@ export interface DetailOptions {
   timezone: string | null;
   hasReadOnlyTmpfs: boolean;
   systemd: "auto" | "always" | "never";
+  /** personality(2). */
+  personality: "LINUX" | "LINUX32" | null;
   accounts: AccountOptions | null;
   pidFile: string | null;
   monitorPidFile: string | null;

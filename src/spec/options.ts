@@ -342,6 +342,8 @@ export interface CreateOptions {
   /** Another OCI runtime than our own. */
   runtime: { path: string; name: string } | null;
   autoRemove: boolean;
+  /** With it, its image as well, unless somebody has use for that. */
+  removesImage?: boolean;
   /** Signal number, or null for the image's StopSignal or SIGTERM. */
   stopSignal: number | null;
   stopTimeoutMs: number;

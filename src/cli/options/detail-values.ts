@@ -4,7 +4,7 @@ import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { TspodError } from "../../errors.ts";
 import { defaultDetails, type DetailOptions } from "../../spec/index.ts";
-import { type DetailFlags, proxyVariables } from "./details.ts";
+import { type DetailFlags, personalities, proxyVariables } from "./details.ts";
 import { parseLabels } from "./labels.ts";
 
 type Environment = Record<string, string | undefined>;
@@ -26,6 +26,7 @@ export function parseDetails(flags: DetailFlags, environment: Environment): Deta
     resolver: parseResolver(flags),
     timezone: flags.tz === null ? null : parseZone(flags.tz),
     hasReadOnlyTmpfs: flags.readOnlyTmpfs,
+    personality: parsePersonality(flags.personality),
     systemd: parseSystemd(flags.systemd),
     accounts: parseAccounts(flags),
     pidFile: flags.pidfile === null ? null : resolve(flags.pidfile),
@@ -55,6 +56,13 @@ function parseAnnotations(texts: readonly string[]): Record<string, string> {
   const odd = texts.find((text) => text.indexOf("=") < 1);
   if (odd === undefined) return parseLabels(texts);
   throw usage("--annotation", odd, "it has no value", "use KEY=VALUE");
+}
+
+function parsePersonality(text: string | null): DetailOptions["personality"] {
+  if (text === null) return null;
+  const known = personalities.find((name) => name === text.toUpperCase());
+  if (known !== undefined) return known;
+  throw usage("--personality", text, "there is no such domain", "use LINUX or LINUX32");
 }
 
 const portMax = 65_535;

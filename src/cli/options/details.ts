@@ -2,6 +2,8 @@
 import type { CreateOptions } from "../../spec/index.ts";
 import { boolean, type FlagValues, list, value } from "../flags.ts";
 
+export const personalities = ["LINUX", "LINUX32"] as const;
+
 const onByDefault = { isOnByDefault: true } as const;
 
 export const detailFlags = {
@@ -36,6 +38,12 @@ export const detailFlags = {
     ...boolean("--read-only-tmpfs", "With --read-only: /run, /tmp and /var/tmp in memory"),
     ...onByDefault,
   },
+  personality: value(
+    "--personality",
+    "DOMAIN",
+    "LINUX, or LINUX32: the kernel says that it is a 32-bit one",
+    personalities,
+  ),
   systemd: value("--systemd", "WHEN", "Room for systemd: true (when it is run), always, false", [
     "true",
     "always",

@@ -11,11 +11,8 @@ const reasons: Readonly<Record<string, string>> = {
   "the kernel no longer has such a limit (cgroup v2)": "--kernel-memory",
   "real-time shares need cgroup v1": "--cpu-rt-period --cpu-rt-runtime",
   "there is no driver to choose": "--storage-opt",
-  "an image goes when it is told to: tspod image prune -a removes those that no container uses":
-    "--rmi",
   "the program of --init is part of tspod": "--init-path",
   "an image cannot choose its own: --security-opt seccomp=FILE does": "--seccomp-policy",
-  "inside, setarch does the same: setarch i686 COMMAND": "--personality",
   "directories inside get no files of ours": "--chrootdirs",
   "it takes real root": "--rdt-class --intel-rdt-class",
   "the monitor is part of tspod": "--conmon",
