@@ -159,7 +159,7 @@ function runtimeSpec(
     ...(details.domainname === null ? {} : { domainname: details.domainname }),
     mounts: [
       ...withUserMounts(
-        runsSystemd(details, args) ? withSystemd(ourMounts()) : ourMounts(),
+        runsSystemd(details, args) ? withSystemd(details, ourMounts()) : ourMounts(),
         options.mounts,
         place,
       ),

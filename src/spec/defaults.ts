@@ -11,7 +11,7 @@ export const defaultDetails: DetailOptions = {
   ...{ annotations: {}, exposed: [], domainname: null, addedHosts: [], hosts: "own" },
   ...{ hasHostnameFile: true, resolver: { servers: [], searches: [], options: [] } },
   ...{ timezone: null, hasReadOnlyTmpfs: true, systemd: "auto", accounts: null },
-  personality: null,
+  ...{ personality: null, systemdSizeBytes: null },
   ...{ pidFile: null, monitorPidFile: null },
 };
 

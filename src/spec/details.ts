@@ -26,6 +26,8 @@ export interface DetailOptions {
   timezone: string | null;
   hasReadOnlyTmpfs: boolean;
   systemd: "auto" | "always" | "never";
+  /** Of each of its directories in memory; 0: no limit; null: the kernel's, half of what there is. */
+  systemdSizeBytes: number | null;
   /** personality(2). */
   personality: "LINUX" | "LINUX32" | null;
   accounts: AccountOptions | null;
@@ -85,10 +87,20 @@ export function runsSystemd(
 }
 
 /** https://systemd.io/CONTAINER_INTERFACE: directories in memory, and a cgroup of its own that it may write to. */
-export function withSystemd(mounts: readonly Mount[]): Mount[] {
+export function withSystemd(
+  { systemdSizeBytes: size }: DetailOptions,
+  mounts: readonly Mount[],
+): Mount[] {
+  const sizes = size === null ? [] : [`size=${size}`];
   const memory = ["/run", "/run/lock", "/tmp", "/var/log/journal"].map((destination) => ({
     ...{ destination, type: "tmpfs", source: "tmpfs" },
-    options: ["nosuid", "nodev", destination === "/tmp" ? "mode=1777" : "mode=755", "tmpcopyup"],
+    options: [
+      "nosuid",
+      "nodev",
+      destination === "/tmp" ? "mode=1777" : "mode=755",
+      "tmpcopyup",
+      ...sizes,
+    ],
   }));
   const known = new Set(mounts.map(({ destination }) => destination));
   const own = mounts.map((mount) =>

@@ -227,6 +227,8 @@ describe("life", () => {
     expect(await inside(["--systemd=always"], script)).toBe("tmpfs\ntmpfs\ntmpfs\ntmpfs");
     expect(await inside([], "stat -f -c %T /tmp")).not.toBe("tmpfs");
     expect(await refused("run", "--systemd=perhaps", "tiny")).toContain("--systemd");
+    const size = "df -k /run | awk 'NR==2 {print $2}'";
+    expect(await inside(["--systemd=always", "--shm-size-systemd=3m"], size)).toBe("3072");
   });
 });
 

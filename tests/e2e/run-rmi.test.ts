@@ -65,3 +65,8 @@ describe("--personality", () => {
     expect(await ok("run", "--rm", "--personality=LINUX", "tiny", "uname", "-m")).toBe(usual);
   });
 });
+
+test("flags of others' scripts that change nothing are no obstacle", async () => {
+  const flags = ["--disable-content-trust", "--isolation=default", "--seccomp-policy=default"];
+  expect(await ok("run", "--rm", ...flags, "tiny", "echo", "ok")).toBe("ok");
+});

@@ -69,6 +69,9 @@ export const containerFlags = {
     "Containers that it needs: started before it, in this order",
     "container",
   ),
+  disableContentTrust: boolean("--disable-content-trust", "For docker's scripts: changes nothing"),
+  isolation: value("--isolation", "KIND", "For docker's scripts: default", ["default"]),
+  seccompPolicy: value("--seccomp-policy", "POLICY", "For podman's scripts: default", ["default"]),
   replace: boolean("--replace", "Instead of a container of that name, which is removed"),
   quiet: boolean("-q,--quiet", "Show nothing of a pull"),
   arch: value("--arch", "ARCH", "Architecture of the image, as in arm64"),
@@ -119,8 +122,22 @@ export async function createOptions(
     ...(await lifeOptions(flags)),
     ...(await detailOptions(flags, environment)),
   };
+  requireUsual(flags);
   if (options.runtime !== null) refuseForForeign(options, options.runtime.name);
   return options;
+}
+
+/** Of what there is one kind here. Throws usage. */
+function requireUsual({ isolation, seccompPolicy }: ContainerFlags): void {
+  if (isolation !== null && isolation !== "default" && isolation !== "") {
+    throw new TspodError("usage", `Invalid --isolation "${isolation}": it is for Windows`, {
+      next: "leave it away, or use default",
+    });
+  }
+  if (seccompPolicy === null || seccompPolicy === "default") return;
+  throw new TspodError("usage", `Invalid --seccomp-policy "${seccompPolicy}"`, {
+    next: "use default; an image cannot choose its own, --security-opt seccomp=FILE does",
+  });
 }
 
 /** "a,b" and twice the flag are the same. */

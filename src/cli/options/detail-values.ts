@@ -3,6 +3,7 @@ import { readFileSync, realpathSync } from "node:fs";
 import { isIP } from "node:net";
 import { resolve } from "node:path";
 import { TspodError } from "../../errors.ts";
+import { parseSize } from "../../lib/size.ts";
 import { defaultDetails, type DetailOptions } from "../../spec/index.ts";
 import { type DetailFlags, personalities, proxyVariables } from "./details.ts";
 import { parseLabels } from "./labels.ts";
@@ -28,6 +29,8 @@ export function parseDetails(flags: DetailFlags, environment: Environment): Deta
     hasReadOnlyTmpfs: flags.readOnlyTmpfs,
     personality: parsePersonality(flags.personality),
     systemd: parseSystemd(flags.systemd),
+    systemdSizeBytes:
+      flags.shmSizeSystemd === null ? null : parseSize(flags.shmSizeSystemd, "--shm-size-systemd"),
     accounts: parseAccounts(flags),
     pidFile: flags.pidfile === null ? null : resolve(flags.pidfile),
     monitorPidFile: flags.conmonPidfile === null ? null : resolve(flags.conmonPidfile),

@@ -49,6 +49,11 @@ export const detailFlags = {
     "always",
     "false",
   ]),
+  shmSizeSystemd: value(
+    "--shm-size-systemd",
+    "SIZE",
+    "Of each directory in memory for systemd; 0 is no limit",
+  ),
   pidfile: value("--pidfile", "FILE", "Write the process's id to a file, at each start", "file"),
   conmonPidfile: value("--conmon-pidfile", "FILE", "Write the monitor's process id there", "file"),
 } as const;
