@@ -22,7 +22,7 @@ export function parseContainerName(text: string): string {
   const name = text.startsWith("/") ? text.slice(1) : text;
   if (/^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,254}$/.test(name)) return name;
   throw new TspodError("usage", `Invalid container name "${text}"`, {
-    next: "use letters, digits, '_', '.' and '-', starting with a letter or digit",
+    next: "use up to 255 letters, digits, '_', '.' and '-', starting with a letter or digit",
   });
 }
 

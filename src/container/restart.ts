@@ -16,9 +16,21 @@ export async function restartContainer(
   const isRunning = isUp(container.state);
   if (isRunning && container.autoRemove) return restartInPlace(context, container, options);
   if (isRunning) await stopContainer(context, container, options);
-  const helper = await startContainer(context, getContainer(context, container.id), null);
-  await helper.started;
+  if (!(await startIfEnded(context, container.id))) return;
   recordContainerEvent(context, "restart", container);
+}
+
+/** False: another command was faster, which is what was asked for: it runs, and has begun since. */
+async function startIfEnded(context: ContainerContext, id: string): Promise<boolean> {
+  try {
+    await (
+      await startContainer(context, getContainer(context, id), null)
+    ).started;
+    return true;
+  } catch (error) {
+    if (error instanceof TspodError && error.code === "container.running") return false;
+    throw error;
+  }
 }
 
 /** Its end would remove it (--rm): only its monitor can have it end and go on. */

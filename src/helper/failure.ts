@@ -29,6 +29,9 @@ const chdirCodes: Readonly<Record<string, ErrorCode>> = {
   EACCES: "command.not_executable",
 };
 
+/** What a container's own begins with is one of the user's (src/store/paths.ts). */
+const isRuntimeDirectory = /\/[0-9a-f]{24}$/;
+
 function meaning(failure: Failure): Meaning {
   const { call, detail, errno } = failure;
   switch (call) {
@@ -92,6 +95,13 @@ function meaning(failure: Failure): Meaning {
     case "mount":
     case "open_tree":
       return mountMeaning(failure);
+    case "mkdir":
+      if (!isRuntimeDirectory.test(detail) || !/^(ENOENT|EACCES|EROFS|ENOTDIR)$/.test(errno)) break;
+      return {
+        code: "store.unwritable",
+        message: `${starting}"${detail.replace(isRuntimeDirectory, "")}" cannot be made (${errno})`,
+        next: "set XDG_RUNTIME_DIR to a directory of your own that is there; a login makes /run/user/UID",
+      };
     case "cgroup":
     case "cgroup.procs":
       return cgroupMeaning(failure);

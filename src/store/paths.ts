@@ -1,4 +1,5 @@
-/** Where things lie on disk (XDG Base Directory Specification 0.8). Pure: nothing is created here. */
+/** Where things lie on disk (XDG Base Directory Specification 0.8). Nothing is created here. */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 export interface Paths {
@@ -33,6 +34,18 @@ export interface Paths {
 
 export type Environment = Record<string, string | undefined>;
 
+/** Of who has no HOME (a service, env -i), as /etc/passwd has it. "/": it does not know him. */
+function accountHome(uid: number): string {
+  let lines: string[];
+  try {
+    lines = readFileSync("/etc/passwd", "utf8").split("\n");
+  } catch {
+    return "/"; // a host without accounts
+  }
+  const fields = lines.map((line) => line.split(":")).find(([, , id]) => id === String(uid));
+  return absolute(fields?.[5]) ?? "/";
+}
+
 /** XDG says a relative path is invalid and must be ignored. */
 function absolute(value: string | undefined): string | undefined {
   return value !== undefined && value.startsWith("/") ? value : undefined;
@@ -44,7 +57,7 @@ function absolute(value: string | undefined): string | undefined {
  */
 export function storePaths(environment: Environment, uid: number): Paths {
   const root = absolute(environment.TSPOD_ROOT);
-  const home = absolute(environment.HOME) ?? "/";
+  const home = absolute(environment.HOME) ?? accountHome(uid);
   const under = (variable: string, fallback: string): string =>
     join(absolute(environment[variable]) ?? fallback, "tspod");
   const data = root ? join(root, "data") : under("XDG_DATA_HOME", join(home, ".local/share"));

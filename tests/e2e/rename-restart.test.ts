@@ -73,6 +73,20 @@ test("restart runs it again, starts what is stopped, and --running leaves that a
   expect((await inspectOne(world, box.id)).State.Status).toBe("running");
 });
 
+test("restarts at once: whoever is slower finds done what was asked for", async () => {
+  const { world } = shared;
+  await using box = await runBox(world, "exec sleep 1000");
+  const before = await world.ok("inspect", "-f", "{{.State.Pid}}", box.id);
+  const all = await Promise.all(
+    Array.from({ length: 6 }, () => world.tspod(["restart", "-t", "0", box.id])),
+  );
+  expect(all.map(({ exitCode, stderr }) => [exitCode, stderr])).toEqual(all.map(() => [0, ""]));
+  const [pid, status] = (
+    await world.ok("inspect", "-f", "{{.State.Pid}} {{.State.Status}}", box.id)
+  ).split(" ");
+  expect([status, pid === before]).toEqual(["running", false]);
+});
+
 test("restart --signal asks with that one", async () => {
   const { world } = shared;
   await using box = await runBox(

@@ -1,4 +1,5 @@
 /** storePaths(): where things lie (XDG Base Directory Specification). */
+import { userInfo } from "node:os";
 import { expect, test } from "bun:test";
 import { storePaths } from "../../src/store/paths.ts";
 
@@ -20,4 +21,10 @@ test("ignores relative variables, and does without a runtime directory", () => {
 test("TSPOD_ROOT moves the whole store", () => {
   const paths = storePaths({ HOME: "/h", TSPOD_ROOT: "/s", XDG_RUNTIME_DIR: "/run/user/7" }, 7);
   expect(paths).toMatchObject({ data: "/s/data", runtime: "/s/run", database: "/s/data/tspod.db" });
+});
+
+test("who has no HOME has that of /etc/passwd; who is not in there has /", () => {
+  const { homedir, uid } = userInfo();
+  expect(storePaths({}, uid).data).toBe(`${homedir}/.local/share/tspod`);
+  expect(storePaths({ HOME: "relative" }, 4_000_000_000).data).toBe("/.local/share/tspod");
 });

@@ -1,5 +1,5 @@
 /** requirePrivateRuntime(): a runtime directory that others can write to is refused. */
-import { chmodSync, mkdirSync, mkdtempSync, symlinkSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
@@ -29,4 +29,13 @@ test("refuses a symbolic link, wherever it leads", () => {
   mkdirSync(join(root, "elsewhere"), { mode: 0o700 });
   symlinkSync(join(root, "elsewhere"), paths.runtime);
   expect(() => requirePrivateRuntime(paths)).toThrow("only you can write to");
+});
+
+test("says where it may not look", () => {
+  const root = scratch();
+  writeFileSync(join(root, "file"), "");
+  const paths = { ...at(root), runtime: join(root, "file/tspod") };
+  expect(() => requirePrivateRuntime(paths)).toThrow(
+    `Cannot look into "${join(root, "file")}" (ENOTDIR)`,
+  );
 });
