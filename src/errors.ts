@@ -70,6 +70,7 @@ const exitCodes = {
   "secret.ambiguous": 125,
   "secret.exists": 125,
   "secret.invalid": 125,
+  "host.limit": 125,
   "host.no_userns": 125,
   "host.no_proc": 125,
   "host.no_newuidmap": 125,

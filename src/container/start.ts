@@ -17,6 +17,7 @@ import {
   isUp,
   readState,
 } from "../store/containers.ts";
+import { storeRoot } from "../store/paths.ts";
 import { listOwnAnonymous } from "../store/volumes.ts";
 import type { ContainerContext } from "./context.ts";
 import { claimContainer } from "./claim.ts";
@@ -146,7 +147,7 @@ function afterEnd(
   if (!hasVolumes && doomedImage === null) return undefined;
   const program = environment.TSPOD_EXECUTABLE ?? process.execPath;
   const env = storeVariables.flatMap((name) => {
-    const value = environment[name];
+    const value = name === "TSPOD_ROOT" ? storeRoot(environment) : environment[name];
     return value === undefined ? [] : [`${name}=${value}`];
   });
   const exists = ["container", "exists", record.id];

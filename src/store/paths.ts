@@ -1,6 +1,6 @@
 /** Where things lie on disk (XDG Base Directory Specification 0.8). Nothing is created here. */
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 
 export interface Paths {
   /** `$XDG_DATA_HOME/tspod`: what must survive a reboot. */
@@ -34,6 +34,11 @@ export interface Paths {
 
 export type Environment = Record<string, string | undefined>;
 
+/** Our own variable: a relative path is one from where the command is run. Undefined: it is not set. */
+export function storeRoot({ TSPOD_ROOT: root }: Environment): string | undefined {
+  return root === undefined || root === "" ? undefined : resolve(root);
+}
+
 /** Of who has no HOME (a service, env -i), as /etc/passwd has it. "/": it does not know him. */
 function accountHome(uid: number): string {
   let lines: string[];
@@ -56,7 +61,7 @@ function absolute(value: string | undefined): string | undefined {
  * Without XDG_RUNTIME_DIR (cron, su) the runtime directory is `/tmp/tspod-<uid>`, made 0700 and checked on use.
  */
 export function storePaths(environment: Environment, uid: number): Paths {
-  const root = absolute(environment.TSPOD_ROOT);
+  const root = storeRoot(environment);
   const home = absolute(environment.HOME) ?? accountHome(uid);
   const under = (variable: string, fallback: string): string =>
     join(absolute(environment[variable]) ?? fallback, "tspod");

@@ -28,3 +28,8 @@ test("who has no HOME has that of /etc/passwd; who is not in there has /", () =>
   expect(storePaths({}, uid).data).toBe(`${homedir}/.local/share/tspod`);
   expect(storePaths({ HOME: "relative" }, 4_000_000_000).data).toBe("/.local/share/tspod");
 });
+
+test("a relative TSPOD_ROOT is from where the command is run, not another store than was asked for", () => {
+  expect(storePaths({ TSPOD_ROOT: "here" }, 7).data).toBe(`${process.cwd()}/here/data`);
+  expect(storePaths({ TSPOD_ROOT: "", HOME: "/h" }, 7).data).toBe("/h/.local/share/tspod");
+});

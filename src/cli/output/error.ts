@@ -47,12 +47,27 @@ function isSet(value: string | undefined): boolean {
   return value !== undefined && value !== "";
 }
 
-/** What nobody thought of, as an error of ours: the full disk has a remedy, the rest is a fault of tspod. */
+/** What nobody thought of, as an error of ours: what the host refuses has a remedy, the rest is a fault of tspod. */
 export function unexpected(error: unknown): TspodError {
-  const { message, code } = (error ?? {}) as { message?: unknown; code?: unknown }; // anything can be thrown
+  const thrown = (error ?? {}) as Partial<Record<"message" | "code" | "syscall" | "path", unknown>>; // anything can be
+  const { message, code, syscall, path } = thrown;
   if (code === "SQLITE_FULL" || code === "ENOSPC" || code === "EDQUOT") {
     return new TspodError("store.full", "No space left on the disk", {
       next: "free some, or set TSPOD_ROOT to a directory with room",
+      cause: error,
+    });
+  }
+  const limit = typeof syscall === "string" ? limits[String(code)] : undefined;
+  if (limit !== undefined) {
+    const [sentence, next] = limit;
+    return new TspodError("host.limit", `${sentence} (${syscall}: ${code})`, {
+      next,
+      cause: error,
+    });
+  }
+  if (/^(EACCES|EPERM|EROFS)$/.test(String(code)) && typeof path === "string") {
+    return new TspodError("store.unwritable", `Cannot ${syscall} "${path}" (${code})`, {
+      next: "check whose it is, its mode, and your umask",
       cause: error,
     });
   }
@@ -62,6 +77,14 @@ export function unexpected(error: unknown): TspodError {
     cause: error,
   });
 }
+
+/** getrlimit(2), or the whole host's. */
+const limits: Readonly<Record<string, readonly [sentence: string, next: string]>> = {
+  EAGAIN: ["You may not have more processes", "end some, or allow more: ulimit -u"],
+  EMFILE: ["You may not have more files open", "allow more: ulimit -n 1024"],
+  ENFILE: ["This host has too many files open", "end something, or raise sysctl fs.file-max"],
+  ENOMEM: ["There is not enough memory", "end something, or allow more: ulimit -v"],
+};
 
 function printRaw(text: string): void {
   try {

@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import { userInfo } from "node:os";
 import { type AutostartHost, loadAutostart } from "../../container/index.ts";
+import { storeRoot } from "../../store/paths.ts";
 import { defineCommand } from "../command.ts";
 import { boolean } from "../flags.ts";
 import { print } from "../output/print.ts";
@@ -16,7 +17,7 @@ export default defineCommand({
   async run(context, flags) {
     const { installAutostart, isSystemdHost, lingers, removeAutostart } = await loadAutostart();
     const host: AutostartHost = {
-      environment: context.environment,
+      environment: { ...context.environment, TSPOD_ROOT: storeRoot(context.environment) },
       program: ownProgram(context.environment.PATH),
       hasSystemd: isSystemdHost(),
       isRoot: process.geteuid?.() === 0,

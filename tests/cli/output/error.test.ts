@@ -38,7 +38,19 @@ describe("unexpected()", () => {
     expect(unexpected(cause)).toMatchObject({ code: "store.full", exitCode: 125, cause });
   });
 
+  test.each([
+    ["EAGAIN", "posix_spawn", "/proc/self/exe", "host.limit", "ulimit -u"],
+    ["EMFILE", "open", "/x", "host.limit", "ulimit -n"],
+    ["ENOMEM", "mmap", undefined, "host.limit", "ulimit -v"],
+    ["EACCES", "mkdir", "/x/y", "store.unwritable", "umask"],
+  ])("%s of %s is the host's word, and says what lifts it", (code, syscall, path, kind, next) => {
+    const error = unexpected(Object.assign(new Error("x"), { code, syscall, path }));
+    expect(error).toMatchObject({ code: kind, exitCode: 125, next: expect.stringContaining(next) });
+    expect(error.message).toContain(code);
+  });
+
   test.each<[unknown, string]>([
+    [Object.assign(new Error("EAGAIN"), { code: "EAGAIN" }), "EAGAIN"],
     [new Error("boom"), "boom"],
     [new TypeError(""), "TypeError"],
     ["text", "text"],
