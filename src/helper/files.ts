@@ -243,6 +243,9 @@ function receiveWords({ place, path, owners, ...to }: ReceiveOptions): string[] 
   ];
 }
 
+/** How the helper tells that SIGPIPE ended the process that wrote. */
+const brokenPipe = 128 + 13;
+
 /** The lines of a verb that answers on descriptor 3. */
 async function run(
   verb: FilesVerb,
@@ -264,6 +267,10 @@ async function run(
     const replies = await answer;
     const status = await child.exited;
     signal.throwIfAborted();
+    // whoever read the archive has seen enough: as a write of our own would have failed
+    if (typeof stdout === "number" && status === brokenPipe) {
+      throw Object.assign(new Error("write: nobody reads any more"), { code: "EPIPE" });
+    }
     return requireAll(replies, status);
   } catch (error) {
     kill();

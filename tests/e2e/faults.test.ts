@@ -58,6 +58,10 @@ const commands: Command[] = [
     before: [["run", "-d", ...sleeper]],
   },
   {
+    words: ["update", "--health-startup-cmd=true", "--health-startup-interval=1ms", "it"],
+    before: [["run", "-d", "--health-cmd=true", "--health-interval=1ms", ...sleeper]],
+  },
+  {
     words: ["update", "--no-healthcheck", "it"],
     before: [["run", "-d", "--health-cmd=true", "--health-interval=1ms", ...sleeper]],
   },

@@ -143,6 +143,27 @@ describe("the reader", () => {
     await ok("rm", "left");
   });
 
+  test.each(["export ended", "cp ended:/ -", "volume export filled", "save tiny"])(
+    "of %s that has seen enough is no failure",
+    async (words) => {
+      await ok(
+        "run",
+        "--name",
+        "ended",
+        "-v",
+        "filled:/v",
+        "tiny",
+        "sh",
+        "-c",
+        "seq 1 99999 >/v/x",
+      );
+      const line = `"$TSPOD" ${words} 2>said | head -c 100 | wc -c; echo ${"${PIPESTATUS[0]}"}; cat said`;
+      expect(await output(line)).toBe("100\n0");
+      await ok("rm", "-v", "ended");
+      await ok("volume", "rm", "filled");
+    },
+  );
+
   test("gets the end when the client is killed; the container goes on, and its log", async () => {
     const script = "echo first; while ! [ -e /go ]; do sleep 0.02; done; seq 1 100000; echo last";
     const child = shell(`"$TSPOD" run --name orphan tiny sh -c '${script}' | cat`);

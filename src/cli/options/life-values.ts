@@ -65,7 +65,7 @@ export function parseHealthChange(flags: HealthFlags): HealthChange | null {
     });
   }
   if (!isAsked && !noHealthcheck) return null;
-  oneOf("--health-log-destination", healthLogDestination ?? "local", ["local"]);
+  requireLocal(healthLogDestination ?? "local");
   const number = (flag: string, text: string | null): number | null =>
     text === null ? null : parseWholeNumber(flag, text);
   const test = healthCmd === null ? null : parseHealthCommand("--health-cmd", healthCmd);
@@ -85,6 +85,14 @@ export function parseHealthChange(flags: HealthFlags): HealthChange | null {
     logBytesMax: number("--health-max-log-size", flags.healthMaxLogSize),
     ...(startup === null ? {} : { startup }),
   };
+}
+
+/** Podman's other places are a directory and the log of events. */
+function requireLocal(destination: string): void {
+  if (destination === "local") return;
+  throw new TspodError("usage", `Invalid --health-log-destination "${destination}"`, {
+    next: "use local: tspod inspect shows what the checks said, tspod events when they were asked",
+  });
 }
 
 /** Null: no flag was given. */
