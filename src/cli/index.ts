@@ -80,7 +80,12 @@ function countWords(min: number, max: number): string {
 }
 
 async function unknownCommand(path: readonly string[]): Promise<TspodError> {
-  const { findRefusal } = await import("./refused-commands.ts");
+  const { findRefusal, globalFlag } = await import("./refused-commands.ts");
+  const [word = ""] = path;
+  if (word.startsWith("-")) {
+    const { message, next } = globalFlag(word);
+    return new TspodError("usage", message, { next });
+  }
   const refusal = findRefusal(path);
   if (refusal !== undefined) {
     const { why, next } = refusal;

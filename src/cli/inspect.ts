@@ -109,7 +109,9 @@ async function inspect(
     try {
       return await look();
     } catch (error) {
-      if (!(error instanceof TspodError && error.code === notFound[each])) throw error;
+      // what is no image's name may be another thing's, or nothing's
+      const codes = [notFound[each], "reference.invalid"];
+      if (!(error instanceof TspodError && codes.includes(error.code))) throw error;
     }
   }
   throw new TspodError(

@@ -68,3 +68,24 @@ export function findRefusal(path: readonly string[]): Refusal | undefined {
   const known = words.find((each) => Object.hasOwn(refusals, each));
   return known === undefined ? undefined : refusals[known];
 }
+
+/** What docker and podman take before the command, by what does the same here. */
+const globalFlags: Readonly<Record<string, string>> = {
+  "TSPOD_ROOT=DIRECTORY says where everything is kept":
+    "--root --runroot --imagestore --tmpdir --volumepath --storage-driver --storage-opt",
+  "TSPOD_DEBUG=1 shows where an error comes from": "--log-level -l --debug -D --syslog --trace",
+  "leave it away: there is no daemon, here or elsewhere":
+    "--host -H --context -c --remote -r --url --connection --identity --ssh --tls --tlsverify",
+  "leave it away: cgroups are made as this host has them": "--cgroup-manager",
+};
+
+/** A flag where a command should be: the sentence of it, and what to do. */
+export function globalFlag(word: string): { message: string; next: string } {
+  const name = word.split("=")[0] ?? word;
+  const entries = Object.entries(globalFlags);
+  const [next] = entries.find(([, names]) => names.split(" ").includes(name)) ?? [];
+  return {
+    message: `No flag goes before the command, as "${name}" does`,
+    next: next ?? "write it behind the command; tspod COMMAND --help shows what each knows",
+  };
+}

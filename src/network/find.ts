@@ -29,7 +29,7 @@ export function getNetwork(
     throw new TspodError("network.not_found", `Cannot find network "${wanted}"`, {
       next:
         near === undefined
-          ? `tspod network ls lists them, tspod network create ${wanted} makes one`
+          ? `tspod network ls lists them${wanted === "" ? "" : `, tspod network create ${wanted} makes one`}`
           : `did you mean "${near}"?`,
     });
   }

@@ -9,6 +9,9 @@ const shared = sharedWorld({ images: ["tiny", "commandless"] });
 /** Words, then what the message must name. */
 const wrong: [string, RegExp][] = [
   ["rnu tiny", /rnu[\s\S]*run/],
+  ["--log-level=debug ps", /"--log-level"[\s\S]*TSPOD_DEBUG=1/],
+  ["-H tcp://x ps", /"-H"[\s\S]*no daemon/],
+  ["--nope ps", /"--nope"[\s\S]*COMMAND --help/],
   ["run", /image/i],
   ["run --rm", /image/i],
   ["run --rm Tiny true", /Tiny/],
@@ -117,4 +120,13 @@ describe("tspod", () => {
       ...{ ServerVersion: version, host: { os: "linux", ociRuntime: { name: "tspod" } } },
     });
   });
+});
+
+test.each([
+  [["UPPER:bad:name"], 'Cannot find a container, image, volume or network "UPPER:bad:name"'],
+  [[""], 'Cannot find a container, image, volume or network ""'],
+  [["--type", "image", "UPPER"], "must be lower case"],
+])("inspect %j finds nothing, whatever could be called so", async (words, sentence) => {
+  const { exitCode, stdout, stderr } = await shared.world.tspod(["inspect", ...words]);
+  expect([exitCode, stdout, stderr]).toEqual([125, "[]\n", expect.stringContaining(sentence)]);
 });
