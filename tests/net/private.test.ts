@@ -1,5 +1,6 @@
 /** The private network seen from inside and outside: streams, datagrams, names, published ports, and the process itself. */
 import { describe, expect } from "bun:test";
+import { readFileSync } from "node:fs";
 import { createServer, connect, type Socket } from "node:net";
 import { askNetwork, helperCommand } from "../../src/helper/index.ts";
 import { fetchText } from "../support/fetch-text.ts";
@@ -30,6 +31,11 @@ async function withServer<T>(
   } finally {
     server.close();
   }
+}
+
+/** What this machine has chosen is allowed to everybody on it. */
+function hostsControl(): string {
+  return readFileSync("/proc/sys/net/ipv4/tcp_congestion_control", "utf8").trim();
 }
 
 /** All that comes until the end of it. The other direction stays as it is. */
@@ -73,6 +79,16 @@ describe("outwards", () => {
       },
       host,
     );
+  });
+
+  const control = "net.ipv4.tcp_congestion_control";
+  networkTest.each([
+    ["reno", undefined],
+    ["what the container's sysctl says", hostsControl()],
+  ])("its own TCP, which only we ever hear, is controlled by %s", async (name, wanted) => {
+    const options = wanted === undefined ? {} : { linux: { sysctl: { [control]: wanted } } };
+    await using container = networked(`sysctl -n ${control}`, {}, options);
+    expect((await container.run()).stdout).toBe(`${wanted ?? name}\n`);
   });
 
   networkTest("what is sent arrives, and the answer after the end of it, too", async () => {

@@ -3,6 +3,7 @@
 const std = @import("std");
 const sys = @import("../sys.zig");
 const addresses = @import("address.zig");
+const congestion = @import("congestion.zig");
 const packet = @import("packet.zig");
 const linux = std.os.linux;
 const Address = addresses.Address;
@@ -51,6 +52,12 @@ pub fn make(link: *const Link) sys.Error!linux.fd_t {
     // Without IPv6 in this kernel, or switched off: version 4 is enough.
     if (link.address6) |prefix| configure(route, index, prefix, link.gateway6) catch {};
     return tap;
+}
+
+/// Of a new network namespace, whose interfaces will all be ours: before anybody in it has made a socket. Whoever wants it
+/// otherwise says so by a sysctl of the container's.
+pub fn prepare() void {
+    writeFile("/proc/sys/net/ipv4/tcp_congestion_control", congestion.neighbourly); // that of version 6, too
 }
 
 /// No address but ours: no router's advice, no waiting for a duplicate that cannot be. Missing files are no loss.

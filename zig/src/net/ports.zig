@@ -4,6 +4,7 @@ const linux = std.os.linux;
 const loop = @import("loop.zig");
 const host = @import("host.zig");
 const udp = @import("udp.zig");
+const congestion = @import("congestion.zig");
 const pools = @import("pool.zig");
 const packet = @import("packet.zig");
 const splice = @import("splice.zig");
@@ -47,6 +48,7 @@ pub fn add(port: Port) bool {
     place.generation = generation;
     const index = indexOf(place);
     used_to = @max(used_to, index + 1);
+    if (port.is_tcp) congestion.expectNeighbours(port.fd);
     if (loop.add(port.fd, refOf(place), loop.in)) return true;
     place.is_used = false;
     return false;
@@ -116,7 +118,10 @@ fn welcome(port: *const Port, fd: linux.fd_t, client: Endpoint) void {
     // Two clients of different addresses may have the same port, and one be seen as the gateway.
     const tries_max = 64;
     for (0..tries_max) |_| {
-        if (flows.pool.find(&key) == null) return connect.offer(fd, key);
+        if (flows.pool.find(&key) == null) {
+            if (!client.address.isLoopback()) congestion.leaveToHost(fd);
+            return connect.offer(fd, key);
+        }
         seen.port = if (seen.port == 65535) 1024 else seen.port + 1;
         key.peer = seen;
     }

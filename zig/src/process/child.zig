@@ -230,6 +230,7 @@ fn makeNetwork(plan: *const Plan, channel: linux.fd_t) sys.Error!void {
 
 /// The private one first.
 pub fn makeTaps(plan: *const Plan, channel: linux.fd_t) sys.Error!void {
+    if (hasTaps(plan)) links.prepare();
     if (plan.network) |*network| try makeTap(&network.link, channel);
     if (plan.networks) |*several| for (several.links) |*link| try makeTap(link, channel);
 }
