@@ -29,6 +29,7 @@ const neighbours = @import("neighbours.zig");
 const taps = @import("taps.zig");
 const train = @import("train.zig");
 const flows = @import("tcp/flow.zig");
+const tcp_answers = @import("tcp/answers.zig");
 const tcp_in = @import("tcp/from_container.zig");
 const tcp_out = @import("tcp/to_container.zig");
 const tcp_socket = @import("tcp/socket.zig");
@@ -96,6 +97,7 @@ fn handle(ref: loop.Ref, events: u32) void {
 fn sweep() void {
     loop.due_ms = loop.never;
     tcp_timers.sweep();
+    tcp_answers.sweep();
     udp.sweep();
     echo.sweep();
     dns_stream.sweep();

@@ -46,6 +46,10 @@ pub const Flow = struct {
     scale_from: u4 = 0,
     duplicates: u8 = 0,
     retries: u8 = 0,
+    /// Segments since the last answer: none, one, more; how often it was one, and the answer prompt; when the last one came.
+    questions: u2 = 0,
+    answers: u8 = 0,
+    asked_ms: u32 = 0,
     fd: linux.fd_t = -1,
     /// The largest segment the container takes.
     mss: u16 = 536,
@@ -83,7 +87,10 @@ pub const Flow = struct {
         kept_alive: bool = false,
         /// There was urgent data: a look into the queue ends at it, and there may be more behind it.
         marked: bool = false,
-        unused: u13 = 0,
+        /// In `answers.waiting`; an acknowledgement has waited there in vain.
+        awaiting: bool = false,
+        late: bool = false,
+        unused: u11 = 0,
     } = .{},
     /// The next byte expected of the container; what was acknowledged of it; the end of the window announced.
     seq_from: u32 = 0,

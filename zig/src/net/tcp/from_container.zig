@@ -5,6 +5,7 @@ const frame = @import("../frame.zig");
 const host = @import("../host.zig");
 const packet = @import("../packet.zig");
 const flows = @import("flow.zig");
+const answers = @import("answers.zig");
 const connecting = @import("connect.zig");
 const to_container = @import("to_container.zig");
 const timers = @import("timers.zig");
@@ -186,8 +187,8 @@ fn takeData(flow: *Flow, segment: *const Segment) void {
     if (isBefore(flow.seq_from, segment.seq)) return answerNow(flow); // something before it was lost
     if (early > segment.data.len or flow.is.fin_from) return answerNow(flow);
     if (early == segment.data.len and early > 0 and !segment.flags.fin) return answerNow(flow);
-    flows.owe(flow);
     const data = segment.data[early..];
+    if (data.len > 0 and !segment.flags.fin) answers.expect(flow, data.len) else flows.owe(flow);
     const is_whole = data.len == 0 or writeAll(flow, data, urgentEnd(segment) -| early);
     if (!flow.is_used) return;
     if (!is_whole or !segment.flags.fin) return;

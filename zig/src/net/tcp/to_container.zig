@@ -4,6 +4,7 @@ const linux = std.os.linux;
 const frame = @import("../frame.zig");
 const host = @import("../host.zig");
 const flows = @import("flow.zig");
+const answers = @import("answers.zig");
 const timers = @import("timers.zig");
 const Flow = flows.Flow;
 
@@ -60,6 +61,7 @@ fn sendOne(flow: *Flow) bool {
         timers.expectAnswer(flow);
         return false;
     }
+    answers.note(flow);
     advance(flow, @intCast(n));
     if (n == wanted or flow.is.closing or flow.is.marked) return true;
     flow.is.drained = true; // what comes now is told
