@@ -22,6 +22,11 @@ pub fn expectNeighbours(listener: linux.fd_t) void {
     if (isClocked()) _ = set(listener, neighbourly);
 }
 
+/// Before it connects to a program of this machine.
+pub fn towardsNeighbour(fd: linux.fd_t) void {
+    if (isClocked()) _ = set(fd, neighbourly);
+}
+
 /// It has come from another machine.
 pub fn leaveToHost(fd: linux.fd_t) void {
     if (!isClocked()) return;
@@ -83,4 +88,7 @@ test "a neighbour is not sent to by the clock, and whoever is none has what the 
     const clients = of(client);
     try std.testing.expectEqualStrings(text(&clients), text(&after));
     try std.testing.expectStringStartsWith(text(&after), "bbr");
+    towardsNeighbour(client);
+    const told = of(client);
+    try std.testing.expectEqualStrings(neighbourly, text(&told));
 }

@@ -3,6 +3,7 @@
 const std = @import("std");
 const linux = std.os.linux;
 const dns_stream = @import("../dns_stream.zig");
+const congestion = @import("../congestion.zig");
 const loop = @import("../loop.zig");
 const host = @import("../host.zig");
 const icmp = @import("../icmp.zig");
@@ -30,6 +31,7 @@ pub fn start(tap: *const Tap, key: Key, segment: *const packet.Segment, ip: *con
         return;
     };
     flows.open(flow, fd);
+    if (tap.isGateway(key.peer.address)) congestion.towardsNeighbour(fd);
     from_container.takeOffer(flow, segment);
     const begun = host.connect(fd, target);
     // This machine itself has answered by now: asking once more is less than being told of it.
