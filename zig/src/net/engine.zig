@@ -142,6 +142,7 @@ pub fn takeFrames(index: u8) usize {
     defer paces[index].note(count);
     defer udp.depart();
     for (0..paces[index].limit(turn_frames)) |_| {
+        if (train.isFull()) udp.depart();
         const input = train.place();
         const n = linux.read(tap.fd, input.ptr, input.len);
         switch (linux.errno(n)) {
@@ -152,12 +153,15 @@ pub fn takeFrames(index: u8) usize {
         count += 1;
         if (n <= @sizeOf(frame.Offload)) continue;
         if (tap.is_switched and !(switching.take(tap, input[0..n]) catch false)) continue;
-        takeFrame(tap, index, input[@sizeOf(frame.Offload)..n]) catch {}; // nobody is told what nobody can have meant
+        const offload: frame.Offload = @bitCast(input[0..@sizeOf(frame.Offload)].*);
+        // Nobody is told what nobody can have meant.
+        takeFrame(tap, index, input[@sizeOf(frame.Offload)..n], offload.datagramBytes()) catch {};
     }
     return count;
 }
 
-fn takeFrame(tap: *const Tap, index: u8, bytes: []const u8) packet.Error!void {
+/// Of datagrams it may hold several, of `each` bytes, unless that is 0.
+fn takeFrame(tap: *const Tap, index: u8, bytes: []const u8, each: usize) packet.Error!void {
     const ethernet = try packet.Ethernet.parse(bytes);
     switch (ethernet.type) {
         packet.Ethernet.arp => return neighbours.takeArp(tap, ethernet.payload),
@@ -172,18 +176,18 @@ fn takeFrame(tap: *const Tap, index: u8, bytes: []const u8) packet.Error!void {
     }
     if (neighbours.takeDhcp(tap, &ip)) return;
     if (!tap.isOwn(ip.source)) return;
-    if (ip.fragment == null) return takePacket(tap, index, &ip);
-    if (fragments.take(index, &ip)) |whole| try takePacket(tap, index, &whole);
+    if (ip.fragment == null) return takePacket(tap, index, &ip, each);
+    if (fragments.take(index, &ip)) |whole| try takePacket(tap, index, &whole, 0);
 }
 
-fn takePacket(tap: *const Tap, index: u8, ip: *const packet.Ip) packet.Error!void {
+fn takePacket(tap: *const Tap, index: u8, ip: *const packet.Ip, each: usize) packet.Error!void {
     if (ip.hops <= 1 and !tap.isGateway(ip.destination) and !tap.isDns(ip.destination)) {
         if (!ip.destination.isMulticast()) icmp.tell(tap, .hops_exceeded, ip.whole);
         return;
     }
     switch (ip.protocol) {
         packet.protocol.tcp => try tcp_in.take(tap, index, ip),
-        packet.protocol.udp => try udp.take(tap, index, ip),
+        packet.protocol.udp => try udp.take(tap, index, ip, each),
         packet.protocol.icmp => if (ip.isV4()) try echo.take(tap, index, ip),
         packet.protocol.icmp6 => if (!ip.isV4()) try echo.take(tap, index, ip),
         else => {},

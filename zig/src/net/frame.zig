@@ -23,7 +23,13 @@ pub const Offload = extern struct {
 
     const needs_checksum = 1;
     /// VIRTIO_NET_HDR_GSO_UDP_L4: datagrams of `gso_bytes` each.
-    const datagrams = 5;
+    pub const datagrams = 5;
+    const gso_ecn = 0x80;
+
+    /// How long each of the datagrams is that the frame holds, the last of which may be shorter. 0: it holds one of any length.
+    pub fn datagramBytes(offload: Offload) usize {
+        return if (offload.gso_type & ~@as(u8, gso_ecn) == datagrams) offload.gso_bytes else 0;
+    }
 
     comptime {
         std.debug.assert(@sizeOf(Offload) == 10);

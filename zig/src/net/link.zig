@@ -27,8 +27,9 @@ const iff_vnet_hdr = 0x4000;
 const tun_set_iff = linux.IOCTL.IOW('T', 202, c_int);
 const tun_set_offload = linux.IOCTL.IOW('T', 208, c_uint);
 
-/// TUN_F_CSUM | TSO4 | TSO6, TUN_F_USO4 | USO6 (Linux 6.2).
+/// TUN_F_CSUM | TSO4 | TSO6, and TUN_F_USO4 | USO6 (Linux 6.2).
 const offloads = 0x01 | 0x02 | 0x04;
+const datagram_offloads = 0x20 | 0x40;
 const siocgifindex = 0x8933;
 const siocsifhwaddr = 0x8924;
 const arphrd_ether = 1;
@@ -39,7 +40,9 @@ pub fn make(link: *const Link) sys.Error!linux.fd_t {
     var request = Request.of(link.name);
     request.setShort(iff_tap | iff_no_pi | iff_vnet_hdr);
     _ = try sys.check("tun", link.name, linux.ioctl(tap, tun_set_iff, @intFromPtr(&request)));
-    _ = try sys.check("tun", "offloads", linux.ioctl(tap, tun_set_offload, offloads));
+    if (linux.errno(linux.ioctl(tap, tun_set_offload, offloads | datagram_offloads)) != .SUCCESS) {
+        _ = try sys.check("tun", "offloads", linux.ioctl(tap, tun_set_offload, offloads));
+    }
     _ = try sys.check("tun", "hardware address", setMac(tap, link.mac));
 
     const kind = linux.SOCK.RAW | linux.SOCK.CLOEXEC;

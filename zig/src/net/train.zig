@@ -50,12 +50,16 @@ pub fn isIn(data: []const u8) bool {
     return @intFromPtr(data.ptr) >= start and @intFromPtr(data.ptr) + data.len <= start + frame_bytes_max;
 }
 
-/// `data` of the packet `whole` stays until clear(): both are in the frame that was read last. False: now it is full.
-pub fn add(data: []const u8, whole: []const u8) bool {
+/// `data` of the packet `whole` stays until clear(): both are in the frame that was read last. There is a place for it.
+pub fn add(data: []const u8, whole: []const u8) void {
     waiting[count] = .{ .data = data, .whole = whole };
     count += 1;
     used = std.mem.alignForward(usize, @intFromPtr(whole.ptr) + whole.len - @intFromPtr(&buffer), 64);
-    return count < count_max and buffer.len - used >= frame_bytes_max;
+}
+
+/// There is no room for another frame.
+pub fn isFull() bool {
+    return count == count_max or buffer.len - used < frame_bytes_max;
 }
 
 pub fn clear() void {
@@ -135,7 +139,8 @@ test "datagrams go in the order and the lengths they came in, together or singly
             const bytes = place()[14..][0 .. 28 + length];
             @memset(bytes, @intCast('a' + i));
             try std.testing.expect(isIn(bytes));
-            try std.testing.expect(add(bytes[28..], bytes));
+            add(bytes[28..], bytes);
+            try std.testing.expect(!isFull());
             try std.testing.expect(!isIn(bytes));
         }
         try std.testing.expectEqual(@as(usize, if (singly) 8 else 5), arrange(null, 0, singly));
@@ -155,7 +160,8 @@ test "it is full with as many as a message takes, or when another frame might no
         const bytes, const most = case;
         for (1..most + 1) |i| {
             const whole = place()[24..][0..bytes];
-            try std.testing.expectEqual(i < most, add(whole[28..], whole));
+            add(whole[28..], whole);
+            try std.testing.expectEqual(i == most, isFull());
         }
     }
 }

@@ -63,21 +63,33 @@ fn touch(flow: *Flow) void {
 
 // From the container ------------------------------------------------------------------------------------------
 
-pub fn take(tap: *const Tap, tap_index: u8, ip: *const packet.Ip) packet.Error!void {
+/// As many as a program can hand over in one call, which the kernel has left together.
+const together_max = 128;
+
+/// Several of `each` bytes, unless that is 0.
+pub fn take(tap: *const Tap, tap_index: u8, ip: *const packet.Ip, each: usize) packet.Error!void {
     const datagram = try packet.Datagram.parse(ip.payload);
     const peer: Endpoint = .{ .address = ip.destination, .port = datagram.destination };
     const key: pools.Key = .{ .peer = peer, .port = datagram.source, .tap = tap_index, .protocol = packet.protocol.udp };
     const is_kept = train.isIn(datagram.data);
+    if (each == 0 or each >= datagram.data.len) return takeOne(tap, key, ip, datagram.data, is_kept);
+    if (datagram.data.len > each * together_max) return error.Malformed;
+    var parts = std.mem.window(u8, datagram.data, each, each);
+    while (parts.next()) |part| takeOne(tap, key, ip, part, is_kept);
+}
+
+/// `is_kept`: its data stays where it is until it has left.
+fn takeOne(tap: *const Tap, key: pools.Key, ip: *const packet.Ip, data: []const u8, is_kept: bool) void {
     if (boarding) |flow| {
-        if (is_kept and flow.key.eql(&key)) return board(flow, datagram.data, ip.whole);
+        if (is_kept and flow.key.eql(&key)) return board(flow, data, ip.whole);
         depart();
     }
-    if (tap.isDns(peer.address) and peer.port == resolver.port and resolver.answer(tap, key, datagram.data)) return;
+    if (tap.isDns(key.peer.address) and key.peer.port == resolver.port and resolver.answer(tap, key, data)) return;
     const flow = pool.find(&key) orelse open(tap, key, ip) orelse return;
-    if (is_kept and !flow.is_dns) return board(flow, datagram.data, ip.whole);
-    if (flow.is_dns) noteQuestion(flow, datagram.data);
+    if (is_kept and !flow.is_dns) return board(flow, data, ip.whole);
+    if (flow.is_dns) noteQuestion(flow, data);
     touch(flow);
-    sendAlone(flow, datagram.data, ip.whole);
+    sendAlone(flow, data, ip.whole);
 }
 
 /// Whose datagrams wait in the train.
@@ -86,7 +98,8 @@ var boarding: ?*Flow = null;
 fn board(flow: *Flow, data: []const u8, whole: []const u8) void {
     boarding = flow;
     touch(flow);
-    if (!train.add(data, whole)) depart();
+    train.add(data, whole);
+    if (train.count == train.count_max) depart();
 }
 
 /// All that wait go now.

@@ -16,6 +16,7 @@ const loopback: Address = .ofV4(.{ 127, 0, 0, 1 });
 const own: Address = .ofV4(.{ 10, 0, 2, 100 });
 const gateway: Address = .ofV4(.{ 10, 0, 2, 2 });
 const bytes_max = 3000;
+const together_bytes_max = 50_000;
 const turn_frames = 64;
 
 /// A container whose gateway is the loopback, and who listens there.
@@ -54,7 +55,13 @@ const World = struct {
     }
 
     fn send(world: *const World, to: u16, data: []const u8) !void {
-        var bytes: [10 + 14 + 28 + bytes_max]u8 = @splat(0);
+        try world.sendTogether(to, data, 0);
+    }
+
+    /// As the container's kernel leaves several together that a program has sent in one call (UDP_SEGMENT).
+    fn sendTogether(world: *const World, to: u16, data: []const u8, each: u16) !void {
+        var bytes: [10 + 14 + 28 + together_bytes_max]u8 = @splat(0);
+        if (each > 0) bytes[0..10].* = @bitCast(frame.Offload{ .gso_type = frame.Offload.datagrams, .gso_bytes = each });
         frame.write16(&bytes, 10 + 12, packet.Ethernet.ipv4);
         frame.writeV4(bytes[24..44], own, gateway, packet.protocol.udp, 8 + data.len);
         frame.write16(&bytes, 44, 4000);
@@ -122,6 +129,38 @@ test "every datagram arrives whole and in order" {
     defer world.close();
     try hurry(&world, 0);
     try soak(&world, 5, 300);
+}
+
+test "those that come together arrive one by one" {
+    const world: World = try .make();
+    defer world.close();
+    try hurry(&world, 0);
+    var bytes: [together_bytes_max]u8 = undefined;
+    for (&bytes, 0..) |*byte, i| byte.* = @truncate(i *% 2654435761 >> 16);
+    const cases = [_][2]u16{ .{ 100, 1000 }, .{ 100, 1050 }, .{ 1, 80 }, .{ 700, 20_000 }, .{ 2900, 50_000 }, .{ 9, 5 } };
+    for (cases) |case| {
+        const each, const length = case;
+        try world.send(world.portOf(0), "before");
+        for (0..2) |_| try world.sendTogether(world.portOf(0), bytes[0..length], each);
+        try world.send(world.portOf(0), "behind");
+        try std.testing.expectEqual(4, engine.takeFrames(0));
+        try world.expect(0, "before");
+        for (0..2) |_| {
+            var parts = std.mem.window(u8, bytes[0..length], each, each);
+            while (parts.next()) |part| try world.expect(0, part);
+        }
+        try world.expect(0, "behind");
+        try world.expectNothing();
+    }
+    try world.sendTogether(world.portOf(0), bytes[0..128], 1);
+    try std.testing.expectEqual(1, engine.takeFrames(0));
+    for (bytes[0..128]) |byte| try world.expect(0, &.{byte});
+    // More than any kernel leaves together.
+    try world.sendTogether(world.portOf(0), bytes[0..129], 1);
+    try world.send(world.portOf(0), "behind");
+    try std.testing.expectEqual(2, engine.takeFrames(0));
+    try world.expect(0, "behind");
+    try world.expectNothing();
 }
 
 test "what the kernel does not take apart goes singly from then on" {
