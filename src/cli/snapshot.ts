@@ -11,6 +11,7 @@ import { loadCommand, shortCommands } from "./commands.ts";
 
 /** In zig/single-file/snapshot/format.zig, too. */
 const argument = "__snapshot";
+const variable = "TSPOD_SNAPSHOT_TAKE"; // which the launcher takes from users
 const question = "/proc/self/snapshot";
 
 type Environment = Record<string, string | undefined>;
@@ -27,7 +28,7 @@ export async function ownWords(
   tryOut: Try,
 ): Promise<string[]> {
   const words = process.argv.slice(2);
-  if (words[0] !== argument) return words;
+  if (words[0] !== argument || process.env[variable] === undefined) return words;
   await Promise.all(shortCommands.map((name) => loadCommand(name, undefined)));
   await rehearse(makeEngine, tryOut);
   if (!existsSync(question)) process.exit(1); // the user's command is another process: nobody waits for this one

@@ -22,6 +22,8 @@ export interface TableOptions extends AlignOptions {
 
 /** No column is shrunk below this: shorter says nothing. */
 const shrunkCellsMin = 8;
+/** Where docker's spaces would leave even those no room: seven columns of ps in 80 cells. */
+const narrow = { paddingCells: 1, columnCellsMin: 0 } satisfies AlignOptions;
 
 /** Header and rows, every line ended by a newline. */
 export function formatTable<Row>(
@@ -35,8 +37,8 @@ export function formatTable<Row>(
   if (!isPlain) lines = lines.map((cells) => cells.map(safe));
   if (options.isHeaderless !== true) lines.unshift(columns.map((column) => column.header));
   const fits = options.fitCells === undefined;
-  if (!fits) shrink(lines, columns, options);
-  const aligned = alignCells(lines, isPlain && fits ? { ...options, isPlain } : options);
+  const align = fits ? options : shrink(lines, columns, options);
+  const aligned = alignCells(lines, isPlain && fits ? { ...align, isPlain } : align);
   return withoutSpacesAtEnds(aligned.map(ended).join(""));
 }
 
@@ -54,25 +56,46 @@ function cellsOfRow<Row>(columns: Column<Row>[], row: Row): string[] {
   return cells;
 }
 
-/** Takes cells from the widest shrinkable column until the table fits or nothing more can be taken. */
-function shrink<Row>(lines: string[][], columns: Column<Row>[], options: TableOptions): void {
-  const { paddingCells, columnCellsMin } = { ...dockerAlign, ...options };
-  const widths = columns.map((_, index) =>
+/** Takes cells from the widest shrinkable column until the table fits or nothing more can be taken; says how to align it. */
+function shrink<Row>(
+  lines: string[][],
+  columns: Column<Row>[],
+  options: TableOptions,
+): AlignOptions {
+  const shrinkable = columns.flatMap((column, index) => (column.mayShrink === true ? [index] : []));
+  const natural = columns.map((_, index) =>
     lines.reduce((widest, line) => Math.max(widest, cellsOf(line[index] ?? "")), 0),
   );
+  const wide = { ...dockerAlign, ...options };
+  const room = options.fitCells ?? Infinity;
+  const isRoomy = fit(natural, shrinkable, wide, room) !== null;
+  const align = isRoomy ? wide : narrow;
+  const widths = fit(natural, shrinkable, align, room) ?? []; // none: as short as they may be
+  for (const line of lines) {
+    for (const index of shrinkable) {
+      line[index] = ellipsis(line[index] ?? "", widths[index] ?? shrunkCellsMin);
+    }
+  }
+  return align;
+}
+
+/** The widths with which it fits. Null: it does not, however much is taken. */
+function fit(
+  natural: readonly number[],
+  shrinkable: readonly number[],
+  { paddingCells, columnCellsMin }: Required<Pick<TableOptions, keyof typeof dockerAlign>>,
+  room: number,
+): number[] | null {
+  const widths = [...natural];
   const occupied = (width: number, index: number): number =>
     index < widths.length - 1 ? Math.max(width + paddingCells, columnCellsMin) : width;
-  let overflow = widths.map(occupied).reduce((a, b) => a + b, 0) - (options.fitCells ?? Infinity);
-  const shrinkable = columns.flatMap((column, index) => (column.mayShrink === true ? [index] : []));
-  for (; overflow > 0; overflow--) {
+  while (widths.map(occupied).reduce((a, b) => a + b, 0) > room) {
     const widest = shrinkable.reduce((a, b) => ((widths[b] ?? 0) > (widths[a] ?? 0) ? b : a), -1);
     const width = widths[widest] ?? 0;
-    if (width <= shrunkCellsMin) break;
+    if (width <= shrunkCellsMin) return null;
     widths[widest] = width - 1;
   }
-  for (const line of lines) {
-    for (const index of shrinkable) line[index] = ellipsis(line[index] ?? "", widths[index] ?? 0);
-  }
+  return widths;
 }
 
 /** "alpine:latest", 8 -> "alpine:…". Counts terminal cells; never cuts a character in half. */

@@ -49,8 +49,30 @@ describe("formatTable()", () => {
     for (const line of text.split("\n")) expect(line.length).toBeLessThanOrEqual(50);
   });
 
+  test("takes docker's spaces, too, where there is no other way: ps in 80 cells", () => {
+    const texts: [string, string, boolean?][] = [
+      ["CONTAINER ID", "0123456789ab"],
+      ["IMAGE", "registry.example:5000/team/tool:v1.2.3", true],
+      ["COMMAND", '"nginx -g \'daemon of…"', true],
+      ["CREATED", "25 minutes ago"],
+      ["STATUS", "Up 25 minutes"],
+      ["PORTS", "0.0.0.0:8080->80/tcp", true],
+      ["NAMES", "web", true],
+    ];
+    const ps = texts.map(([header, text, mayShrink = false]) => {
+      return { header, cell: () => text, mayShrink };
+    });
+    expect(formatTable(ps, [null], { fitCells: 80 })).toBe(
+      [
+        "CONTAINER ID IMAGE      COMMAND    CREATED        STATUS        PORTS      NAMES",
+        '0123456789ab registry.… "nginx -g… 25 minutes ago Up 25 minutes 0.0.0.0:8… web',
+        "",
+      ].join("\n"),
+    );
+  });
+
   test("stops shrinking where a column would say nothing", () => {
-    expect(formatTable(columns, rows, { fitCells: 1 })).toContain("registr…   db");
+    expect(formatTable(columns, rows, { fitCells: 1 })).toContain("registr… db");
   });
 
   test("counts terminal cells, not characters", () => {

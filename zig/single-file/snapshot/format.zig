@@ -2,7 +2,8 @@
 //! The file is a header of known size, then pages, each run of them as it lies in memory. It lies beside the program
 //! that the process was of, and is of one boot: what Bun has found out about kernel and processor is in it.
 //!
-//! It holds nothing of a user's. What is random in it, addresses and the seeds of hash tables, is so once in a boot.
+//! It holds nothing of a user's. What is random in it, addresses and the seeds of hash tables and of Math.random(), is so
+//! once in a boot; whoever draws a number that matters asks the kernel, which take.zig makes sure nobody has done yet.
 //!
 //! launcher (offer.zig) -> file of this boot there: the stub becomes what is in it (resume.zig)
 //!                      -> none: a second process starts in the background, and writes one (take.zig)
@@ -22,7 +23,7 @@ pub const descriptors_max = 4;
 pub const name = "snapshot";
 pub const temporary = "snapshot.tmp";
 
-/// Environment: the number of the descriptor of a snapshot to go on from; and that of the directory to leave one in.
+/// Environment: the number of the descriptor of a snapshot to go on from; and that this process is to become one.
 pub const resume_variable = "TSPOD_SNAPSHOT=";
 pub const take_variable = "TSPOD_SNAPSHOT_TAKE=";
 /// The argument with which the program loads all that short commands need, and then asks for `asked_path` (src/cli/snapshot.ts).
