@@ -66,6 +66,7 @@ function becomeOwn(): void {
     const at = word.indexOf("=");
     if (at > 0) process.env[word.slice(0, at)] = word.slice(at + 1);
   }
+  delete process.env.TSPOD_SNAPSHOT; // what the launcher has passed on to zig/single-file/snapshot/resume.zig
   Object.defineProperty(process, "pid", { value: Number(readlinkSync("/proc/self")) });
   process.chdir("."); // Bun keeps the name of the directory
 }

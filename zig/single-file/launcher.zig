@@ -4,33 +4,37 @@
 //! verified directory. Where no cache can be written or executed, it is unpacked into memory for this one run.
 //! This never allocates more than a copy of the environment, has no threads and no libc.
 const std = @import("std");
-const helper = @import("helper");
 const cache = @import("cache.zig");
 const environment = @import("environment.zig");
 const payload = @import("payload.zig");
 const snapshot = @import("snapshot/offer.zig");
 const linux = std.os.linux;
 
-pub const std_options = helper.std_options;
+pub const std_options: std.Options = .{ .signal_stack_size = null, .enable_segfault_handler = false };
 pub const panic = std.debug.simple_panic;
+
+/// The helper's verbs: the object that native.zig becomes, the same as in what is unpacked.
+extern fn tspod_native(usize, [*]const [*:0]const u8, environment.Environment, [*]std.elf.Auxv) c_int;
 
 const exit_failed = 125;
 const Arguments = [*:null]const ?[*:0]const u8;
 
 pub fn main(init: std.process.Init.Minimal) u8 {
     const environ: environment.Environment = init.environ.block.slice.ptr;
-    if (helper.dispatch(init.args.vector, environ)) |status| return status;
+    const argv = init.args.vector;
+    const status = tspod_native(argv.len, argv.ptr, environ, linux.elf_aux_maybe.?);
+    if (status >= 0) return @intCast(status);
 
     var buffer: [linux.PATH_MAX]u8 = undefined;
     var arena: std.heap.ArenaAllocator = .init(std.heap.page_allocator);
-    const copy = environment.forBun(arena.allocator(), environ, init.args.vector, ownPath(&buffer)) catch
+    const copy = environment.forBun(arena.allocator(), environ, argv, ownPath(&buffer)) catch
         return fail("There is no memory left: end another program", .{});
     ensureWorkingDirectory();
     // A limit of file sizes is to be an error, not a signal that ends us (setrlimit(2), RLIMIT_FSIZE).
     const ignore: linux.Sigaction = .{ .handler = .{ .handler = linux.SIG.IGN }, .mask = @splat(0), .flags = 0 };
     _ = linux.sigaction(.XFSZ, &ignore, &size_action);
-    const wanted = environment.isShort(init.args.vector) and !isRefused(environ);
-    return start(.{ .argv = @ptrCast(init.args.vector.ptr), .environ = copy.environ, .spare = if (wanted) copy.spare else null });
+    const wanted = environment.isShort(argv) and !isRefused(environ);
+    return start(.{ .argv = @ptrCast(argv.ptr), .environ = copy.environ, .spare = if (wanted) copy.spare else null });
 }
 
 /// What SIGXFSZ did when we were started, and will do in the program.

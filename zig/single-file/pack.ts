@@ -15,7 +15,7 @@ const slackSize = 8;
 
 /** Large enough to pack well, small enough that two to four processes share the work. */
 const chunkSize = 16 << 20;
-const compressionLevel = 19;
+const compressionLevel = 18;
 const windowLog = 24;
 
 /** The shipped file. `cache` keeps compressed chunks, most of which are the same from one build to the next. */
@@ -49,7 +49,7 @@ async function makePayload(program: Uint8Array, cache: string): Promise<Uint8Arr
   return Buffer.concat([head, ...frames, Buffer.alloc(slackSize)]);
 }
 
-/** Two at a time: level 19 takes ten seconds and 100 MB for each. */
+/** Two at a time: this level takes ten seconds and 100 MB for each. */
 async function compressAll(chunks: Uint8Array[], cache: string): Promise<Uint8Array[]> {
   const frames: Uint8Array[] = [];
   let next = 0;

@@ -14,8 +14,9 @@ pub const Options = struct {
 };
 
 pub fn add(b: *std.Build, options: Options) void {
+    const native = addNative(b, options); // the longest part of a build, so there is one for both
     const launcher = b.step("launcher", "The outer part of the single file");
-    launcher.dependOn(&b.addInstallArtifact(addLauncher(b, options), .{}).step);
+    launcher.dependOn(&b.addInstallArtifact(addLauncher(b, options, native), .{}).step);
     const unzstd = b.step("unzstd", "The Zstandard decoder as a program, with safety checks, for tests");
     unzstd.dependOn(&b.addInstallArtifact(addUnzstd(b, options), .{}).step);
     const tests = b.addTest(.{ .root_module = b.createModule(.{
@@ -26,7 +27,6 @@ pub fn add(b: *std.Build, options: Options) void {
     options.test_step.dependOn(&b.addRunArtifact(tests).step);
     const stub = b.step("stub", "The part of the single file that Bun is fused with (needs -Dbun)");
     if (b.option([]const u8, "bun", "JSON file with what the stub has to know about Bun")) |path| {
-        const native = addNative(b, options);
         stub.dependOn(&b.addInstallFile(native.getEmittedBin(), "native.o").step); // for fuse.ts to look at
         stub.dependOn(&b.addInstallArtifact(addStub(b, options, native, readBun(b, path)), .{}).step);
     } else {
@@ -35,18 +35,16 @@ pub fn add(b: *std.Build, options: Options) void {
 }
 
 /// The launcher without its payload, which pack.ts adds.
-fn addLauncher(b: *std.Build, options: Options) *std.Build.Step.Compile {
+fn addLauncher(b: *std.Build, options: Options, native: *std.Build.Step.Compile) *std.Build.Step.Compile {
     const launcher = b.addExecutable(.{ .name = "launcher", .linkage = .static, .root_module = b.createModule(.{
         .root_source_file = b.path("single-file/launcher.zig"),
         .target = options.target,
         .optimize = options.optimize,
         .single_threaded = true,
         .strip = true,
-        .imports = &.{
-            .{ .name = "helper", .module = options.helper },
-            .{ .name = "zstd", .module = options.zstd },
-        },
+        .imports = &.{.{ .name = "zstd", .module = options.zstd }},
     }) });
+    launcher.root_module.addObject(native);
     launcher.stack_size = 65536; // as for the helper
     launcher.pie = false;
     return launcher;
