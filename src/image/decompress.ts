@@ -91,7 +91,7 @@ const programs = {
 
 function findProgram(format: keyof typeof programs, what: string): readonly string[] {
   const { words, debianPackage } = programs[format];
-  if (Bun.which(words[0]) !== null) return words;
+  if (Bun.which(words[0], { PATH: process.env.PATH ?? "" }) !== null) return words;
   throw new TspodError("layer.invalid", `Cannot read ${what}: it is compressed with ${format}`, {
     next: `install ${words[0]} (apt-get install ${debianPackage}), or compress it with gzip or zstd`,
   });

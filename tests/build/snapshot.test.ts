@@ -138,7 +138,7 @@ test("twelve first starts at once make one", async () => {
   expect(readdirSync(place.unpacked).sort()).toEqual(["snapshot", "tspod"]);
 });
 
-test("a process has its own words, variables, directory, time zone and random numbers", async () => {
+test("a process has its own words, variables, directory and random numbers", async () => {
   await using place = new Place();
   await place.prepare();
   const names = await Promise.all(
@@ -171,6 +171,17 @@ test("what a container is started with has the user's variables, and none of our
   const lines = readFileSync(told, "utf8").split("\n");
   expect(lines).toContain(`HOME=${place.directory}`);
   expect(lines.filter((line) => /^TSPOD_SNAPSHOT|^BUN_JSC/.test(line))).toEqual([]);
+});
+
+test("a home is that of the user who asks, and not given away", async () => {
+  await using place = new Place();
+  await place.prepare();
+  const words = ["create", "-v", `${place.directory}:/data:U`, "hello"];
+  expect(await place.run(words)).toEqual({
+    exitCode: 125,
+    stdout: "",
+    stderr: expect.stringContaining(`would give all of ${place.directory} away`) as string,
+  });
 });
 
 testTraced.each([

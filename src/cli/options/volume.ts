@@ -89,7 +89,8 @@ const hostDirectories =
 
 /** What podman refuses too: nobody wants that. */
 function refuseToGiveAway(path: string, fail: (why: string) => TspodError): void {
-  if (!hostDirectories.includes(path) && path !== homedir()) return;
+  // homedir() alone is that of whoever started Bun: it may go on from a snapshot
+  if (!hostDirectories.includes(path) && path !== (process.env.HOME ?? homedir())) return;
   throw fail(`"U" would give all of ${path} away`);
 }
 
