@@ -4,6 +4,7 @@ import { Engine } from "./engine.ts";
 import { becomeRuntime, runtimeWords, userEnvironment } from "./helper/index.ts";
 
 const words = await ownWords((environment) => new Engine({ environment, warn: () => {} }), runCli);
+if (words === null) process.exit(1); // nobody's command: nobody waits for it
 const environment = userEnvironment(process.env);
 const forRuntime = runtimeWords(process.argv0, words);
 if (forRuntime !== undefined) becomeRuntime(forRuntime, environment);

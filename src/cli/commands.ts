@@ -193,22 +193,11 @@ const groups: Readonly<Record<string, Group>> = {
   },
 };
 
-/** What zig/single-file/environment.zig starts without a compiler, and most: those are loaded once in a boot. */
-export const shortCommands: readonly (keyof typeof loaders)[] = [
-  ...([
-    "run",
-    "create",
-    "start",
-    "exec",
-    "attach",
-    "ps",
-    "logs",
-    "top",
-    "stop",
-    "restart",
-  ] as const),
-  ...(["kill", "pause", "unpause", "wait", "rename", "update", "rm", "images", "rmi"] as const),
-  ...(["tag", "untag", "inspect", "port", "version"] as const),
+/** Most of what zig/single-file/environment.zig calls short: loaded once in a boot (snapshot.ts). */
+export const shortLoaders: readonly Loader[] = [
+  ...[run, create, start, exec, attach, ps, logs, top, stop, restart, kill, pause, unpause, wait],
+  ...[rename, update, rm, port, tag, untag],
+  ...[loaders.images, loaders.rmi, loaders.inspect, loaders.version],
 ];
 
 /** Not for people: in no list. */

@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, readFileSync, readlinkSync, rmSync } from "node:
 import { dirname } from "node:path";
 import { noteStart } from "../lib/started.ts";
 import type { CliContext } from "./command.ts";
-import { loadCommand, shortCommands } from "./commands.ts";
+import { shortLoaders } from "./commands.ts";
 
 /** In zig/single-file/snapshot/format.zig, too. */
 const argument = "__snapshot";
@@ -22,16 +22,19 @@ interface Tried extends CliContext {
 /** Run some words of a command line with an engine of one's own. */
 export type Try = (words: readonly string[], engine: Tried) => Promise<unknown>;
 
-/** The words of the command line. From then on `process.env` and `process.pid` are those of the process that asked. */
+/**
+ * The words of the command line. From then on `process.env` and `process.pid` are those of the process that asked. Null: this
+ * is the first one still, and of no further use.
+ */
 export async function ownWords(
   makeEngine: (environment: Environment) => Tried,
   tryOut: Try,
-): Promise<string[]> {
+): Promise<string[] | null> {
   const words = process.argv.slice(2);
   if (words[0] !== argument || process.env[variable] === undefined) return words;
-  await Promise.all(shortCommands.map((name) => loadCommand(name, undefined)));
+  await Promise.all(shortLoaders.map((load) => load()));
   await rehearse(makeEngine, tryOut);
-  if (!existsSync(question)) process.exit(1); // the user's command is another process: nobody waits for this one
+  if (!existsSync(question)) return null;
   becomeOwn();
   return readWords("/proc/self/cmdline").slice(1);
 }

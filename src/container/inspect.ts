@@ -5,7 +5,7 @@
 import { ownRuntime } from "../host/index.ts";
 import type { RuntimeSpec } from "../oci/runtime-spec.ts";
 import { type CreateOptions, type HelperSettings, joinedContainer } from "../spec/index.ts";
-import { containerDirectory, findMonitor, isUp } from "../store/containers.ts";
+import { containerDirectory, isUp } from "../store/containers.ts";
 import { readContainerFile } from "./files.ts";
 import type { Container, Store } from "./find.ts";
 import { imageOf, inspectConfig } from "./inspect-config.ts";
@@ -36,7 +36,7 @@ export function inspectContainer(context: Store, container: Container, size?: Co
     Args: args,
     State: {
       ...inspectState(container, config),
-      ConmonPid: isUp(container.state) ? (findMonitor(context.paths, container.id) ?? 0) : 0,
+      ConmonPid: "monitorPid" in container.state ? container.state.monitorPid : 0,
       ...inspectHealth(context.paths, container.id, container.state, helper.health),
     },
     Image: container.imageId,

@@ -10,13 +10,7 @@ import {
 } from "../helper/index.ts";
 import { type CreateOptions, defaultDetails, networkUses } from "../spec/index.ts";
 import { writeFileAtomic } from "../lib/atomic-file.ts";
-import {
-  containerDirectory,
-  type ContainerRecord,
-  findMonitor,
-  isUp,
-  readState,
-} from "../store/containers.ts";
+import { containerDirectory, type ContainerRecord, isUp, readState } from "../store/containers.ts";
 import { storeRoot } from "../store/paths.ts";
 import { listOwnAnonymous } from "../store/volumes.ts";
 import type { ContainerContext } from "./context.ts";
@@ -190,9 +184,10 @@ function withPidFiles(
   if (pidFile === null && monitorPidFile === null) return running;
   const started = running.started.then((what) => {
     if (pidFile !== null) writeFileAtomic(pidFile, String(what.pid), { mode: 0o644 });
-    const monitor = monitorPidFile === null ? null : findMonitor(paths, id);
-    if (monitorPidFile !== null && monitor !== null) {
-      writeFileAtomic(monitorPidFile, String(monitor), { mode: 0o644 });
+    if (monitorPidFile === null) return what;
+    const state = readState(paths, id);
+    if ("monitorPid" in state) {
+      writeFileAtomic(monitorPidFile, String(state.monitorPid), { mode: 0o644 });
     }
     return what;
   });

@@ -196,6 +196,8 @@ export type ContainerState =
       status: "running";
       pid: number;
       pidStart: number;
+      /** Who stays with it. */
+      monitorPid: number;
       startedAt: string;
       /** The directory of its cgroup; "" when it has none. */
       cgroup: string;
@@ -207,7 +209,7 @@ export type ContainerState =
       oomKilled?: boolean;
     }
   /** It has ended, and its monitor starts it again after a pause. */
-  | ({ status: "restarting" } & Ended)
+  | ({ status: "restarting"; monitorPid: number } & Ended)
   | ({ status: "exited" } & Ended & {
         oomKilled: boolean;
         /** Somebody asked for its end: only `start` starts it again. */
@@ -350,21 +352,15 @@ function endOf(paths: Paths, id: string, left: StateFile | null, looks: number):
 }
 
 function livingState(file: StateFile): ContainerState {
-  const {
-    pid,
-    pidStart,
-    startedAt,
-    cgroup = "",
-    restartCount = 0,
-    health,
-    oomKilled = false,
-  } = file;
+  const { pid, pidStart, monitorPid, startedAt, cgroup = "", health } = file;
+  const { restartCount = 0, oomKilled = false } = file;
   if (file.status === "restarting") {
     const { exitCode = 0, finishedAt = startedAt } = file;
-    return { status: "restarting", exitCode, startedAt, finishedAt, restartCount, oomKilled };
+    const ended = { exitCode, startedAt, finishedAt, restartCount, oomKilled };
+    return { status: "restarting", monitorPid, ...ended };
   }
   return {
-    ...{ status: "running", pid, pidStart, startedAt, cgroup, restartCount, oomKilled },
+    ...{ status: "running", pid, pidStart, monitorPid, startedAt, cgroup, restartCount, oomKilled },
     ...(health === undefined ? {} : { health }),
   };
 }
@@ -372,11 +368,6 @@ function livingState(file: StateFile): ContainerState {
 /** Whether somebody has frozen this cgroup (cgroup-v2.rst, "cgroup.freeze"). */
 export function isFrozen(cgroup: string): boolean {
   return cgroup !== "" && readJson<number>(`${cgroup}/cgroup.freeze`) === 1;
-}
-
-/** The monitor of a container that runs. */
-export function findMonitor(paths: Paths, id: string): number | null {
-  return readJson<StateFile>(`${runtimeDirectory(paths, id)}/state.json`)?.monitorPid ?? null;
 }
 
 /** The cgroup that a monitor died too early to remove, by the name of its runtime directory. Null: none. */

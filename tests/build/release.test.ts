@@ -8,7 +8,6 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -18,67 +17,22 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readElf } from "../../zig/single-file/elf.ts";
 import { program, type Requirement, testWith } from "../support/requirements.ts";
 import { treeRoot } from "../support/tree.ts";
+import { isBuilt, itsVersion, makePlace as makePlaceOf, type Place } from "../support/unpacked.ts";
 import { tspodFile } from "../support/world.ts";
 
 setDefaultTimeout(60_000); // most of these unpack 100 MB
 
-const isBuilt: Requirement = () =>
-  existsSync(tspodFile) ? undefined : "no release file (npm run build:release)";
 const ordinaryUser: Requirement = () =>
   process.geteuid?.() === 0 ? "root may write everywhere" : undefined;
 const unshare = program("unshare", "util-linux");
 const test = testWith(isBuilt);
 
-interface Result {
-  exitCode: number | null;
-  stdout: string;
-  stderr: string;
-}
-
-/** A directory of its own for one test, with the cache in it. */
-interface Place extends Disposable {
-  directory: string;
-  cache: string;
-  environment: Record<string, string>;
-  run(
-    command: string[],
-    options?: { cwd?: string; environment?: Record<string, string> },
-  ): Promise<Result>;
-  tspod(...words: string[]): Promise<Result>;
-}
-
-function makePlace(): Place {
-  const directory = mkdtempSync(join(tmpdir(), "tspod-file-"));
-  const cache = join(directory, "cache");
-  const environment = {
-    ...{ HOME: directory, XDG_CACHE_HOME: cache, PATH: process.env.PATH ?? "" },
-    TSPOD_SNAPSHOT: "no", // tests/build/snapshot.test.ts; here nothing is left that might still be writing
-  };
-  const run: Place["run"] = async (command, options = {}) => {
-    const child = Bun.spawn(command, {
-      cwd: options.cwd ?? directory,
-      env: { ...environment, ...options.environment },
-      stdin: "ignore",
-      stdout: "pipe",
-      stderr: "pipe",
-    });
-    const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
-    return { exitCode: await child.exited, stdout, stderr };
-  };
-  return {
-    ...{ directory, cache, environment, run },
-    tspod: (...words) => run([tspodFile, ...words]),
-    [Symbol.dispose]: () => {
-      Bun.spawnSync(["chmod", "-R", "u+w", directory]);
-      rmSync(directory, { recursive: true });
-    },
-  };
-}
+/** Nothing is left that might still be writing there: tests/build/snapshot.test.ts tells of that. */
+const makePlace = (): Place => makePlaceOf({ TSPOD_SNAPSHOT: "no" });
 
 /** Run something in a mount namespace of its own, as its root: `script` sees `args` as $1... */
 function withMounts(script: string, ...args: string[]): string[] {
@@ -91,8 +45,6 @@ function cached(place: Place): string[] {
   return readdirSync(place.cache, { recursive: true, encoding: "utf8" }).sort();
 }
 
-const itsVersion =
-  /^Version: +\d+\.\d+\.\d+\nCommit: +([0-9a-f]{40}\+? .*|unknown.*)\nBuild: +release, Bun .*, Zig /;
 const unpackedOnce = [
   "tspod",
   expect.stringMatching(/^tspod\/[0-9a-f]{32}$/),
@@ -237,7 +189,7 @@ describe("where it cannot unpack", () => {
     using place = makePlace();
     chmodSync(place.directory, 0o500);
     expect(await place.tspod("version")).toMatchObject({ exitCode: 0, stderr: "" });
-    expect(readdirSync(place.directory)).toEqual([]);
+    expect(readdirSync(place.directory)).toEqual(["run"]);
   });
 
   const noPlace =

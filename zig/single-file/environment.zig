@@ -15,7 +15,12 @@ const executable_name = "TSPOD_EXECUTABLE";
 const hidden = [_][]const u8{ "BUN_", "NODE_", "JSC_", "MIMALLOC_", "UV_", "ICU_" };
 const kept = [_][]const u8{"NODE_EXTRA_CA_CERTS="};
 /// Ours, from a tspod that started this one.
-const own = [_][]const u8{ hidden_prefix, executable_name ++ "=", snapshot.resume_variable, snapshot.take_variable };
+const own = [_][]const u8{
+    hidden_prefix,
+    executable_name ++ "=",
+    snapshot.resume_variable ++ "=",
+    snapshot.take_variable ++ "=",
+};
 
 /// Commands that are over before a just-in-time compiler pays: without one Bun starts in a third less (no threads for it,
 /// no memory set aside), and a list of a thousand containers takes a quarter less processor time. Whatever moves or counts

@@ -7,6 +7,7 @@ const std = @import("std");
 const cache = @import("cache.zig");
 const environment = @import("environment.zig");
 const payload = @import("payload.zig");
+const format = @import("snapshot/format.zig");
 const snapshot = @import("snapshot/offer.zig");
 const linux = std.os.linux;
 
@@ -47,8 +48,9 @@ const Command = struct {
     spare: ?*?[*:0]const u8,
 };
 
+/// A user may have each command start from the beginning.
 fn isRefused(environ: environment.Environment) bool {
-    const said = environment.get(environ, snapshot.variable) orelse return false;
+    const said = environment.get(environ, format.resume_variable) orelse return false;
     return std.mem.eql(u8, said, "no");
 }
 

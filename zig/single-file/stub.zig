@@ -9,6 +9,7 @@ const std = @import("std");
 const builtin = @import("builtin");
 const clock = @import("clock.zig");
 const config = @import("config");
+const environment = @import("environment.zig");
 const elf = std.elf;
 const format = @import("snapshot/format.zig");
 const resuming = @import("snapshot/resume.zig");
@@ -44,7 +45,7 @@ fn prepare(given: [*]usize) callconv(.c) Prepared {
     if (status >= 0) linux.exit_group(status);
 
     if (format.is_supported) {
-        if (valueOf(environ, format.resume_variable)) |number| {
+        if (environment.get(@ptrCast(environ), format.resume_variable)) |number| {
             const fd = std.fmt.parseInt(linux.fd_t, number, 10) catch -1;
             if (fd >= 0) resuming.@"resume"(fd, .{
                 .environ = @intFromPtr(environ),
@@ -52,7 +53,8 @@ fn prepare(given: [*]usize) callconv(.c) Prepared {
                 .auxiliary = auxiliary,
             });
         }
-        if (valueOf(environ, format.take_variable) != null) if (stack_copy.copy(stack, environ, auxiliary)) |copied| {
+        const is_asked = environment.get(@ptrCast(environ), format.take_variable) != null;
+        if (is_asked) if (stack_copy.copy(stack, environ, auxiliary)) |copied| {
             is_for_snapshot = true;
             stack = copied.stack;
             auxiliary = copied.auxiliary;
@@ -75,15 +77,6 @@ const Prepared = extern struct { entry: usize, stack: [*]usize };
 
 /// This process is started to be written into a file.
 var is_for_snapshot = false;
-
-fn valueOf(environ: [*]const usize, name: []const u8) ?[]const u8 {
-    var i: usize = 0;
-    while (environ[i] != 0) : (i += 1) {
-        const text = std.mem.span(@as([*:0]const u8, @ptrFromInt(environ[i])));
-        if (std.mem.startsWith(u8, text, name)) return text[name.len..];
-    }
-    return null;
-}
 
 extern var __thread_list_lock: c_int; // what musl gives to set_tid_address(2)
 

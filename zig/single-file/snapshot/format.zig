@@ -24,8 +24,8 @@ pub const name = "snapshot";
 pub const temporary = "snapshot.tmp";
 
 /// Environment: the number of the descriptor of a snapshot to go on from; and that this process is to become one.
-pub const resume_variable = "TSPOD_SNAPSHOT=";
-pub const take_variable = "TSPOD_SNAPSHOT_TAKE=";
+pub const resume_variable = "TSPOD_SNAPSHOT";
+pub const take_variable = "TSPOD_SNAPSHOT_TAKE";
 /// The argument with which the program loads all that short commands need, and then asks for `asked_path` (src/cli/snapshot.ts).
 pub const take_argument = "__snapshot";
 pub const asked_path = "/proc/self/snapshot";

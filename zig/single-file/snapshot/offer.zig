@@ -6,14 +6,11 @@ const cache = @import("../cache.zig");
 const linux = std.os.linux;
 const fd_t = linux.fd_t;
 
-/// What a user sets to "no" to have each start be one from the beginning.
-pub const variable = format.resume_variable[0 .. format.resume_variable.len - 1];
-
 /// The variable that tells the stub which descriptor to go on from; that one is passed on. Null: start as always.
 pub fn find(directory: fd_t, buffer: []u8) ?[*:0]const u8 {
     if (!format.is_supported) return null;
     const fd = findFile(directory) orelse return null;
-    return (std.fmt.bufPrintZ(buffer, format.resume_variable ++ "{d}", .{fd}) catch unreachable).ptr;
+    return (std.fmt.bufPrintZ(buffer, format.resume_variable ++ "={d}", .{fd}) catch unreachable).ptr;
 }
 
 fn findFile(directory: fd_t) ?fd_t {
@@ -104,7 +101,7 @@ fn begin(directory: fd_t, locked: fd_t) noreturn {
     _ = linux.syscall3(.close_range, format.directory_descriptor + 2, std.math.maxInt(u32), 0);
 
     const argv = [_:null]?[*:0]const u8{ cache.program, format.take_argument };
-    const environ = [_:null]?[*:0]const u8{ "BUN_JSC_useJIT=0", format.take_variable ++ "1" };
+    const environ = [_:null]?[*:0]const u8{ "BUN_JSC_useJIT=0", format.take_variable ++ "=1" };
     const at = format.directory_descriptor + 1;
     const path = @intFromPtr(cache.program.ptr);
     _ = linux.syscall5(.execveat, at, path, @intFromPtr(&argv), @intFromPtr(&environ), linux.AT.SYMLINK_NOFOLLOW);

@@ -25,9 +25,9 @@ pub const Process = struct {
 /// Returns when this process has to start as always.
 pub fn @"resume"(fd: linux.fd_t, process: Process) void {
     defer _ = linux.close(fd);
+    if (fd < 3) return; // a standard stream is closed: Bun opens those
     var header: format.Header = undefined;
     if (linux.pread(fd, @ptrCast(&header), @sizeOf(format.Header), 0) != @sizeOf(format.Header)) return;
-    if (fd < 3) return; // a standard stream is closed: Bun opens those
     for (0..3) |n| if (linux.errno(linux.fcntl(@intCast(n), linux.F.GETFD, 0)) != .SUCCESS) return;
     const descriptors = header.descriptors[0..header.descriptor_count];
     for (descriptors) |*d| if (linux.errno(linux.fcntl(d.number, linux.F.GETFD, 0)) != .BADF) return;
@@ -133,7 +133,7 @@ fn watch(descriptor: *const format.Descriptor) void {
     _ = linux.epoll_ctl(descriptor.number, linux.EPOLL.CTL_ADD, descriptor.watched, &event);
 }
 
-/// As save() left them.
+/// What tspod_save() has saved.
 fn load(stack_pointer: usize) noreturn {
     asm volatile (
         \\ movq %[sp], %%rsp

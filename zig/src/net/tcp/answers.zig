@@ -58,11 +58,10 @@ pub fn sweep() void {
         const age = ageOf(flow);
         if (age >= patience_ms) {
             flow.is.late = true;
-            _ = flows.sendSegment(flow, flow.seq_to, .{}, 0);
-        } else {
-            flow.is.awaiting = waiting.push(slot);
-            loop.dueAt(loop.now_ms + patience_ms - age);
+            if (flows.sendSegment(flow, flow.seq_to, .{}, 0)) continue;
         }
+        flow.is.awaiting = waiting.push(slot);
+        loop.dueAt(loop.now_ms + @max(1, patience_ms -| age)); // at least: what the TAP had no room for is sent again
     }
 }
 
@@ -163,4 +162,27 @@ test "who asks once and is answered soon hears of both in one frame, until an an
         try expectEqual(1, world.answer());
         try expectEqual(1, world.ask());
     }
+}
+
+test "what the TAP has no room for is sent later" {
+    const expectEqual = std.testing.expectEqual;
+    const world: TestWorld = try .make();
+    defer world.close();
+    const before_ms = loop.now_ms;
+    defer loop.now_ms = before_ms;
+    for (0..habit) |_| {
+        try expectEqual(1, world.ask());
+        try expectEqual(1, world.answer());
+    }
+    try expectEqual(0, world.ask());
+    while (linux.errno(linux.write(TestWorld.taps.all[0].fd, "full", 4)) == .SUCCESS) {}
+    loop.now_ms += patience_ms;
+    sweep();
+    _ = world.count();
+    loop.now_ms += 1;
+    sweep();
+    try expectEqual(1, world.count());
+    loop.now_ms += patience_ms;
+    sweep();
+    try expectEqual(0, world.count());
 }
