@@ -1,9 +1,9 @@
 //! The directory of a container, `<root>/<id>`: claimed by whoever creates it, found by everybody after.
 //!
-//! Theory of operation. mkdir(2) decides who has an id. While a container is made or deleted its directory is locked
-//! (flock(2), which ends with the process), and what is known of it is in `creating.json`; renaming that to
-//! `state.json` makes it a container. So whoever finds a directory without a state and without a lock knows that its
-//! maker died, and may take it over. Nothing else cleans up.
+//! Theory of operation. While a container is made or deleted its directory is locked (flock(2), which ends with the
+//! process), and what is known of it is in `creating.json`; renaming that to `state.json` makes it a container. So
+//! whoever has the lock of a directory without a state has the id: nobody else is making it, or its maker died. Nothing
+//! else cleans up.
 const std = @import("std");
 const sys = @import("../sys.zig");
 const contexts = @import("context.zig");
@@ -48,14 +48,19 @@ pub fn claim(arena: std.mem.Allocator, root: Text, id: Text) sys.Error!Entry {
         rc = linux.mkdir(path, private_mode);
     }
     if (linux.errno(rc) != .EXIST) _ = try sys.check("mkdir", path, rc);
+    return take(path, id);
+}
+
+/// The lock decides, not who made the directory: somebody else may have been quicker with it, and have made a container
+/// since.
+fn take(path: Text, id: Text) sys.Error!Entry {
     const opened = linux.open(path, .{ .DIRECTORY = true, .CLOEXEC = true }, 0);
     if (linux.errno(opened) == .NOENT) return exists(id); // somebody deletes it at this very moment
     const entry: Entry = .{ .path = path, .directory = try sys.checkFd("open", path, opened) };
     errdefer entry.close();
     if (linux.errno(linux.flock(entry.directory, lock_exclusive | lock_try)) != .SUCCESS) return exists(id);
-    if (linux.errno(rc) != .EXIST) return entry;
     if (!isStillThere(&entry) or has(&entry, state_name)) return exists(id);
-    for (names) |name| _ = linux.unlinkat(entry.directory, name, 0); // its maker died
+    for (names) |name| _ = linux.unlinkat(entry.directory, name, 0); // of a maker that died
     return entry;
 }
 
@@ -152,6 +157,8 @@ test "claim(): one owner an id; what a dead maker left is taken over" {
     try second.publish();
     second.close();
     try std.testing.expectError(error.Syscall, claim(arena, root, "c")); // a container
+    try std.testing.expectError(error.Syscall, take(second.path, "c")); // also for whoever made its directory
+    try tmp.dir.access(io, "new/root/c/state.json", .{});
     try std.testing.expectError(error.Syscall, open(arena, root, "d"));
     const third = try open(arena, root, "c");
     try std.testing.expect(lock(&third));
