@@ -20,6 +20,8 @@ export interface Measure {
   of(bed: Bed): Promise<number>;
   /** Ours divided by that of `beside` (pasta): at least so much; of what is the better the less, at most. */
   goal?: number;
+  /** The same beside podman's way of publishing. */
+  goalOfRootlessport?: number;
   /** The program that is measured with. */
   needs?: string;
   /** It is about what is published. */
@@ -45,7 +47,8 @@ function stream(name: string, words: string, goal?: number): Measure {
 
 function publishedStream(name: string, words: string): Measure {
   return {
-    ...{ name, unit: "Gbit/s", needs: "iperf3", isPublished: true, goal: 1 },
+    ...{ name, unit: "Gbit/s", needs: "iperf3", isPublished: true },
+    ...{ goal: 1, goalOfRootlessport: 1.2 },
     of: async ({ peer, outside, seconds }) =>
       gigabits(await outside(iperf(`${words} -p ${ports(peer).iperf}`, seconds))),
   };
@@ -128,6 +131,7 @@ export const measures: Measure[] = [
       unit: "a second",
       needs: "wrk",
       goal: 1,
+      goalOfRootlessport: 1.2,
       isPublished: true,
     },
     of: async ({ peer, outside, seconds }) =>

@@ -94,8 +94,6 @@ function pasta(base: string, words: string[], ports: Published): Words {
       `touch ${base}/pasta.ns; mount --bind /proc/$child/ns/net ${base}/pasta.ns`,
       `pasta --netns ${base}/pasta.ns --netns-only --runas 0:0 --config-net ${away} -f -q -t ${forwards} ${closed} >/dev/null 2>&1 & network=$!`,
       isConfigured,
-      // this version configures an interface for IPv4 only
-      "inside ip -6 addr add fd00::100/64 dev ext0 nodad; inside ip -6 route add default via fd00::2 dev ext0",
     ]),
     isNetwork: (line) => line.startsWith("pasta"),
   };
