@@ -72,9 +72,14 @@ async function host(): Promise<void> {
   const build = [join(import.meta.dir, "net/inside.ts"), "--target=bun", `--outdir=${base}`];
   Bun.spawnSync([process.execPath, "build", ...build]);
   const beds = await makeBeds();
+  const ways = new Map<string, Map<string, number>[]>();
   for (const measure of measures) {
-    if (measure.name.includes(only)) await measureAll(measure, beds);
+    if (!measure.name.includes(only)) continue;
+    const medians = await measureAll(measure, beds);
+    if (measure.ways === undefined || medians === undefined) continue;
+    ways.set(measure.ways, [...(ways.get(measure.ways) ?? []), medians]);
   }
+  for (const [name, both] of ways) if (both.length === 2) console.log(describeWays(name, both));
   if ("memory".includes(only)) await measureMemory(beds);
   process.exit(); // the namespace of processes goes with us, and everybody in it
 }
@@ -135,9 +140,11 @@ async function shell(script: string): Promise<string> {
   return await child.stdout.text();
 }
 
-async function measureAll(measure: Measure, beds: Bed[]): Promise<void> {
+/** Undefined: it cannot be measured here. */
+async function measureAll(measure: Measure, beds: Bed[]): Promise<Map<string, number> | undefined> {
   if (measure.needs !== undefined && Bun.which(measure.needs) === null) {
-    return console.log(`${measure.name}: no ${measure.needs} (apt-get install ${measure.needs})`);
+    console.log(`${measure.name}: no ${measure.needs} (apt-get install ${measure.needs})`);
+    return undefined;
   }
   const taking = measure.isPublished === true ? publishing(beds) : beds;
   const values = new Map<string, number[]>(taking.map(({ peer }) => [peer.name, []]));
@@ -153,9 +160,11 @@ async function measureAll(measure: Measure, beds: Bed[]): Promise<void> {
       works.get(bed.peer.name)?.push((value * seconds) / taken);
     }
   }
-  console.log(describe(measure, mediansOf(values)));
+  const medians = mediansOf(values);
+  console.log(describe(measure, medians));
   const hasWork = process.argv.includes("--work") && measure.unit !== "us";
   if (hasWork) console.log(describe({ ...measure, name: "  of work" }, mediansOf(works)));
+  return medians;
 }
 
 function mediansOf(values: Map<string, number[]>): Map<string, number> {
@@ -200,6 +209,18 @@ function verdictOf(
   const ceiling = who === "rootlessport" ? valueOf("itself") / valueOf(who) : Number.NaN;
   const most = Number.isNaN(ceiling) ? "" : ` (nobody in between: ${ceiling.toFixed(2)})`;
   return [`${ratio.toFixed(2)} of ${who}, MISSED${most}`];
+}
+
+/** Our worse direction beside the better one of those that have to be left behind, and by how much. */
+function describeWays(name: string, both: Map<string, number>[]): string {
+  const of = (who: string): number[] => both.map((medians) => medians.get(who) ?? Number.NaN);
+  const verdicts = Object.entries({ pasta: 1, slirp4netns: 2 }).flatMap(([who, goal]) => {
+    const ratio = Math.min(...of("tspod")) / Math.max(...of(who));
+    return Number.isNaN(ratio)
+      ? []
+      : [`${ratio.toFixed(2)} of ${who}'s better one${ratio < goal ? ", MISSED" : ""}`];
+  });
+  return `${name}: the worse one ${verdicts.join("; ")}`;
 }
 
 /** Of what the network's processes have to themselves while there are that many connections. */

@@ -26,6 +26,8 @@ export interface Measure {
   needs?: string;
   /** It is about what is published. */
   isPublished?: boolean;
+  /** The same in the other direction has it, too: either is to be as quick as the other's better one. */
+  ways?: string;
 }
 
 const iperf = (words: string, seconds: number): string => `iperf3 -J -t ${seconds} ${words}`;
@@ -35,9 +37,9 @@ function gigabits(text: string): number {
   return (report.end?.sum_received?.bits_per_second ?? Number.NaN) / 1e9;
 }
 
-function stream(name: string, words: string, goal?: number): Measure {
+function stream(name: string, words: string): Measure {
   return {
-    ...{ name, unit: "Gbit/s", needs: "iperf3", ...(goal && { goal }) },
+    ...{ name, unit: "Gbit/s", needs: "iperf3", ways: waysOf(name) },
     of: async ({ ask, seconds }) =>
       gigabits(
         String(await ask({ op: "shell", script: iperf(`${words} -p ${outer.iperf}`, seconds) })),
@@ -45,10 +47,12 @@ function stream(name: string, words: string, goal?: number): Measure {
   };
 }
 
+const waysOf = (name: string): string => name.replace(/(^|, )(?:in|out)\b/, "$1both ways");
+
 function publishedStream(name: string, words: string): Measure {
   return {
     ...{ name, unit: "Gbit/s", needs: "iperf3", isPublished: true },
-    ...{ goal: 1, goalOfRootlessport: 1.2 },
+    ...{ ways: waysOf(name), goalOfRootlessport: 1.2 },
     of: async ({ peer, outside, seconds }) =>
       gigabits(await outside(iperf(`${words} -p ${ports(peer).iperf}`, seconds))),
   };
@@ -67,12 +71,12 @@ const wrk = (url: string, seconds: number): string =>
 const small = { address: outside, port: outer.echo };
 
 export const measures: Measure[] = [
-  stream("out", `-c ${outside}`, 1),
-  stream("in", `-R -c ${outside}`, 1),
-  stream("out, four streams", `-P4 -c ${outside}`, 1),
-  stream("in, four streams", `-R -P4 -c ${outside}`, 1),
-  stream("out, IPv6", `-c ${outside6}`, 1),
-  stream("in, IPv6", `-R -c ${outside6}`, 1),
+  stream("out", `-c ${outside}`),
+  stream("in", `-R -c ${outside}`),
+  stream("out, four streams", `-P4 -c ${outside}`),
+  stream("in, four streams", `-R -P4 -c ${outside}`),
+  stream("out, IPv6", `-c ${outside6}`),
+  stream("in, IPv6", `-R -c ${outside6}`),
   {
     ...{ name: "ping, round trip", unit: "us", needs: "ping", goal: 1 },
     async of({ ask }) {
