@@ -1,7 +1,11 @@
 /** SIGKILL at any moment: what is left can be deleted and made again, and nothing runs that nobody knows of. */
 import { describe, expect } from "bun:test";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { userInfo } from "node:os";
 import { join } from "node:path";
+import { type IdRange, readSubordinateIds } from "../../src/host/index.ts";
+import type { IdMappingLine } from "../../src/oci/runtime-spec.ts";
+import { program, type Requirement, testWith } from "../support/requirements.ts";
 import { delay, until } from "../support/wait.ts";
 import { Runtime, runtimeTest } from "./runtime.ts";
 
@@ -81,5 +85,46 @@ describe("kill -9", () => {
     expect(stderr).toContain("was ended, for the container was");
     expect(exitCode).toBe(1);
     expect(runtime.containers()).toEqual([]);
+  });
+
+  const subordinate = (path: string): IdRange | undefined =>
+    readSubordinateIds(path, [userInfo().username, String(userInfo().uid)])[0];
+  const ranges: Requirement = () =>
+    subordinate("/etc/subuid") && subordinate("/etc/subgid")
+      ? undefined
+      : "this user has no subordinate ids";
+
+  testWith(
+    program("busybox", "busybox-static"),
+    program("newuidmap", "uidmap"),
+    ranges,
+  )("of what is deleted by force before anything is known of it", async () => {
+    await using runtime = new Runtime(sleep, (spec) => {
+      const two = (own: number, { start = 0 } = {}): IdMappingLine[] => [
+        { containerID: 0, hostID: own, size: 1 },
+        { containerID: 1, hostID: start, size: 1 },
+      ];
+      const { uid, gid } = userInfo();
+      spec.linux.uidMappings = two(uid, subordinate("/etc/subuid"));
+      spec.linux.gidMappings = two(gid, subordinate("/etc/subgid"));
+    });
+    // Its maker waits with the process there, before it has written down which one that is.
+    const tools = mkdtempSync(join(runtime.base, "tools-"));
+    const real = Bun.which("newuidmap", { PATH: `${process.env.PATH}:/usr/sbin:/sbin` });
+    const script = `#!/bin/sh\n: >${tools}/asked\nread -r line <${tools}/go\nexec ${real} "$@"\n`;
+    writeFileSync(join(tools, "newuidmap"), script, { mode: 0o755 });
+    expect(Bun.spawnSync(["mkfifo", join(tools, "go")]).exitCode).toBe(0);
+    const path = `${tools}:${process.env.PATH}`;
+    const maker = runtime.start(["create", "-b", "bundle", "c"], { environment: { PATH: path } });
+    await until("it is asked for its ids", () => existsSync(join(tools, "asked")));
+    const deleting = runtime.start(["delete", "--force", "c"]);
+    const waiting = new RegExp(`-> FLOCK .* ${deleting.process.pid} `);
+    await until("it waits", () => waiting.test(readFileSync("/proc/locks", "utf8")));
+    writeFileSync(join(tools, "go"), "\n");
+    await maker.process.exited;
+    expect(maker.process.exitCode).toBe(0);
+    expect(await deleting.result).toEqual({ exitCode: 0, stdout: "", stderr: "" });
+    expect(runtime.containers()).toEqual([]);
+    await until("nothing of it runs", () => processesOf(runtime).length === 0);
   });
 });

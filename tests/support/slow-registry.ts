@@ -8,9 +8,9 @@ export interface SlowRegistry extends AsyncDisposable {
   mostAtOnce: number;
 }
 
-/** About 12 MB a second and connection: no more than a far one has, and slower than what makes one connection enough. */
+/** 6 MB a second and connection at most: for 50 MB, half of what would make one connection enough (ranges.ts). */
 const pieceBytes = 256 * 1024;
-const pauseMs = 20;
+const pauseMs = 40;
 
 export function startSlowRegistry(image: ScriptedImage): SlowRegistry {
   let atOnce = 0;

@@ -25,9 +25,14 @@ pub fn run(context: *const contexts.Context, arguments: []const contexts.Argumen
         return if (parsed.options.force and isMissing()) 0 else err;
     };
     defer entry.close();
-    const container = state.read(removal.Config, context.arena, entry) catch |err| {
+    const container = state.read(removal.Config, context.arena, entry) catch |err| known: {
         if (!parsed.options.force) return err;
-        return forceIncomplete(&entry);
+        // Its maker is waited for, who may have made a container of it by then.
+        if (!store.lock(&entry)) return 0;
+        break :known state.read(removal.Config, context.arena, entry) catch {
+            entry.remove(); // nothing is known of it, or nothing that can be understood
+            return 0;
+        };
     };
     if (container.pidfd) |pidfd| {
         if (!parsed.options.force) return sys.failFormat(
@@ -50,12 +55,6 @@ pub fn run(context: *const contexts.Context, arguments: []const contexts.Argumen
 
 fn isMissing() bool {
     return std.mem.eql(u8, sys.failure.?.call, "container");
-}
-
-/// Nothing is known of it, or nothing that can be understood: its maker is waited for, and what it left goes.
-fn forceIncomplete(entry: *const store.Entry) u8 {
-    if (store.lock(entry)) entry.remove();
-    return 0;
 }
 
 fn killAndWait(pidfd: linux.fd_t) sys.Error!void {
