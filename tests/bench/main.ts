@@ -59,6 +59,11 @@ const benches: Bench[] = [
   },
   { name: "ps", tspod: [["ps"]], podman: [["ps"]] },
   { name: "images", tspod: [["images"]], podman: [["images"]] },
+  {
+    name: "a name completed",
+    tspod: [["__complete", "--", "logs", "ben"]],
+    podman: [["__complete", "logs", "ben"]],
+  },
   { name: "inspect", goal: 0.2, tspod: [["inspect", "bench"]], podman: [["inspect", "bench"]] },
   { name: "logs", goal: 0.2, tspod: [["logs", "bench"]], podman: [["logs", "bench"]] },
   {

@@ -145,9 +145,7 @@ async function endWorld(base: string, root: string, tspod: World["tspod"]): Prom
   if (ids.length > 0) await tspod(["rm", "-f", ...ids]);
   let left: string[] = [];
   try {
-    await until("nothing is left", () => (left = leftovers(root)).length === 0, {
-      timeoutMs: 5000,
-    });
+    await until("nothing is left", () => (left = leftovers(root)).length === 0);
   } catch {
     throw new Error(`Left behind by a test in ${root}:\n${left.join("\n")}`);
   } finally {
