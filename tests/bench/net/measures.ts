@@ -127,6 +127,8 @@ export const measures: Measure[] = [
   publishedStream("published, out", "-R -c 127.0.0.1"),
   publishedStream("published, in, four streams", "-P4 -c 127.0.0.1"),
   publishedStream("published, out, four streams", "-P4 -R -c 127.0.0.1"),
+  publishedStream("published, in, IPv6", "-c ::1"),
+  publishedStream("published, out, IPv6", "-R -c ::1"),
   publishedStream("published, in, not by loopback", `-c ${outside}`),
   publishedStream("published, out, not by loopback", `-R -c ${outside}`),
   {

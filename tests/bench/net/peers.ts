@@ -52,10 +52,12 @@ export function peersOf(base: string, program: (name: string) => string[], resol
 type Words = Pick<Peer, "command" | "needs" | "isNetwork">;
 
 function tspod(base: string, words: string[], given: { resolv: string; ports: Published }): Words {
-  const forward = (hostPort: number, containerPort: number): object => ({
-    ...{ protocol: "tcp", hostAddress: "0.0.0.0", hostPort, containerPort, count: 1 },
-  });
-  const ports = [forward(given.ports.iperf, inner.iperf), forward(given.ports.http, inner.http)];
+  const forward = (hostPort: number, containerPort: number): object[] =>
+    ["0.0.0.0", "::"].map((hostAddress) => ({
+      ...{ protocol: "tcp", hostAddress, hostPort, containerPort, count: 1 },
+    }));
+  const { iperf, http } = given.ports;
+  const ports = [...forward(iperf, inner.iperf), ...forward(http, inner.http)];
   return {
     command: bareContainer(base, words, {
       shared: [base],
