@@ -74,6 +74,7 @@ const TestWorld = struct {
     frames: linux.fd_t,
     far: linux.fd_t,
     flow: *Flow,
+    before_ms: u64,
 
     fn make() !TestWorld {
         var frames: [2]i32 = undefined;
@@ -87,7 +88,7 @@ const TestWorld = struct {
         flow.mss = 1400;
         flow.window_from = 8000;
         flow.window_end = 1 << 16;
-        return .{ .frames = frames[1], .far = far, .flow = flow };
+        return .{ .frames = frames[1], .far = far, .flow = flow, .before_ms = loop.now_ms };
     }
 
     fn close(world: *const TestWorld) void {
@@ -95,6 +96,15 @@ const TestWorld = struct {
         for ([_]linux.fd_t{ world.frames, world.far, taps.all[0].fd }) |fd| _ = linux.close(fd);
         taps.all[0] = .{};
         waiting = .{};
+        loop.now_ms = world.before_ms;
+    }
+
+    /// It becomes a flow that has the habit.
+    fn converse(world: *const TestWorld) !void {
+        for (0..habit) |_| {
+            try std.testing.expectEqual(1, world.ask());
+            try std.testing.expectEqual(1, world.answer());
+        }
     }
 
     /// The program inside says something and has heard everything so far. How many frames come of it at once.
@@ -134,12 +144,7 @@ test "who asks once and is answered soon hears of both in one frame, until an an
     const expectEqual = std.testing.expectEqual;
     const world: TestWorld = try .make();
     defer world.close();
-    const before_ms = loop.now_ms;
-    defer loop.now_ms = before_ms;
-    for (0..habit) |_| {
-        try expectEqual(1, world.ask());
-        try expectEqual(1, world.answer());
-    }
+    try world.converse();
     for (0..100) |_| { // longer than anybody waits
         loop.now_ms += 1;
         try expectEqual(0, world.ask());
@@ -168,12 +173,7 @@ test "what the TAP has no room for is sent later" {
     const expectEqual = std.testing.expectEqual;
     const world: TestWorld = try .make();
     defer world.close();
-    const before_ms = loop.now_ms;
-    defer loop.now_ms = before_ms;
-    for (0..habit) |_| {
-        try expectEqual(1, world.ask());
-        try expectEqual(1, world.answer());
-    }
+    try world.converse();
     try expectEqual(0, world.ask());
     while (linux.errno(linux.write(TestWorld.taps.all[0].fd, "full", 4)) == .SUCCESS) {}
     loop.now_ms += patience_ms;
